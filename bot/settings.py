@@ -1,0 +1,178 @@
+"""Settings of an instance: ``mentee.toml`` in the home, overridden by ``MENTEE_…`` environment variables.
+
+Secrets come only from the environment or from files (``…_FILE``), never from ``mentee.toml``. An unknown key is an
+error that names it. The home is ``$MENTEE_HOME``, else ``./.mentee``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from bot.errors import HomeMissingError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONFIG_NAME = "mentee.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """Where state lives."""
+
+    url: str = Field("", description="SQLAlchemy URL; empty means SQLite in the home.")
+    artifacts: str = Field("", description="fsspec URL of models, adapters, indexes; empty means the home.")
+
+
+class ModelSettings(_Section):
+    """What answers and what embeds."""
+
+    engine: Literal["local", "openai"] = Field("local", description="local: transformers here; openai: a server.")
+    name: str = Field("smollm2-135m-instruct", description="Chat model: a fetched name.")
+    embedder: str = Field("all-minilm-l6-v2", description="Embedder: a fetched name, or 'hashing' for none.")
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    server_url: str = Field("", description="Base URL of the OpenAI-compatible server for engine = 'openai'.")
+    max_new_tokens: int = Field(256, ge=1, le=4096)
+    threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 means all cores.")
+
+
+class WebSettings(_Section):
+    """The HTTP server."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    public_url: str = Field("", description="Address people use; https turns on secure cookies.")
+    sign_in: Literal["password", "demo"] = Field(
+        "password", description="demo: everyone on this machine is one agent, for trying Mentee out."
+    )
+    session_hours: int = Field(12, ge=1)
+
+
+class SlackSettings(_Section):
+    """The Slack channel; tokens come from the environment."""
+
+    transport: Literal["off", "socket", "http"] = "off"
+    api_url: str = Field("https://slack.com/api/", description="Slack's Web API; tests point it at loopback.")
+    max_body_bytes: int = Field(1_000_000, ge=1)
+
+
+class LimitSettings(_Section):
+    """Every wait has a limit and every queue a bound."""
+
+    question_chars: int = Field(4_000, ge=1)
+    questions_per_minute: int = Field(30, ge=1, description="Per person.")
+    queue: int = Field(200, ge=1, description="Questions waiting for the engine.")
+    retrieval_seconds: float = 10.0
+    generation_seconds: float = 60.0
+    plugin_seconds: float = 2.0
+    drain_seconds: float = 25.0
+    lease_seconds: float = Field(15.0, gt=0, description="A lease without a heartbeat this long is INTERRUPTED.")
+
+
+class AnswerSettings(_Section):
+    """How answers are made; a department may override each (``mentee departments configure``)."""
+
+    passages: int = Field(4, ge=1, le=12, description="Passages in the prompt.")
+    known_threshold: float = Field(0.5, ge=0, le=1, description="Relevance below which nothing was found.")
+    curated_threshold: float = Field(0.88, ge=0, le=1, description="Cosine above which a curated answer is used.")
+
+
+class TuningSettings(_Section):
+    """Defaults of the tuning policy; a department may override each (``mentee departments configure``)."""
+
+    min_examples: int = Field(40, ge=1, description="Distinct clean rows below which a round refuses.")
+    min_questions: int = Field(20, ge=2, description="Held-out questions below which a round refuses.")
+    held_out_share: float = Field(0.2, gt=0, lt=0.9)
+    person_share: float = Field(0.05, gt=0, le=1, description="Largest share of a round one employee may have.")
+    schedule: str = Field("", description="Cron expression of automatic rounds; empty means none.")
+    threshold: int = Field(0, ge=0, description="Start a round after so many new votes; 0 means never.")
+    lora_rank: int = Field(16, ge=1)
+    learning_rate: float = Field(5e-4, gt=0)
+    epochs: int = Field(2, ge=1)
+    batch_size: int = Field(8, ge=2)
+    kto_learning_rate: float = Field(5e-5, gt=0)
+    kto_beta: float = Field(0.1, gt=0)
+    seed: int = 0
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set for the instance."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MENTEE_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+    )
+
+    home: Path
+    models_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".cache" / "mentee" / "models",
+        description="Fetched models, shared by the homes of this machine.",
+    )
+    store: StoreSettings = StoreSettings()
+    model: ModelSettings = ModelSettings()
+    web: WebSettings = WebSettings()
+    slack: SlackSettings = SlackSettings()
+    limits: LimitSettings = LimitSettings()
+    answers: AnswerSettings = AnswerSettings()
+    tuning: TuningSettings = TuningSettings()
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings of plugins, by name.")
+    slack_bot_token: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    model_api_key: SecretStr | None = None
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.store.url or f"sqlite:///{self.home / 'mentee.db'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: given values, environment, secret files, then ``mentee.toml``."""
+        toml = TomlConfigSettingsSource(settings_cls, home_path() / CONFIG_NAME)
+        return init_settings, env_settings, file_secret_settings, toml
+
+
+def home_path() -> Path:
+    """Return the home in force: ``$MENTEE_HOME``, else ``./.mentee``."""
+    return Path(os.environ.get("MENTEE_HOME") or ".mentee").absolute()
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None, *, must_exist: bool = True) -> Settings:
+    """Read the settings of the home in force.
+
+    :param overrides: values that win over every source, such as command-line options.
+    :raises HomeMissingError: there is no ``mentee.toml`` and ``must_exist`` is set.
+    :raises SettingsError: a key is unknown or a value unusable; the text names it.
+    """
+    home = home_path()
+    if must_exist and not (home / CONFIG_NAME).is_file():
+        raise HomeMissingError(
+            f"There is no Mentee home at {home} ({CONFIG_NAME} not found).",
+            hint="Run `mentee init`, or set MENTEE_HOME to the folder of an existing home.",
+        )
+    try:
+        return Settings(**{"home": home, **(overrides or {})})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"Setting {name!r} in {home / CONFIG_NAME} or the environment: {first['msg']} (found {first.get('input')!r}).",
+            hint="Correct or remove it; docs/reference/settings.md lists every setting.",
+        ) from None
+    except ValueError as error:
+        raise SettingsError(f"{home / CONFIG_NAME} cannot be read: {error}.", hint="Correct the TOML.") from error

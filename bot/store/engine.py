@@ -1,0 +1,96 @@
+"""Connections to the database, with the settings that make SQLite safe under several writers.
+
+SQLite's defaults lose updates silently, so every connection gets WAL, ``synchronous=FULL``, foreign keys and a busy
+timeout, and every writing transaction begins with ``BEGIN IMMEDIATE`` (a deferred one fails with SQLITE_BUSY_SNAPSHOT).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from bot.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+BUSY_MS = 10_000
+
+
+class Store:
+    """The database of one instance. Sessions are synchronous; async code goes through :meth:`run`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _create_engine(url)
+        self._read = sessionmaker(self.engine, expire_on_commit=False)
+        self._write = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Return whether this is SQLite (no SKIP LOCKED there: one writer at a time anyway)."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a session for reading; nothing is committed."""
+        with self._read() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a session whose transaction commits at the end of the block, or rolls back if it raises."""
+        with self._write.begin() as session:
+            yield session
+
+    async def run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run blocking store work in a worker thread."""
+        return await asyncio.to_thread(work, *args, **kwargs)
+
+    def writable(self) -> bool:
+        """Return whether a writing transaction can begin now."""
+        try:
+            with self.write() as session:
+                session.connection()
+        except OperationalError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _create_engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsError(
+            "Setting 'store.url' is not a database address.", hint="Use sqlite:///PATH or postgresql://USER@HOST/NAME."
+        ) from None
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    engine = create_engine(parsed)
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not open transactions by itself: _begin_sqlite does
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
