@@ -1,7 +1,19 @@
-"""Mentee's test kit as a pytest plugin: the fixtures of the sibling modules, for our tests and for plugin authors'."""
+"""Mentee's test kit as a pytest plugin: the fixtures of the sibling modules, for our tests and for plugin authors'.
+
+To add fixtures, name their module in :data:`KIT`.
+"""
 
 from __future__ import annotations
 
-from bot.testing.engines import scripted_engine
+from typing import TYPE_CHECKING
 
-__all__ = ["scripted_engine"]
+if TYPE_CHECKING:
+    import pytest
+
+KIT = ("engines", "stores")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the kit only now, so that coverage sees its imports and other projects' test runs start fast."""
+    for module in KIT:
+        config.pluginmanager.import_plugin(f"bot.testing.{module}")

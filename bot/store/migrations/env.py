@@ -1,0 +1,25 @@
+"""Alembic's entry: runs the migrations on the connection that :mod:`bot.store.migrate` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from bot.store.models import Base, UtcDateTime
+
+
+def _render(kind: str, item: object, _context: object) -> str | bool:
+    """Write our column types as the plain ones below, so that a migration never depends on today's models."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,  # SQLite cannot alter a column: Alembic copies the table instead
+    compare_type=True,
+    render_item=_render,
+)
+with context.begin_transaction():
+    context.run_migrations()
