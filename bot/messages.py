@@ -80,6 +80,8 @@ class Question:
     :param thread: identifier of the thread inside ``place``.
     :param departments: the departments the audience may ask; routing chooses among them.
     :param search_text: what retrieval looks for, when enrichment found better words than ``text``.
+    :param reply_to: the channel's own address for the answer.
+    :param train_eligible: whether rounds may learn from it (design §6 rule 2).
     """
 
     text: str
@@ -94,6 +96,8 @@ class Question:
     history: tuple[Turn, ...] = ()
     search_text: str = ""
     use_curated: bool = True
+    reply_to: Mapping[str, Any] = field(default_factory=dict)
+    train_eligible: bool = True
     received_at: datetime = field(default_factory=now)
 
 

@@ -29,7 +29,7 @@ class StoreSettings(_Section):
     """Where state lives."""
 
     url: str = Field("", description="SQLAlchemy URL; empty means SQLite in the home.")
-    artifacts: str = Field("", description="fsspec URL of models, adapters, indexes; empty means the home.")
+    artifacts: str = Field("", description="Folder of adapters, indexes and datasets, shared by replicas; empty: the home.")
 
 
 class ModelSettings(_Section):
@@ -132,6 +132,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.store.url or f"sqlite:///{self.home / 'mentee.db'}"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """The folder that holds ``adapters/``, ``indexes/``, ``datasets/`` and ``rounds/``."""
+        return Path(self.store.artifacts) if self.store.artifacts else self.home
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,107 @@
+"""The inbox: every delivery is committed here before it is acknowledged, so that none is lost and none runs twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.messages import InboxItem
+from bot.store.leases import heartbeat, lease, put_back
+from bot.store.models import InboxRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from bot.store import Store
+
+
+class Inbox:
+    """Accepts deliveries, and hands them to workers under leases.
+
+    :param worker: this process's identity.
+    :param lease_seconds: how long a lease lasts without a heartbeat.
+    """
+
+    def __init__(self, store: Store, worker: str, lease_seconds: float) -> None:
+        self._store = store
+        self._worker = worker
+        self._seconds = lease_seconds
+        self.on_accept: list[Callable[[], None]] = []
+
+    def accept(self, item: InboxItem) -> bool:
+        """Commit a delivery. Return ``False`` when it, or another event with the same message, is there already."""
+        insert = sqlite.insert if self._store.is_sqlite else postgresql.insert
+        statement = (
+            insert(InboxRow)
+            .values(
+                id=item.id,
+                channel=item.channel,
+                kind=item.kind,
+                payload=dict(item.payload),
+                dedupe_key=item.dedupe_key,
+                message_key=item.message_key,
+            )
+            .on_conflict_do_nothing()
+            .returning(InboxRow.id)
+        )
+        with self._store.write() as session:
+            accepted = session.execute(statement).scalar_one_or_none() is not None
+        if accepted:
+            for wake in self.on_accept:
+                wake()
+        return accepted
+
+    def lease(self, limit: int, *, item_id: str | None = None) -> list[InboxItem]:
+        """Take up to ``limit`` due items, oldest first, or just the one named (none if another worker has it)."""
+        where = [InboxRow.id == item_id] if item_id else []
+        with self._store.write() as session:
+            rows = lease(
+                session,
+                InboxRow,
+                waiting="received",
+                worker=self._worker,
+                seconds=self._seconds,
+                limit=limit,
+                where=where,
+            )
+            return [_item(row) for row in rows]
+
+    def heartbeat(self, ids: Sequence[str]) -> int:
+        """Prolong the leases on ``ids``; return how many are still held."""
+        return heartbeat(self._store, InboxRow, ids, worker=self._worker, seconds=self._seconds)
+
+    def finish(self, session: Session, item_id: str) -> bool:
+        """Mark an item done inside the caller's transaction; ``False`` if another worker has finished it before."""
+        row = session.get(InboxRow, item_id, with_for_update=True)
+        if row is None or row.state in ("done", "dead"):
+            return False
+        row.state, row.leased_by, row.leased_until = "done", None, None
+        return True
+
+    def failed(self, item: InboxItem, error: str, *, strike: bool = True, after: float = 1.0) -> bool:
+        """Put an item back for a later try; return ``True`` when it is dead (see :func:`bot.store.leases.put_back`)."""
+        with self._store.write() as session:
+            row = session.get(InboxRow, item.id, with_for_update=True)
+            if row is None or row.state in ("done", "dead"):
+                return False
+            return put_back(row, "received", error, strike=strike, after=after)
+
+    def give_back(self, items: Sequence[InboxItem]) -> None:
+        """Hand leased items back at once, without a strike: this process is stopping."""
+        for item in items:
+            self.failed(item, "", strike=False, after=0)
+
+    def depth(self) -> int:
+        """Return how many items wait or run."""
+        with self._store.read() as session:
+            waiting = select(func.count()).select_from(InboxRow).where(InboxRow.state.in_(("received", "leased")))
+            return session.scalar(waiting) or 0
+
+
+def _item(row: InboxRow) -> InboxItem:
+    return InboxItem(row.channel, row.kind, row.payload, row.dedupe_key, row.message_key, row.id, row.attempts)

@@ -1,0 +1,78 @@
+"""Leases on rows of the inbox and the outbox: taken by one worker, kept by heartbeats, lost when the worker is gone.
+
+A lost lease means that the worker was INTERRUPTED: the row is taken up again without a strike. Only a failure that the
+worker itself reports counts, and :data:`STRIKES` of them make the row dead (as in procrastinate and Onyx).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, or_, select, update
+
+from bot.messages import now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sqlalchemy.orm import Session
+
+    from bot.store import Store
+    from bot.store.models import InboxRow, OutboxRow
+
+STRIKES = 3
+ATTEMPTS = 20
+"""Tries after which an item is dead even without a strike: it may be what kills the workers."""
+
+
+def lease(
+    session: Session,
+    table: type[InboxRow] | type[OutboxRow],
+    *,
+    waiting: str,
+    worker: str,
+    seconds: float,
+    limit: int,
+    where: Sequence[Any] = (),
+) -> list[Any]:
+    """Take up to ``limit`` due rows for ``worker``: waiting ones, and leased ones whose lease ran out."""
+    moment = now()
+    due = or_(
+        and_(table.state == waiting, table.not_before <= moment),
+        and_(table.state == "leased", table.leased_until < moment),
+    )
+    order = table.received_at if hasattr(table, "received_at") else table.created_at
+    statement = select(table).where(due, *where).order_by(order, table.id).limit(limit).with_for_update(skip_locked=True)
+    rows = list(session.scalars(statement))
+    for row in rows:
+        row.state, row.leased_by, row.leased_until = "leased", worker, moment + timedelta(seconds=seconds)
+        row.attempts += 1
+    return rows
+
+
+def heartbeat(
+    store: Store, table: type[InboxRow] | type[OutboxRow], ids: Sequence[str], *, worker: str, seconds: float
+) -> int:
+    """Prolong the worker's leases on ``ids``; return how many it still holds."""
+    with store.write() as session:
+        held = and_(table.id.in_(ids), table.leased_by == worker, table.state == "leased")
+        until = now() + timedelta(seconds=seconds)
+        result = session.execute(update(table).where(held).values(leased_until=until))
+        return int(result.rowcount)  # type: ignore[attr-defined] # an UPDATE's result has a row count
+
+
+def put_back(row: InboxRow | OutboxRow, waiting: str, error: str, *, strike: bool, after: float) -> bool:
+    """End a lease without success: the row waits for another try, or is dead; return whether it is dead.
+
+    :param strike: whether the failure counts; being busy or interrupted does not.
+    :param after: seconds until the next try.
+    """
+    row.error = error[:2000]
+    row.strikes += int(strike)
+    dead = row.strikes >= STRIKES or row.attempts >= ATTEMPTS
+    row.state = "dead" if dead else waiting
+    row.not_before = now() + timedelta(seconds=after)
+    row.leased_by = row.leased_until = None
+    return dead
