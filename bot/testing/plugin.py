@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-KIT = ("engines", "stores")
+KIT = ("engines", "homes", "stores")
 
 
 def pytest_configure(config: pytest.Config) -> None:
