@@ -1,0 +1,31 @@
+# Shared by the scripts beside it: where we are, what we say, and packages of the system.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\033[1m→ %s\033[0m\n' "$*"; }
+
+fail() {
+    printf 'error: %s\n' "$1" >&2
+    printf '%s\n' "${@:2}" >&2
+    exit 1
+}
+
+# need WHAT COMMAND PACKAGE…: make sure that a command exists; install its packages where we may, else say how.
+need() {
+    local what=$1 command=$2
+    shift 2
+    command -v "$command" >/dev/null && return
+    install_packages "$what" "$@"
+}
+
+install_packages() {
+    local what=$1
+    shift
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        fail "$what is missing." "Install it (on Debian or Ubuntu: sudo apt-get install $*) and run this again."
+    fi
+    say "installing $what ($*)"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends "$@" >/dev/null ||
+        fail "$what could not be installed." "Install it by hand ($*) and run this again."
+}
