@@ -18,6 +18,8 @@ from bot.errors import HomeMissingError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic.fields import FieldInfo
+
 CONFIG_NAME = "mentee.toml"
 
 
@@ -29,7 +31,9 @@ class StoreSettings(_Section):
     """Where state lives."""
 
     url: str = Field("", description="SQLAlchemy URL; empty means SQLite in the home.")
-    artifacts: str = Field("", description="Folder of adapters, indexes and datasets, shared by replicas; empty: the home.")
+    artifacts: str = Field(
+        "", description="Folder of adapters, indexes and datasets, shared by replicas; empty: the home."
+    )
 
 
 class ModelSettings(_Section):
@@ -107,7 +111,11 @@ class Settings(BaseSettings):
     """Everything an operator can set for the instance."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MENTEE_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="MENTEE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     home: Path
@@ -145,11 +153,54 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise; one folder for all is not ours
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: given values, environment, secret files, then ``mentee.toml``."""
-        toml = TomlConfigSettingsSource(settings_cls, home_path() / CONFIG_NAME)
-        return init_settings, env_settings, file_secret_settings, toml
+        return (
+            init_settings,
+            env_settings,
+            _SecretFiles(settings_cls),
+            _HomeFile(settings_cls, home_path() / CONFIG_NAME),
+        )
+
+
+SECRETS = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "model_api_key")
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads secrets from the files that ``MENTEE_<NAME>_FILE`` names, as container platforms mount them."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - pydantic's
+        """Return the file's text without the line's end."""
+        path = os.environ.get(variable := f"MENTEE_{field_name.upper()}_FILE")
+        try:
+            return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{variable} names {path}, which cannot be read: {error}.",
+                hint="Correct the path or the file's rights.",
+            ) from None
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the secrets that have a file."""
+        fields = self.settings_cls.model_fields
+        values = {name: self.get_field_value(fields[name], name)[0] for name in SECRETS}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class _HomeFile(TomlConfigSettingsSource):
+    """``mentee.toml``, which is copied and shown to people and therefore may not hold secrets."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the file's tables."""
+        values = super().__call__()
+        for name in SECRETS:
+            if name in values:
+                raise SettingsError(
+                    f"{CONFIG_NAME} holds the secret {name!r}, which it may not.",
+                    hint=f"Remove it and set MENTEE_{name.upper()}, or MENTEE_{name.upper()}_FILE to a file with it.",
+                )
+        return values
 
 
 def home_path() -> Path:
@@ -174,9 +225,9 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, must_exist: boo
         return Settings(**{"home": home, **(overrides or {})})
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name, found = ".".join(str(part) for part in first["loc"]), first.get("input")
         raise SettingsError(
-            f"Setting {name!r} in {home / CONFIG_NAME} or the environment: {first['msg']} (found {first.get('input')!r}).",
+            f"Setting {name!r} in {home / CONFIG_NAME} or the environment: {first['msg']} (found {found!r}).",
             hint="Correct or remove it; docs/reference/settings.md lists every setting.",
         ) from None
     except ValueError as error:

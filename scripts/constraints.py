@@ -37,9 +37,12 @@ def main() -> None:
     """Write the file."""
     found: dict[str, str] = {}
     closure("mentee", frozenset({"dev"}), found, set())
-    lines = [f"{name}=={found[name]}\n" for name in sorted(found) if name not in LEFT_OUT and not name.startswith("nvidia-")]
+    lines = [
+        f"{name}=={found[name]}\n" for name in sorted(found) if name not in LEFT_OUT and not name.startswith("nvidia-")
+    ]
     TARGET.write_text(
-        "# Exact versions, written by scripts/constraints.py; pyproject.toml says which ranges are allowed.\n" + "".join(lines)
+        "# Exact versions, written by scripts/constraints.py; pyproject.toml says which ranges are allowed.\n"
+        + "".join(lines)
     )
     print(f"{len(lines)} versions written to {TARGET.name}")
 

@@ -53,7 +53,8 @@ def check(store: Store) -> None:
     newest = _scripts().get_current_head()
     if revision != newest:
         raise SettingsError(
-            f"The database has schema {revision or 'none'}, this Mentee expects {newest}.", hint="Run `mentee db upgrade`."
+            f"The database has schema {revision or 'none'}, this Mentee expects {newest}.",
+            hint="Run `mentee db upgrade`.",
         )
 
 

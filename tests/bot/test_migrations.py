@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
 from bot.errors import SettingsError
 from bot.store import Store
 from bot.store.migrate import check, upgrade
 from bot.store.models import AuditRow, Base
-from sqlalchemy import inspect, text
 
 
 def test_upgrade_makes_every_table_of_the_models(store):
@@ -51,7 +52,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(store):
     with store.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for action in (check, upgrade):
-        with pytest.raises(SettingsError, match="schema 9999.*a newer one wrote it"):
+        with pytest.raises(SettingsError, match=r"schema 9999.*a newer one wrote it"):
             action(store)
 
 
