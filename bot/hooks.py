@@ -38,6 +38,7 @@ BUILT_IN = (
     "plugins.slack",
     "plugins.web",
     "plugins.console",
+    "plugins.metrics",
     "plugins.guards.grounding",
     "plugins.guards.secrets",
     "plugins.scrubbers.personal_data",
@@ -158,6 +159,9 @@ class Plugins:
         """Count a failure that the caller found, such as a value of the wrong type, and return it as an error."""
         error = PluginError(plugin, hook, problem)
         log.warning("plugin_failed", plugin=plugin, hook=hook, problem=problem)
+        from bot.metrics import PLUGIN_FAILURES
+
+        PLUGIN_FAILURES.labels(plugin).inc()
         recent = self._failures[plugin]
         recent.append(time.monotonic())
         while recent and recent[0] < time.monotonic() - FAILURE_WINDOW_SECONDS:

@@ -13,7 +13,7 @@ from bot.store.leases import heartbeat, lease, put_back
 from bot.store.models import InboxRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -56,9 +56,8 @@ class Inbox:
                 wake()
         return accepted
 
-    def lease(self, limit: int, *, item_id: str | None = None) -> list[InboxItem]:
-        """Take up to ``limit`` due items, oldest first, or just the one named (none if another worker has it)."""
-        where = [InboxRow.id == item_id] if item_id else []
+    def lease(self, limit: int, channels: Collection[str]) -> list[InboxItem]:
+        """Take up to ``limit`` due items of the channels this process serves, oldest first."""
         with self._store.write() as session:
             rows = lease(
                 session,
@@ -67,7 +66,7 @@ class Inbox:
                 worker=self._worker,
                 seconds=self._seconds,
                 limit=limit,
-                where=where,
+                channels=channels,
             )
             return [_item(row) for row in rows]
 

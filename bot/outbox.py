@@ -16,7 +16,7 @@ from bot.store.leases import heartbeat, lease, put_back
 from bot.store.models import OutboxRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -45,8 +45,8 @@ class Outbox:
             )
         )
 
-    def lease(self, limit: int) -> list[OutboxItem]:
-        """Take up to ``limit`` due deliveries, at most one of each lane, the lane's oldest first."""
+    def lease(self, limit: int, channels: Collection[str]) -> list[OutboxItem]:
+        """Take up to ``limit`` due deliveries of the channels this process serves, at most one of each lane, the lane's oldest first."""
         earlier = aliased(OutboxRow)
         unfinished = (
             select(earlier.id)
@@ -66,6 +66,7 @@ class Outbox:
                 worker=self._worker,
                 seconds=self._seconds,
                 limit=limit,
+                channels=channels,
                 where=[~unfinished],
             )
             return [_item(row) for row in rows]

@@ -55,7 +55,7 @@ class WebSettings(_Section):
     port: int = Field(8080, ge=0, le=65535)
     public_url: str = Field("", description="Address people use; https turns on secure cookies.")
     sign_in: Literal["password", "demo"] = Field(
-        "password", description="demo: everyone on this machine is one agent, for trying Mentee out."
+        "password", description="demo: everyone on this machine is one operator, for trying Mentee out."
     )
     session_hours: int = Field(12, ge=1)
 

@@ -31,6 +31,11 @@ class AnswerStreams:
 
     def __init__(self) -> None:
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
+        self.closed = asyncio.Event()
+
+    def close(self) -> None:
+        """Tell the watchers that this process is stopping; what they watch is stored when it is done."""
+        self.closed.set()
 
     def publish(self, question_id: str, event: AnswerEvent) -> None:
         """Add an event; ``Done`` and ``Failed`` end the stream, and anything after them is dropped."""

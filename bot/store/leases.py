@@ -14,7 +14,7 @@ from sqlalchemy import and_, or_, select, update
 from bot.messages import now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import Any
 
     from sqlalchemy.orm import Session
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from bot.store.models import InboxRow, OutboxRow
 
 STRIKES = 3
-ATTEMPTS = 20
-"""Tries after which an item is dead even without a strike: it may be what kills the workers."""
+INTERRUPTIONS = 10
+"""Lost leases after which a row is dead even without a strike: it may be what kills the workers."""
 
 
 def lease(
@@ -35,18 +35,25 @@ def lease(
     worker: str,
     seconds: float,
     limit: int,
+    channels: Collection[str],
     where: Sequence[Any] = (),
 ) -> list[Any]:
-    """Take up to ``limit`` due rows for ``worker``: waiting ones, and leased ones whose lease ran out."""
+    """Take up to ``limit`` due rows of ``channels`` for ``worker``: waiting ones, and leased ones whose lease ran out."""
     moment = now()
     due = or_(
         and_(table.state == waiting, table.not_before <= moment),
         and_(table.state == "leased", table.leased_until < moment),
     )
     order = table.received_at if hasattr(table, "received_at") else table.created_at
-    statement = select(table).where(due, *where).order_by(order, table.id).limit(limit).with_for_update(skip_locked=True)
-    rows = list(session.scalars(statement))
-    for row in rows:
+    statement = select(table).where(due, table.channel.in_(channels), *where).order_by(order, table.id).limit(limit).with_for_update(skip_locked=True)
+    rows = []
+    for row in session.scalars(statement):
+        if row.state == "leased":
+            row.interruptions += 1
+        if row.interruptions >= INTERRUPTIONS:
+            row.state, row.error = "dead", f"lost by {INTERRUPTIONS} workers"
+            continue
+        rows.append(row)
         row.state, row.leased_by, row.leased_until = "leased", worker, moment + timedelta(seconds=seconds)
         row.attempts += 1
     return rows
@@ -71,7 +78,7 @@ def put_back(row: InboxRow | OutboxRow, waiting: str, error: str, *, strike: boo
     """
     row.error = error[:2000]
     row.strikes += int(strike)
-    dead = row.strikes >= STRIKES or row.attempts >= ATTEMPTS
+    dead = row.strikes >= STRIKES
     row.state = "dead" if dead else waiting
     row.not_before = now() + timedelta(seconds=after)
     row.leased_by = row.leased_until = None

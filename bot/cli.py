@@ -1,0 +1,57 @@
+"""``mentee``: the command line. Expected failures end here as a text and an exit code; anything else is a traceback."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from bot import logs
+from bot.commands import ask, db, departments, doctor, init, model, plugins, serve, users, votes
+from bot.commands.output import show_error
+from bot.errors import MenteeError
+from bot.hooks import Plugins
+
+
+class _EveryPluginOn:
+    """Stands in for the switches while commands are registered: there may be no home and no database yet."""
+
+    def enabled(self, _plugin: str, _department: str | None) -> bool:
+        return True
+
+    def settings(self, *_: Any) -> None:
+        return None
+
+    def switch(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="mentee", prog_name="mentee")
+def cli() -> None:
+    """Mentee: a company assistant that learns from the people it works for.
+
+    The home is $MENTEE_HOME, else ./.mentee.
+    """
+
+
+for command in (
+    *(init.init, model.model, serve.serve, serve.worker, ask.ask, votes.votes, departments.departments),
+    *(plugins.plugins, users.users, db.db, doctor.doctor),
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    logs.configure()
+    loaded = Plugins(_EveryPluginOn())  # type: ignore[arg-type] # the three methods that registration needs
+    list(loaded.call("register_commands", cli=cli))
+    try:
+        cli()
+    except MenteeError as error:
+        show_error(error)
+        sys.exit(error.exit_code)
+    finally:
+        loaded.close()

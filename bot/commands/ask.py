@@ -1,0 +1,145 @@
+"""``mentee ask``: the whole way of one message, from the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.markup import escape
+
+from bot.app import Mentee, open_mentee
+from bot.commands.output import console, emit_json, json_option, progress_console
+from bot.errors import InputFileError
+from bot.messages import Answer, Done, Person, Question, Role, Status, TextDelta, Turn
+from bot.rows import read_rows
+from bot.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.rows import Row
+
+CLI_USER = "cli:operator"
+
+
+@click.command()
+@click.argument("question", required=False)
+@click.option("--department", metavar="NAME", help="Department to ask; routed by itself when left out.")
+@click.option("--as", "as_user", metavar="USER", help="Ask with this person's rights instead of an operator's.")
+@click.option("--no-curated", is_flag=True, help="Leave curated answers out, so that adapters can be compared.")
+@click.option("--file", "file", type=click.Path(path_type=Path), metavar="QUESTIONS.jsonl", help="Ask every row.")
+@json_option
+def ask(
+    question: str | None, department: str | None, as_user: str | None, file: Path | None, *, no_curated: bool, as_json: bool
+) -> None:
+    """Ask QUESTION and show the answer with its numbered sources.
+
+    With --file, each line is {"question", "department"?, "history"?} and one JSON line is printed per row, in order.
+    """
+    if (question is None) == (file is None):
+        raise click.UsageError("Give either a QUESTION or --file QUESTIONS.jsonl.")
+    rows = read_rows(file, required=("question",)) if file else ()
+    mentee = open_mentee(load_settings())
+    try:
+        person = mentee.departments.person(as_user) if as_user else Person(CLI_USER, "operator", Role.OPERATOR)
+        asker = _Asker(mentee, person, use_curated=not no_curated)
+        if file:
+            asyncio.run(asker.ask_rows(rows, department))
+        else:
+            asyncio.run(asker.ask_one(str(question), department, as_json=as_json))
+    finally:
+        mentee.close()
+
+
+class _Asker:
+    def __init__(self, mentee: Mentee, person: Person, *, use_curated: bool) -> None:
+        self._mentee = mentee
+        self._person = person
+        self._use_curated = use_curated
+
+    async def ask_one(self, text: str, department: str | None, *, as_json: bool) -> None:
+        try:
+            answer = await self._ask(self._question(text, department), show=not as_json)
+        finally:
+            await self._mentee.pipeline.stop()
+        if as_json:
+            emit_json(answer_json(answer))
+        else:
+            _print_sources(answer)
+
+    async def ask_rows(self, rows: Sequence[Row], department: str | None) -> None:
+        try:
+            for row in rows:
+                question = self._question(
+                    row.text("question"), row.optional_text("department") or department, _history(row)
+                )
+                answer = await self._ask(question, show=False)
+                emit_json({"question": question.text, **answer_json(answer)})
+        finally:
+            await self._mentee.pipeline.stop()
+
+    def _question(self, text: str, department: str | None, history: tuple[Turn, ...] = ()) -> Question:
+        return Question(
+            text=text,
+            person=self._person,
+            audience=self._mentee.departments.audience_of(self._person),
+            department=department,
+            history=history,
+            use_curated=self._use_curated,
+        )
+
+    async def _ask(self, question: Question, *, show: bool) -> Answer:
+        shown = ""
+        async with aclosing(self._mentee.pipeline.answer(question)) as events:
+            async for event in events:
+                if isinstance(event, Status) and show:
+                    progress_console.print(f"[dim]{escape(event.text)} …[/]")
+                elif isinstance(event, TextDelta) and show:
+                    console.print(escape(event.text), end="")
+                    shown += event.text
+                elif isinstance(event, Done):
+                    answer = event.answer
+        if show:
+            rest = answer.text[len(shown) :] if answer.text.startswith(shown) else f"\n{answer.text}"
+            console.print(escape(rest))
+        await self._mentee.store.run(self._mentee.pipeline.record, question, answer)
+        return answer
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """Return an answer as ``mentee ask --json`` prints it (design §7)."""
+    citations = [
+        {"n": citation.n, "document": citation.document, "heading": citation.heading, "text": citation.text}
+        for citation in answer.citations
+    ]
+    return {
+        "answer": answer.text,
+        "known": answer.known,
+        "department": answer.department,
+        "citations": citations,
+        "provenance": {**asdict(answer.provenance), "answer_id": answer.id},
+    }
+
+
+def _print_sources(answer: Answer) -> None:
+    if answer.citations:
+        console.print("\n[bold]Sources[/]" if answer.known else "\n[bold]Nearest pages[/]")
+    for citation in answer.citations:
+        console.print(f"  \\[{citation.n}] {escape(citation.heading or citation.document)}  [dim]{escape(citation.document)}[/]")
+
+
+def _history(row: Row) -> tuple[Turn, ...]:
+    turns = row.get("history", [])
+    turns = [turns] if isinstance(turns, dict) else turns
+    try:
+        return tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in turns)
+    except (TypeError, KeyError):
+        raise InputFileError(
+            f"{row.place}: \"history\" is {json.dumps(turns)[:80]}.",
+            hint='Expected a list of {"question", "answer"} objects.',
+        ) from None

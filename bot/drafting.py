@@ -1,0 +1,76 @@
+"""The draft of an answer while the model writes it: nothing is shown before the guards have passed its sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from bot.messages import Verdict
+from bot.sentences import split_finished
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.app import Mentee
+    from bot.messages import Passage, Question
+
+REFUSAL = re.compile(r"\bI (?:don['\u2019]t|do not|can['\u2019]t|cannot|could not|couldn['\u2019]t) find\b", re.IGNORECASE)
+
+
+class Draft:
+    """Collects pieces into sentences and has each judged by the guards of the department.
+
+    A guard that says no, or that fails, ends the draft (``stopped``); what was passed before stays in ``text`` unless
+    the guard gave a replacement, which then is the whole text.
+    """
+
+    def __init__(self, mentee: Mentee, question: Question, passages: Sequence[Passage]) -> None:
+        self._mentee = mentee
+        self._question = question
+        self._passages = passages
+        self._rest = ""
+        self.text = ""
+        self.stopped = False
+        self.refused = False
+        self.reason = ""
+
+    async def add(self, piece: str) -> list[str]:
+        """Take the next piece from the model; return the sentences that may now be shown."""
+        finished, self._rest = split_finished(self._rest + piece)
+        return await self._pass(finished)
+
+    async def finish(self) -> list[str]:
+        """Judge what is left when the model has ended."""
+        rest, self._rest = self._rest, ""
+        return await self._pass([rest] if rest.strip() else [])
+
+    async def _pass(self, sentences: list[str]) -> list[str]:
+        passed: list[str] = []
+        for sentence in sentences:
+            if self.stopped:
+                break
+            if self._passages and REFUSAL.search(sentence):
+                self.refused = self.stopped = not self.text
+                break
+            verdict = await asyncio.to_thread(self._judge, sentence)
+            if verdict.ok:
+                self.text += sentence
+                passed.append(sentence)
+            else:
+                self.stopped, self.reason = True, verdict.reason
+                self.text = verdict.replacement or ""
+        return passed
+
+    def _judge(self, sentence: str) -> Verdict:
+        department = self._question.department
+        given = {"question": self._question, "draft": sentence, "passages": self._passages}
+        for result in self._mentee.plugins.call("check_answer", department, **given):
+            if result.error is not None:
+                return Verdict(ok=False, reason=f"the guard {result.plugin} failed")
+            if not isinstance(result.value, Verdict):
+                error = self._mentee.plugins.fail(result.plugin, "check_answer", f"returned {result.value!r}, not a Verdict")
+                return Verdict(ok=False, reason=error.text)
+            if not result.value.ok:
+                return result.value
+        return Verdict(ok=True)

@@ -1,0 +1,114 @@
+"""What is said when the model's own words cannot be: a quotation of the best passage, or "I don't find this"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.messages import Citation
+from bot.sentences import sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bot.messages import Passage
+
+CONFIDENT = 0.8
+"""Relevance from which a passage is quoted even though the model says that it finds nothing."""
+NOTHING_TO_SAY = "I have nothing to say to that yet: this department has neither documents nor a trained adapter."
+NEAREST = 3
+QUOTED_CHARACTERS = 420
+_NUMBER = re.compile(r"\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer's text with its numbered sources."""
+
+    text: str
+    known: bool
+    citations: tuple[Citation, ...] = ()
+
+
+def found(passages: Sequence[Passage], threshold: float) -> bool:
+    """Return whether any passage is relevant enough to answer from."""
+    return any(passage.relevance >= threshold for passage in passages)
+
+
+def not_found(title: str, passages: Sequence[Passage]) -> Text:
+    """Say that the documents do not hold it, and point to the nearest pages, each page once."""
+    nearest: dict[str, Passage] = {}
+    for passage in passages:
+        nearest.setdefault(passage.document, passage)
+    citations = _numbered(list(nearest.values())[:NEAREST])
+    if not citations:
+        return Text(f"I don't find this in the {title} documents.", known=False)
+    pages = ", ".join(f"{_page(citation)} [{citation.n}]" for citation in citations)
+    return Text(f"I don't find this in the {title} documents. The nearest pages: {pages}.", known=False, citations=citations)
+
+
+def cited(text: str, passages: Sequence[Passage]) -> Text:
+    """Attach the sources a checked text names by number; where it names none, the passage that holds most of its words.
+
+    Numbers without a passage are taken out.
+    """
+    clean = _NUMBER.sub(lambda match: match[0] if 1 <= int(match[1]) <= len(passages) else "", text).strip()
+    named = list(dict.fromkeys(int(number) for number in _NUMBER.findall(clean)))
+    if not named:
+        words = set(_words(clean))
+        best = max(range(len(passages)), key=lambda index: len(words & set(_words(passages[index].text))))
+        named = [best + 1]
+        clean = f"{clean} [{best + 1}]"
+    order = {old: new for new, old in enumerate(named, start=1)}
+    renumbered = _NUMBER.sub(lambda match: f"[{order[int(match[1])]}]", clean)
+    return Text(renumbered, known=True, citations=_numbered([passages[old - 1] for old in named]))
+
+
+def quotation(question: str, passages: Sequence[Passage], embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> Text:
+    """Quote the sentences of the best passage that are nearest in meaning to the question, with their source.
+
+    Further relevant pages follow as sources. ``embed`` returns unit vectors, shape (texts, dimension).
+    """
+    best = passages[0]
+    quote = nearest_sentences(question, best.text, embed)
+    further = [passage for passage in passages[1:] if passage.document != best.document][: NEAREST - 1]
+    citations = _numbered([best, *further])
+    also = "".join(f" See also [{citation.n}]." for citation in citations[1:2])
+    return Text(f"Closest I found: \u201c{quote}\u201d [1]{also}", known=True, citations=citations)
+
+
+def nearest_sentences(
+    question: str, text: str, embed: Callable[[Sequence[str]], NDArray[np.float32]], limit: int = QUOTED_CHARACTERS
+) -> str:
+    """Return the run of whole sentences, at most ``limit`` characters, that is nearest to the question."""
+    parts = sentences(text) or [text]
+    vectors = embed([question, *parts])
+    nearness = vectors[1:] @ vectors[0]
+    start = end = int(nearness.argmax())
+    while True:
+        length = sum(len(part) + 1 for part in parts[start : end + 1])
+        before = nearness[start - 1] if start > 0 else -1.0
+        after = nearness[end + 1] if end + 1 < len(parts) else -1.0
+        wanted = start - 1 if before > after else end + 1
+        if max(before, after) < 0 or length + len(parts[wanted]) > limit:
+            return " ".join(parts[start : end + 1])[: 2 * limit]
+        start, end = min(start, wanted), max(end, wanted)
+
+
+def _numbered(passages: Sequence[Passage]) -> tuple[Citation, ...]:
+    return tuple(
+        Citation(n, passage.document, passage.heading, passage.text, passage.chunk_id)
+        for n, passage in enumerate(passages, start=1)
+    )
+
+
+def _page(citation: Citation) -> str:
+    return citation.heading.split(" \u203a ")[0] or citation.document
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w{3,}", text.lower())

@@ -1,0 +1,100 @@
+"""Logs: one configuration for ours and for every library's, with one redaction for both.
+
+No user text, token or secret reaches a log. Values under telling names are masked whatever they hold, and texts are
+searched for the shapes of Slack tokens, bearer values and passwords in addresses.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+MASK = "[masked]"
+MAX_CHARS = 2_000
+"""A library that logs a whole request cannot fill the disk."""
+
+SECRET_SHAPES = (
+    re.compile(r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]+"),
+    re.compile(r"xapp-[A-Za-z0-9-]+"),
+    re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=-]+"),
+    re.compile(r"v0=[0-9a-f]{16,}"),
+    re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),
+    re.compile(r"(?i)(?<=mentee=)[A-Za-z0-9_-]{20,}"),
+)
+SECRET_NAMES = frozenset({"password", "token", "secret", "authorization", "cookie", "signature", "api_key"})
+USER_TEXT_NAMES = frozenset({"text", "body", "payload", "question", "answer", "draft", "prompt", "correction", "comment"})
+CHATTY = ("slack_bolt", "slack_sdk", "dbos", "aiohttp.access", "uvicorn.access", "httpx2", "sqlalchemy.engine", "faiss")
+"""Libraries whose INFO is request bodies or noise."""
+
+
+def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
+    """Send every log line of the process to stderr, redacted.
+
+    :param json: one JSON object a line; by default where stderr is no terminal.
+    """
+    as_json = not sys.stderr.isatty() if json is None else json
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=False,
+    )
+    renderer: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Mask secrets and user text in a log event (a structlog processor)."""
+    return {key: value if key.startswith("_") else _redacted(key, value) for key, value in event.items()}
+
+
+def redacted_text(text: str) -> str:
+    """Return the text with everything that looks like a secret masked, and bounded in length."""
+    for shape in SECRET_SHAPES:
+        text = shape.sub(MASK, text)
+    return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… ({len(text):,} characters)"
+
+
+def _redacted(key: str, value: Any) -> Any:
+    name = key.lower()
+    if name in USER_TEXT_NAMES or any(_names_secret(name, secret) for secret in SECRET_NAMES):
+        return MASK
+    if isinstance(value, str):
+        return redacted_text(value)
+    if isinstance(value, dict):
+        return {inner: _redacted(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_redacted("", item) for item in _bounded(value)]
+    return value if isinstance(value, int | float | bool | None) else redacted_text(str(value))
+
+
+def _names_secret(name: str, secret: str) -> bool:
+    return name == secret or name.endswith((f"_{secret}", f"-{secret}"))
+
+
+def _bounded(values: Iterable[Any]) -> list[Any]:
+    return list(values)[:50]

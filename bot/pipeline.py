@@ -1,0 +1,291 @@
+"""The way of one message, top to bottom: route, enrich, find, prompt, generate, guard, record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from bot import fallback
+from bot.drafting import Draft
+from bot.errors import EngineError, MenteeError, TooLargeError
+from bot.messages import Answer, AnswerEvent, Citation, DirectAnswer, Done, OutboxItem, Provenance, Question, Status, TextDelta
+from bot.prompt import PROMPT_VERSION, build_messages
+from bot.protocols import AdapterRef, GenerationRequest
+from bot.routing import route
+from bot.store.models import AnswerRow, QuestionRow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from bot.app import Mentee
+    from bot.departments import Department
+    from bot.messages import ChatMessage, InboxItem, Passage
+    from bot.votes import CuratedMatch
+
+CANDIDATES = 10
+"""Passages retrieved; the best ``answers.passages`` of them reach the prompt."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is known so far about one question under way."""
+
+    question: Question
+    department: Department
+    started: float = field(default_factory=time.perf_counter)
+    passages: Sequence[Passage] = ()
+    adapter: AdapterRef | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def took(self, stage: str) -> None:
+        """Note the seconds since the last note."""
+        elapsed = time.perf_counter() - self.started
+        self.timings[stage] = round(elapsed - sum(self.timings.values()), 4)
+
+
+class Pipeline:
+    """Answers questions for one instance."""
+
+    def __init__(self, mentee: Mentee) -> None:
+        self._mentee = mentee
+        self._engine_started = False
+        self._engine_lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Start the engine now instead of at the first question that needs it."""
+        async with self._engine_lock:
+            if not self._engine_started:
+                await self._mentee.engine.start()
+                self._engine_started = True
+
+    async def stop(self) -> None:
+        """Stop the engine if it was started."""
+        async with self._engine_lock:
+            if self._engine_started:
+                await self._mentee.engine.stop()
+                self._engine_started = False
+
+    async def answer(self, question: Question) -> AsyncIterator[AnswerEvent]:
+        """Answer a question, streaming; the last event is :class:`~bot.messages.Done`. Nothing is recorded here.
+
+        :raises MenteeError: the question is refused (too long, closed department) or cannot be answered now.
+        """
+        self._check(question)
+        work = _Work(question, await route(self._mentee, question))
+        work.question = await asyncio.to_thread(self._enrich, replace(question, department=work.department.name))
+        work.took("route")
+        ready = await asyncio.to_thread(self._without_model, work)
+        if ready is not None:
+            yield TextDelta(ready.text)
+            yield Done(ready)
+            return
+        name = work.department.name
+        if await asyncio.to_thread(self._mentee.retriever.has_documents, name):
+            yield Status(f"Searching the {work.department.title} documents")
+            work.passages = await self._retrieve(work)
+            work.took("retrieve")
+            if not fallback.found(work.passages, work.department.answers.known_threshold):
+                yield Done(self._finish(work, fallback.not_found(work.department.title, work.passages), "none"))
+                return
+            work.passages = work.passages[: work.department.answers.passages]
+        async with aclosing(self._generate(work)) as events:
+            async for event in events:
+                yield event
+
+    def record(self, question: Question, answer: Answer, *, inbox_item: InboxItem | None = None) -> bool:
+        """Commit question, answer, its delivery and the end of its inbox item in one transaction.
+
+        :return: ``False`` when another worker has recorded the same item before; nothing is written then.
+        """
+        mentee = self._mentee
+        with mentee.store.write() as session:
+            if inbox_item is not None and not mentee.inbox.finish(session, inbox_item.id):
+                return False
+            session.add(_question_row(question, answer))
+            session.flush()
+            session.add(_answer_row(answer))
+            session.flush()
+            if question.reply_to:
+                payload = delivery_payload(answer)
+                item = OutboxItem(question.channel, "answer", question.reply_to, payload, answer_id=answer.id)
+                mentee.outbox.add(session, item, lane=question.place)
+        department = answer.department
+        list(mentee.plugins.values("on_answer_recorded", department, question=question, answer=answer))
+        return True
+
+    def _check(self, question: Question) -> None:
+        limit = self._mentee.settings.limits.question_chars
+        if len(question.text) > limit:
+            raise TooLargeError(
+                f"The question has {len(question.text):,} characters; at most {limit:,} are read.",
+                hint="Ask about one thing at a time.",
+            )
+        if not question.text.strip():
+            raise MenteeError("The question is empty.", hint="Type what you want to know.")
+
+    def _enrich(self, question: Question) -> Question:
+        enriched = self._mentee.plugins.fold("enrich_question", "question", question, question.department)
+        if not isinstance(enriched, Question):
+            return question
+        return replace(question, search_text=enriched.search_text)  # a helper may not change who asks, or what
+
+    def _without_model(self, work: _Work) -> Answer | None:
+        """Return a plugin's direct answer or a colleague's curated one, if either fits."""
+        question, name = work.question, work.department.name
+        for plugin, value in self._mentee.plugins.values("answer_directly", name, question=question):
+            if isinstance(value, DirectAnswer):
+                draft = fallback.Text(value.text, known=True, citations=value.citations)
+                return self._finish(work, draft, "plugin")
+            self._mentee.plugins.fail(plugin, "answer_directly", f"returned {type(value).__name__}, not DirectAnswer")
+        match = self._mentee.votes.curated(work.department, question.text) if question.use_curated else None
+        work.took("curated")
+        if match is None:
+            return None
+        return self._finish(work, fallback.Text(match.text, known=True), "curated", match)
+
+    async def _retrieve(self, work: _Work) -> Sequence[Passage]:
+        limit = self._mentee.settings.limits.retrieval_seconds
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(self._find, work), limit)
+        except TimeoutError:
+            raise EngineError(f"Retrieval took longer than {limit:g} s.", hint="Try again in a minute.") from None
+
+    def _find(self, work: _Work) -> Sequence[Passage]:
+        question, name = work.question, work.department.name
+        text = question.search_text or question.text
+        found = self._mentee.retriever.search(text, name, question.audience, k=CANDIDATES, history=question.history)
+        ranked = self._mentee.plugins.fold("rank_passages", "passages", found, name, question=question)
+        allowed = {passage.chunk_id: passage for passage in found}
+        return [allowed[passage.chunk_id] for passage in ranked if passage.chunk_id in allowed]
+
+    async def _generate(self, work: _Work) -> AsyncIterator[AnswerEvent]:
+        await self.start()
+        work.adapter = self._mentee.champions.get(work.department.name)
+        messages = await asyncio.to_thread(self._prompt, work)
+        work.took("prompt")
+        yield Status("Writing the answer")
+        draft = Draft(self._mentee, work.question, work.passages)
+        answers = work.department.answers
+        request = GenerationRequest(
+            messages, work.adapter, work.department.name, max_new_tokens=self._mentee.settings.model.max_new_tokens
+        )
+        async with aclosing(self._mentee.engine.generate(request)) as pieces:
+            async for piece in pieces:
+                if "first_token" not in work.timings:
+                    work.took("first_token")
+                for sentence in await draft.add(piece):
+                    yield TextDelta(sentence)
+                if draft.stopped:
+                    break
+        for sentence in await draft.finish():
+            yield TextDelta(sentence)
+        work.took("generate")
+        text, source = await asyncio.to_thread(self._judge, work, draft, answers.known_threshold)
+        yield Done(self._finish(work, text, source))
+
+    def _prompt(self, work: _Work) -> tuple[ChatMessage, ...]:
+        """Build the prompt, leaving out the weakest passages and then the oldest turns until it fits the context."""
+        department, question = work.department, work.question
+        extra = [str(line) for _, line in self._mentee.plugins.values("extend_prompt", department.name, question=question)]
+        room = self._mentee.engine.info.context_tokens - self._mentee.settings.model.max_new_tokens
+        history = question.history
+        while True:
+            messages = build_messages(
+                question.text,
+                work.passages,
+                title=department.title,
+                instructions=department.instructions,
+                glossary=department.glossary,
+                history=history,
+                extra=extra,
+            )
+            if self._mentee.engine.count_tokens(messages) <= room:
+                return messages
+            if history:
+                history = history[1:]
+            elif len(work.passages) > 1:
+                work.passages = work.passages[:-1]
+            else:
+                raise TooLargeError("The question does not fit the model's context.", hint="Ask a shorter question.")
+
+    def _judge(self, work: _Work, draft: Draft, threshold: float) -> tuple[fallback.Text, str]:
+        """Choose between the model's checked text and a quotation of the best passage."""
+        title = work.department.title
+        if not work.passages:
+            text = draft.text or fallback.NOTHING_TO_SAY
+            return fallback.Text(text, known=bool(draft.text) and work.adapter is not None), "model"
+        if draft.refused and not fallback.found(work.passages, max(threshold, fallback.CONFIDENT)):
+            return fallback.not_found(title, work.passages), "none"
+        if draft.text and not draft.refused and not draft.stopped:
+            return fallback.cited(draft.text, work.passages), "model"
+        question = work.question.search_text or work.question.text
+        return fallback.quotation(question, work.passages, self._mentee.retriever.embed), "passage"
+
+    def _finish(self, work: _Work, text: fallback.Text, source: Any, curated: CuratedMatch | None = None) -> Answer:
+        mentee, name = self._mentee, work.department.name
+        work.timings["total"] = round(time.perf_counter() - work.started, 4)
+        states = mentee.plugins.states
+        provenance = Provenance(
+            adapter=work.adapter.version if work.adapter else None,
+            base_model=mentee.settings.model.name,
+            generation=work.passages[0].generation if work.passages else None,
+            prompt_version=PROMPT_VERSION,
+            chunks=tuple({"chunk_id": passage.chunk_id, "score": passage.score} for passage in work.passages),
+            plugins={
+                plugin.name: plugin.version
+                for plugin in mentee.plugins.loaded.values()
+                if not plugin.error and states.enabled(plugin.name, name)
+            },
+            timings=work.timings,
+            source=source,
+            curated=curated.id if curated else None,
+        )
+        return Answer(work.question.id, text.text, text.known, name, text.citations, provenance)
+
+
+def delivery_payload(answer: Answer) -> dict[str, Any]:
+    """Return what a channel shows of an answer: no scores and no provenance beyond its source's kind."""
+    return {
+        "answer_id": answer.id,
+        "question_id": answer.question_id,
+        "text": answer.text,
+        "known": answer.known,
+        "department": answer.department,
+        "source": answer.provenance.source,
+        "citations": [_shown(citation) for citation in answer.citations],
+    }
+
+
+def _shown(citation: Citation) -> dict[str, Any]:
+    return {"n": citation.n, "document": citation.document, "heading": citation.heading, "text": citation.text}
+
+
+def _question_row(question: Question, answer: Answer) -> QuestionRow:
+    return QuestionRow(
+        id=question.id,
+        text=question.text,
+        person_id=question.person.id,
+        department=answer.department,
+        channel=question.channel,
+        place=question.place,
+        thread=question.thread,
+        history=[asdict(turn) for turn in question.history],
+        train_eligible=question.train_eligible,
+        asked_at=question.received_at,
+    )
+
+
+def _answer_row(answer: Answer) -> AnswerRow:
+    return AnswerRow(
+        id=answer.id,
+        question_id=answer.question_id,
+        department=answer.department,
+        text=answer.text,
+        known=answer.known,
+        citations=[asdict(citation) for citation in answer.citations],
+        provenance=asdict(answer.provenance),
+        adapter=answer.provenance.adapter,
+    )

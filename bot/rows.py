@@ -1,0 +1,96 @@
+"""Reading the JSON-lines files that operators give: every row is checked before anything is done with any of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.errors import InputFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One JSON object of a file. ``place`` names the file and the line for error texts."""
+
+    place: str
+    values: Mapping[str, Any]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, or ``default`` when it is absent or null."""
+        value = self.values.get(key)
+        return default if value is None else value
+
+    def text(self, key: str) -> str:
+        """Return a text that must be there.
+
+        :raises InputFileError: it is absent, empty or no text.
+        """
+        value = self.values.get(key)
+        if not isinstance(value, str) or not value.strip():
+            raise InputFileError(
+                f"{self.place}: {json.dumps(key)} is {_shown(value)}.", hint="Expected a text that is not empty."
+            )
+        return value.strip()
+
+    def optional_text(self, key: str) -> str | None:
+        """Return a text, or ``None`` when it is absent, null or empty.
+
+        :raises InputFileError: it is there but no text.
+        """
+        value = self.values.get(key)
+        if value is None or value == "":
+            return None
+        return self.text(key)
+
+    def choice(self, key: str, choices: Sequence[str | None]) -> Any:
+        """Return a value that must be one of ``choices``.
+
+        :raises InputFileError: it is not.
+        """
+        value = self.values.get(key)
+        if value not in choices:
+            expected = ", ".join(json.dumps(choice) for choice in choices)
+            raise InputFileError(f"{self.place}: {json.dumps(key)} is {_shown(value)}.", hint=f"Expected one of {expected}.")
+        return value
+
+
+def read_rows(path: Path, *, required: Sequence[str]) -> tuple[Row, ...]:
+    """Read a JSON-lines file whole. Empty lines are skipped.
+
+    :param required: keys whose value must be a text that is not empty.
+    :raises InputFileError: the file cannot be read, holds no rows, or a line is not such an object; names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # not splitlines: JSON may hold U+2028
+    except UnicodeDecodeError:
+        raise InputFileError(f"{path} is not UTF-8 text.", hint="Save it as JSON lines in UTF-8.") from None
+    except OSError as error:
+        raise InputFileError(f"{path} cannot be read: {error.strerror}.", hint="Check the path.") from None
+    rows = tuple(_row(path, number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    if not rows:
+        raise InputFileError(f"{path} holds no rows.", hint="Expected one JSON object per line.")
+    for row in rows:
+        for key in required:
+            row.text(key)
+    return rows
+
+
+def _row(path: Path, number: int, line: str) -> Row:
+    place = f"{path}, line {number}"
+    try:
+        values = json.loads(line)
+    except ValueError as error:
+        raise InputFileError(f"{place} is not JSON: {error}.", hint="Expected one JSON object per line.") from None
+    if not isinstance(values, dict):
+        raise InputFileError(f"{place} is {_shown(values)}.", hint="Expected a JSON object, like {\"question\": \"…\"}.")
+    return Row(place, values)
+
+
+def _shown(value: Any) -> str:
+    return "missing" if value is None else json.dumps(value, ensure_ascii=False)[:60]
