@@ -1,0 +1,1 @@
+"""Guards: plugins that judge each sentence of an answer before anyone sees it."""

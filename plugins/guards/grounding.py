@@ -1,0 +1,65 @@
+"""A sentence is shown only if the passages hold it: its numbers and names must occur there, and most of its words.
+
+Precision of the answer's words over the retrieved passages ("K-precision") follows people's judgement of faithfulness
+better than overlap with a reference does (Adlakha et al., "Evaluating Correctness and Faithfulness of
+Instruction-Following Models for Question Answering", TACL 2024).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from bot.hookspecs import hookimpl
+from bot.messages import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.messages import Passage, Question
+
+_CITATION = re.compile(r"\[\d+\]")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
+_NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w-]*[A-Za-z]\b")
+_COMMON = frozenset(
+    "a an and any are as at be been but by can could do does for from had has have here how i if in into is it its may "
+    "more must my no not of on or our should so such than that the their them then there these they this those to was we "
+    "were what when where which who will with would yes you your".split()
+)
+
+
+class GroundingSettings(BaseModel):
+    """Settings of the grounding guard."""
+
+    words: float = Field(0.7, ge=0, le=1, description="Share of a sentence's words that must occur in the passages.")
+
+
+@hookimpl
+def register_settings() -> type[BaseModel]:
+    """Declare the settings."""
+    return GroundingSettings
+
+
+@hookimpl
+def check_answer(question: Question, draft: str, passages: Sequence[Passage], settings: GroundingSettings) -> Verdict | None:
+    """Refuse a sentence that the passages (and the question) do not hold. Without passages there is nothing to check."""
+    if not passages:
+        return None
+    sentence = _CITATION.sub("", draft)
+    source = " ".join([question.text, *(f"{passage.heading} {passage.text}" for passage in passages)])
+    held = {word.lower() for word in _WORD.findall(source)}
+    numbers = set(_NUMBER.findall(source))
+    for number in _NUMBER.findall(sentence):
+        if number not in numbers:
+            return Verdict(ok=False, reason=f"the number {number} is in no passage")
+    for name in _NAME.findall(sentence.strip()):
+        if not {part.lower() for part in _WORD.findall(name)} <= held:
+            return Verdict(ok=False, reason=f"the name {name} is in no passage")
+    words = [word for word in (found.lower() for found in _WORD.findall(sentence)) if word not in _COMMON]
+    share = sum(word in held for word in words) / len(words) if words else 1.0
+    if share < settings.words:
+        return Verdict(ok=False, reason=f"only {share:.0%} of its words are in the passages")
+    return Verdict(ok=True)
