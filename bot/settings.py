@@ -42,42 +42,46 @@ class ModelSettings(_Section):
     engine: Literal["local", "openai"] = Field("local", description="local: transformers here; openai: a server.")
     name: str = Field("smollm2-135m-instruct", description="Chat model: a fetched name.")
     embedder: str = Field("all-minilm-l6-v2", description="Embedder: a fetched name, or 'hashing' for none.")
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on a GPU, float32 on a CPU."
+    )
     server_url: str = Field("", description="Base URL of the OpenAI-compatible server for engine = 'openai'.")
-    max_new_tokens: int = Field(256, ge=1, le=4096)
+    max_new_tokens: int = Field(256, ge=1, le=4096, description="Longest answer, in tokens.")
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 means all cores.")
 
 
 class WebSettings(_Section):
     """The HTTP server."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str = Field("", description="Address people use; https turns on secure cookies.")
     sign_in: Literal["password", "demo"] = Field(
         "password", description="demo: everyone on this machine is one operator, for trying Mentee out."
     )
-    session_hours: int = Field(12, ge=1)
+    session_hours: int = Field(12, ge=1, description="Hours until a person must sign in again.")
 
 
 class SlackSettings(_Section):
     """The Slack channel; tokens come from the environment."""
 
-    transport: Literal["off", "socket", "http"] = "off"
+    transport: Literal["off", "socket", "http"] = Field(
+        "off", description="socket: Socket Mode, no public address needed; http: signed requests from Slack."
+    )
     api_url: str = Field("https://slack.com/api/", description="Slack's Web API; tests point it at loopback.")
-    max_body_bytes: int = Field(1_000_000, ge=1)
+    max_body_bytes: int = Field(1_000_000, ge=1, description="Largest request read; a larger one is answered 413.")
 
 
 class LimitSettings(_Section):
     """Every wait has a limit and every queue a bound."""
 
-    question_chars: int = Field(4_000, ge=1)
+    question_chars: int = Field(4_000, ge=1, description="Longest question, in characters.")
     questions_per_minute: int = Field(30, ge=1, description="Per person.")
     queue: int = Field(200, ge=1, description="Questions waiting for the engine.")
-    retrieval_seconds: float = 10.0
-    generation_seconds: float = 60.0
-    plugin_seconds: float = 2.0
-    drain_seconds: float = 25.0
+    retrieval_seconds: float = Field(10.0, gt=0, description="Time for finding passages.")
+    generation_seconds: float = Field(60.0, gt=0, description="Time for writing one answer.")
+    plugin_seconds: float = Field(2.0, gt=0, description="Time for one hook of one plugin.")
+    drain_seconds: float = Field(25.0, gt=0, description="Time for what is under way when the server is told to stop.")
     lease_seconds: float = Field(15.0, gt=0, description="A lease without a heartbeat this long is INTERRUPTED.")
 
 
@@ -94,17 +98,19 @@ class TuningSettings(_Section):
 
     min_examples: int = Field(40, ge=1, description="Distinct clean rows below which a round refuses.")
     min_questions: int = Field(20, ge=2, description="Held-out questions below which a round refuses.")
-    held_out_share: float = Field(0.2, gt=0, lt=0.9)
+    held_out_share: float = Field(
+        0.2, gt=0, lt=0.9, description="Share of new questions that is frozen for evaluation."
+    )
     person_share: float = Field(0.05, gt=0, le=1, description="Largest share of a round one employee may have.")
     schedule: str = Field("", description="Cron expression of automatic rounds; empty means none.")
     threshold: int = Field(0, ge=0, description="Start a round after so many new votes; 0 means never.")
-    lora_rank: int = Field(16, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-    epochs: int = Field(2, ge=1)
-    batch_size: int = Field(8, ge=2)
-    kto_learning_rate: float = Field(5e-5, gt=0)
-    kto_beta: float = Field(0.1, gt=0)
-    seed: int = 0
+    lora_rank: int = Field(16, ge=1, description="Rank of the LoRA adapter.")
+    learning_rate: float = Field(5e-4, gt=0, description="Learning rate of the supervised stage (SFT).")
+    epochs: int = Field(2, ge=1, description="Passes over the data.")
+    batch_size: int = Field(8, ge=2, description="Examples a step.")
+    kto_learning_rate: float = Field(5e-5, gt=0, description="Learning rate of the stage on thumbs (KTO).")
+    kto_beta: float = Field(0.1, gt=0, description="How strongly KTO stays near the model it started from.")
+    seed: int = Field(0, description="Same seed, same data: same adapter, bit for bit on a CPU.")
 
 
 class Settings(BaseSettings):
@@ -118,7 +124,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    home: Path
+    home: Path = Field(description="Folder of the instance: $MENTEE_HOME, else ./.mentee. Not set in mentee.toml.")
     models_dir: Path = Field(
         default_factory=lambda: Path.home() / ".cache" / "mentee" / "models",
         description="Fetched models, shared by the homes of this machine.",
@@ -131,10 +137,10 @@ class Settings(BaseSettings):
     answers: AnswerSettings = AnswerSettings()
     tuning: TuningSettings = TuningSettings()
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings of plugins, by name.")
-    slack_bot_token: SecretStr | None = None
-    slack_app_token: SecretStr | None = None
-    slack_signing_secret: SecretStr | None = None
-    model_api_key: SecretStr | None = None
+    slack_bot_token: SecretStr | None = Field(None, description="Bot token (xoxb-…).")
+    slack_app_token: SecretStr | None = Field(None, description="App-level token (xapp-…), for Socket Mode.")
+    slack_signing_secret: SecretStr | None = Field(None, description="Signing secret, for HTTP.")
+    model_api_key: SecretStr | None = Field(None, description="Key of the server for engine = 'openai'.")
 
     @property
     def database_url(self) -> str:
