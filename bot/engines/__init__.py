@@ -1,0 +1,1 @@
+"""Engines: what turns a prompt into an answer's text."""

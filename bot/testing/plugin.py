@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-KIT = ("engines", "homes", "stores")
+KIT = ("engines", "homes", "stores", "tiny")
 
 
 def pytest_configure(config: pytest.Config) -> None:
