@@ -43,11 +43,20 @@ for command in (
     cli.add_command(command)
 
 
+def command_line(*, discover: bool = True) -> tuple[click.Group, Plugins]:
+    """Return ``mentee`` with the plugins' commands added, and the plugins, which the caller closes.
+
+    :param discover: look for plugins installed beside Mentee's own.
+    """
+    loaded = Plugins(_EveryPluginOn(), discover=discover)  # type: ignore[arg-type] # the methods that registration needs
+    list(loaded.call("register_commands", cli=cli))
+    return cli, loaded
+
+
 def main() -> None:
     """Run the command line and exit."""
     logs.configure()
-    loaded = Plugins(_EveryPluginOn())  # type: ignore[arg-type] # the three methods that registration needs
-    list(loaded.call("register_commands", cli=cli))
+    _, loaded = command_line()
     try:
         cli()
     except MenteeError as error:
