@@ -34,6 +34,9 @@ STAGE_SECONDS = Histogram(
 VOTES = Counter("mentee_votes_total", "Votes by department and value.", ["department", "value"], registry=REGISTRY)
 CORRECTIONS = Counter("mentee_corrections_total", "Corrections by department.", ["department"], registry=REGISTRY)
 ROUNDS = Counter("mentee_rounds_total", "Finished rounds by department and verdict.", ["department", "verdict"], registry=REGISTRY)
+ARTIFACT_REFUSALS = Counter(
+    "mentee_artifact_refusals_total", "Artifacts that did not verify and were not loaded, by kind.", ["kind"], registry=REGISTRY
+)
 PLUGIN_FAILURES = Counter("mentee_plugin_failures_total", "Failed hook calls by plugin.", ["plugin"], registry=REGISTRY)
 
 

@@ -1,0 +1,78 @@
+"""Cutting parsed documents into chunks that the embedder sees whole.
+
+Headings cut first, because a heading is where an author says that something new begins; a section that is still too
+long is cut by semchunk at paragraphs and sentences, with a little overlap so that no sentence loses its context.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import semchunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bot.protocols import ParsedDocument, ParsedSection
+
+SEPARATOR = " › "
+CHUNK_TOKENS = 200
+HEADING_TOKENS = 48
+OVERLAP = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document. ``context`` (title and heading path) stands above ``text`` in what is indexed.
+
+    :param section: number of the section in the document, so that chunks of one section can be told.
+    """
+
+    chunk_id: str
+    document_id: str
+    heading: str
+    context: str
+    text: str
+    section: int
+
+    @property
+    def indexed(self) -> str:
+        """The text that is embedded."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+def chunk_document(document: ParsedDocument, document_id: str, count: Callable[[str], int]) -> list[Chunk]:
+    """Cut a document into chunks of at most :data:`CHUNK_TOKENS` tokens, headings not counted.
+
+    :param count: length of a text in the embedder's tokens.
+    """
+    count = lru_cache(maxsize=20_000)(count)
+    chunks: list[Chunk] = []
+    for number, section in enumerate(document.sections):
+        heading = SEPARATOR.join(section.headings)
+        context = _context(document.title, section, count)
+        for text in _pieces(section.text, count):
+            identity = f"{document_id}\n{len(chunks)}\n{heading}\n{text}"
+            chunk_id = "c_" + hashlib.sha256(identity.encode()).hexdigest()[:24]
+            chunks.append(Chunk(chunk_id, document_id, heading, context, text, number))
+    return chunks
+
+
+def _pieces(text: str, count: Callable[[str], int]) -> Iterator[str]:
+    text = text.strip()
+    if count(text) <= CHUNK_TOKENS:
+        yield from [text] if text else []
+        return
+    chunker = semchunk.chunkerify(count, CHUNK_TOKENS, memoize=False)
+    yield from (piece for piece in chunker(text, overlap=OVERLAP) if piece.strip())
+
+
+def _context(title: str, section: ParsedSection, count: Callable[[str], int]) -> str:
+    parts = [title] if title and title not in section.headings else []
+    parts += section.headings
+    while len(parts) > 1 and count(SEPARATOR.join(parts)) > HEADING_TOKENS:
+        parts.pop(0)  # the innermost heading says most about the text
+    return SEPARATOR.join(parts)

@@ -1,0 +1,203 @@
+"""An index generation: one directory with a FAISS index, a BM25 index and the chunks, written aside and hashed.
+
+A generation holds the chunks of all of a department's documents. Who may read which document is *not* in it: rights
+come from the database with every query, so that a change of rights or a deletion needs no new generation.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import faiss
+import numpy as np
+
+from bot import artifacts
+from bot.errors import ArtifactError
+from retrieval.chunk import Chunk, chunk_document
+from retrieval.lexical import LexicalIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bot.protocols import ParsedDocument
+    from retrieval.embed import Embedder
+
+KIND = "index"
+FORMAT = 1
+VECTORS = "index.faiss"
+CHUNKS = "chunks.jsonl"
+LEXICAL = "lexical"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A document as it goes into a generation."""
+
+    document_id: str
+    address: str
+    sha256: str
+    parsed: ParsedDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A loaded generation. Row ``i`` of every array belongs to ``chunks[i]``; FAISS ids are row numbers.
+
+    :param rows: the rows of each document.
+    """
+
+    name: str
+    embedder: str
+    dimension: int
+    chunks: tuple[Chunk, ...]
+    addresses: Mapping[str, str]
+    rows: Mapping[str, NDArray[np.int64]]
+    vectors: faiss.IndexIDMap2
+    lexical: LexicalIndex
+
+    def nearest(
+        self, query: NDArray[np.float32], allowed: NDArray[np.int64], count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the rows and cosines of the ``count`` chunks nearest to the query among the allowed rows only."""
+        selector = faiss.IDSelectorBatch(allowed)
+        parameters = faiss.SearchParameters(sel=selector)
+        found, rows = self.vectors.search(query.reshape(1, -1), min(count, len(allowed)), params=parameters)
+        kept = rows[0] >= 0
+        return rows[0][kept], found[0][kept]
+
+    def cosines(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the cosine of the query and each of the rows."""
+        return np.asarray(self.stored(rows) @ query, dtype=np.float32)
+
+    def stored(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the stored vectors, shape ``(len(rows), dimension)``."""
+        if not len(rows):
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        return np.stack([self.vectors.reconstruct(int(row)) for row in rows])
+
+
+def build(
+    target: Path,
+    documents: Sequence[IndexedDocument],
+    embedder: Embedder,
+    *,
+    previous: Generation | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Generation:
+    """Write a generation to ``target`` and return it loaded.
+
+    :param previous: vectors of texts that it already holds are reused if the embedder is the same.
+    :param progress: hears ``(texts newly embedded, texts to embed in all)``.
+    :raises ArtifactError: ``target`` exists, or the embedder cannot be loaded.
+    """
+    chunks = [
+        chunk
+        for document in documents
+        for chunk in chunk_document(document.parsed, document.document_id, embedder.count_tokens)
+    ]
+    vectors = _vectors(chunks, embedder, previous, progress)
+    lexical = LexicalIndex.build(chunk.indexed for chunk in chunks)
+    index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
+    index.add_with_ids(vectors, np.arange(len(chunks), dtype=np.int64))
+    addresses = {document.document_id: document.address for document in documents}
+    with artifacts.writing(target, KIND) as draft:
+        faiss.write_index(index, str(draft.path / VECTORS))
+        lexical.save(draft.path / LEXICAL)
+        _write_chunks(draft.path / CHUNKS, chunks, addresses)
+        draft.meta = {
+            "format": FORMAT,
+            "embedder": embedder.identity,
+            "dimension": int(vectors.shape[1]),
+            "chunks": len(chunks),
+            "documents": {document.document_id: document.sha256 for document in documents},
+        }
+    return Generation(
+        *(target.name, embedder.identity, int(vectors.shape[1]), tuple(chunks), addresses, _rows(chunks), index, lexical)
+    )
+
+
+def load(path: Path) -> Generation:
+    """Load a generation after checking every file's hash.
+
+    :raises ArtifactError: anything is missing, altered, of another format, or does not fit together.
+    """
+    manifest = artifacts.verify(path, KIND)
+    meta = manifest.meta
+    _require(meta.get("format") == FORMAT, path, f"has format {meta.get('format')}, this Mentee reads {FORMAT}")
+    chunks, addresses = _read_chunks(path / CHUNKS)
+    lexical = LexicalIndex.load(path / LEXICAL)
+    try:
+        index = faiss.read_index(str(path / VECTORS))
+    except RuntimeError as error:
+        raise ArtifactError(f"The index {path} has no readable vectors: {error}.") from error
+    sizes = {len(chunks), lexical.size, index.ntotal, meta.get("chunks")}
+    _require(len(sizes) == 1, path, f"contradicts itself: counts {sorted(map(str, sizes))}")
+    _require(index.d == meta.get("dimension"), path, f"has dimension {index.d}, {meta.get('dimension')} expected")
+    _require(isinstance(index, faiss.IndexIDMap2), path, f"holds a {type(index).__name__}, not an IndexIDMap2")
+    return Generation(path.name, str(meta["embedder"]), index.d, chunks, addresses, _rows(chunks), index, lexical)
+
+
+def _vectors(
+    chunks: Sequence[Chunk],
+    embedder: Embedder,
+    previous: Generation | None,
+    progress: Callable[[int, int], None] | None,
+) -> NDArray[np.float32]:
+    known: dict[str, int] = {}
+    if previous is not None and previous.embedder == embedder.identity:
+        known = {chunk.indexed: row for row, chunk in enumerate(previous.chunks)}
+    vectors = np.zeros((len(chunks), embedder.dimension), dtype=np.float32)
+    fresh = [row for row, chunk in enumerate(chunks) if chunk.indexed not in known]
+    reused = [row for row, chunk in enumerate(chunks) if chunk.indexed in known]
+    if previous is not None and reused:
+        vectors[reused] = previous.stored(np.array([known[chunks[row].indexed] for row in reused], dtype=np.int64))
+    if fresh:
+        heard = (lambda done: progress(done, len(fresh))) if progress else None
+        vectors[fresh] = embedder.encode([chunks[row].indexed for row in fresh], progress=heard)
+    return vectors
+
+
+def _write_chunks(path: Path, chunks: Sequence[Chunk], addresses: Mapping[str, str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for chunk in chunks:
+            row = {
+                "chunk_id": chunk.chunk_id,
+                "document_id": chunk.document_id,
+                "document": addresses[chunk.document_id],
+                "heading": chunk.heading,
+                "context": chunk.context,
+                "text": chunk.text,
+                "section": chunk.section,
+            }
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _read_chunks(path: Path) -> tuple[tuple[Chunk, ...], dict[str, str]]:
+    chunks, addresses = [], {}
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                row: dict[str, Any] = json.loads(line)
+                addresses[row["document_id"]] = row.pop("document")
+                chunks.append(Chunk(**row))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"The index {path.parent} has unreadable chunks: {error}.") from error
+    return tuple(chunks), addresses
+
+
+def _rows(chunks: Sequence[Chunk]) -> dict[str, NDArray[np.int64]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for row, chunk in enumerate(chunks):
+        found[chunk.document_id].append(row)
+    return {document: np.array(rows, dtype=np.int64) for document, rows in found.items()}
+
+
+def _require(condition: bool, path: Path, problem: str) -> None:  # noqa: FBT001 - reads as an assertion
+    if not condition:
+        raise ArtifactError(f"The index {path} {problem}.", hint="It was refused; `mentee documents sync` builds a new one.")
