@@ -64,9 +64,11 @@ class Mentee:
     @cached_property
     def engine(self) -> Engine:
         """The engine, not started yet."""
+        if self._given_engine is not None:
+            return self._given_engine
         from bot.engines import open_engine
 
-        return self._given_engine or open_engine(self.settings)
+        return open_engine(self.settings)
 
     @cached_property
     def retriever(self) -> Retriever:

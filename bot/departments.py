@@ -180,7 +180,7 @@ class Departments:
 
         Operators read everything, as they can change any right.
         """
-        own = {EVERYONE, f"user:{person.id}"}
+        own = {EVERYONE, person.id if person.id.startswith("user:") else f"user:{person.id}"}
         with self._store.read() as session:
             members = session.execute(select(MemberRow.department, MemberRow.principal)).all()
             names = session.scalars(select(DepartmentRow.name)).all()

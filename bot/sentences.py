@@ -14,6 +14,7 @@ _END = re.compile(
     """,
     re.VERBOSE,
 )
+_LIST_NUMBER = re.compile(r"\s*\d+[.)]\s*")
 _CITATION_NEXT = re.compile(r"\s*\[\d")
 
 
@@ -27,7 +28,7 @@ def split_finished(text: str) -> tuple[list[str], str]:
         end = match.end()
         while end < len(text) and text[end].isspace():
             end += 1
-        if end <= start:
+        if end <= start or _LIST_NUMBER.fullmatch(text, start, end):
             continue
         finished.append(text[start:end])
         start = end

@@ -1,0 +1,80 @@
+"""A retriever of a few notes, and plugins made of functions, for tests of what stands around retrieval."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bot.hookspecs import hookimpl
+from bot.messages import Audience, Passage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from bot.messages import Turn
+
+NOTES: Mapping[str, Sequence[tuple[str, str, str]]] = {
+    "travel": [
+        ("travel/lodging.md", "Lodging › Taxes", "Hotels are tax exempt in 12 states. Show the form at the desk."),
+        ("travel/trains.md", "Trains › Booking", "Book trains in Concur. Coach class is the rule for every trip."),
+    ],
+    "it": [("it/laptops.md", "Laptops", "A new laptop comes after five days. Ask in #it-help for a loan.")],
+}
+
+
+class NotesRetriever:
+    """Finds the notes of :data:`NOTES`; implements :class:`bot.protocols.Retriever`.
+
+    Relevance is the share of the question's words that a note holds; vectors are hashed bags of words.
+    """
+
+    def search(
+        self,
+        text: str,
+        department: str,
+        audience: Audience,  # noqa: ARG002 - every note is open to everyone
+        *,
+        k: int = 10,
+        history: Sequence[Turn] = (),  # noqa: ARG002 - notes know no follow-ups
+    ) -> list[Passage]:
+        """Return the department's notes, those with most of the question's words first."""
+        words = set(re.findall(r"\w{3,}", text.lower()))
+        found = []
+        for number, (document, heading, note) in enumerate(NOTES.get(department, [])):
+            held = words & set(re.findall(r"\w{3,}", f"{heading} {note}".lower()))
+            share = len(held) / (len(words) or 1)
+            found.append(
+                Passage(f"{document}#{number}", document, document, heading, note, share, department, "g1", share)
+            )
+        return sorted(found, key=lambda passage: -passage.relevance)[:k]
+
+    def passages(self, chunk_ids: Sequence[str], department: str) -> list[Passage]:
+        """Return notes by id."""
+        by_id = {passage.chunk_id: passage for passage in self.search("", department, Audience())}
+        return [by_id[chunk_id] for chunk_id in chunk_ids if chunk_id in by_id]
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors, shape (texts, 512)."""
+        vectors = np.zeros((len(texts), 512), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in re.findall(r"\w+", text.lower()):
+                vectors[row, sum(map(ord, word)) * 31 % 512] += 1
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+    def has_documents(self, department: str) -> bool:
+        """Return whether there are notes."""
+        return department in NOTES
+
+    def generation(self, department: str) -> str | None:
+        """Return the one generation."""
+        return "g1" if department in NOTES else None
+
+
+def make_plugin(**hooks: Callable[..., Any]) -> SimpleNamespace:
+    """Make a plugin of functions named like the hooks they implement."""
+    return SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})

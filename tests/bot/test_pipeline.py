@@ -1,0 +1,184 @@
+"""The way of one message: each step, and what happens when it cannot go on."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from bot.errors import ForbiddenError, NotFoundError, TooLargeError
+from bot.messages import (
+    Correction,
+    DirectAnswer,
+    Done,
+    Person,
+    Question,
+    Role,
+    Status,
+    TextDelta,
+    Turn,
+    Verdict,
+)
+from bot.store.models import AnswerRow, OutboxRow, QuestionRow
+from bot.testing.notes import make_plugin
+
+ADA = Person("user:ada", "Ada")
+
+
+async def ask(mentee, text, **more):
+    question = Question(text, ADA, **{"audience": mentee.departments.audience_of(ADA), **more})
+    events = [event async for event in mentee.pipeline.answer(question)]
+    assert isinstance(events[-1], Done)
+    return events[-1].answer, events
+
+
+async def test_a_grounded_answer_streams_with_its_source(make_mentee):
+    answer, events = await ask(make_mentee(), "Are hotels tax exempt?", department="travel")
+    assert [type(event) for event in events] == [Status, Status, TextDelta, Done]
+    assert answer.text == "Hotels are tax exempt in 12 states [1]."
+    assert answer.known
+    assert [(citation.n, citation.document) for citation in answer.citations] == [(1, "travel/lodging.md")]
+    provenance = answer.provenance
+    assert (provenance.source, provenance.generation, provenance.adapter) == ("model", "g1", None)
+    assert [chunk["chunk_id"] for chunk in provenance.chunks][0] == "travel/lodging.md#0"
+    assert {"route", "retrieve", "prompt", "first_token", "generate", "total"} <= set(provenance.timings)
+
+
+@pytest.mark.parametrize("claim", ["Hotels cost $97 a night.", "Ask Zanzibar Travel about hotels.", "Whales sing beautifully."])
+async def test_an_ungrounded_claim_is_replaced_by_a_quotation(make_mentee, engine, claim):
+    engine.answer = claim
+    answer, events = await ask(make_mentee(), "Are hotels tax exempt?", department="travel")
+    assert claim not in "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert answer.text.startswith("Closest I found: “Hotels are tax exempt in 12 states.")
+    assert answer.known
+    assert answer.citations[0].document == "travel/lodging.md"
+    assert answer.provenance.source == "passage"
+
+
+async def test_nothing_relevant_points_to_the_nearest_pages_without_the_model(make_mentee, engine):
+    answer, _ = await ask(make_mentee(), "What is the capital of France?", department="travel")
+    assert not answer.known
+    assert "I don't find this in the Travel documents" in answer.text
+    assert {citation.document for citation in answer.citations} == {"travel/lodging.md", "travel/trains.md"}
+    assert engine.requests == []
+
+
+async def test_a_department_without_documents_answers_from_the_model(make_mentee, engine):
+    engine.answer = "We will send a new card."
+    answer, _ = await ask(make_mentee(), "I lost my card", department="support")
+    assert answer.text == "We will send a new card."
+    assert not answer.known, "the base model alone knows nothing of this company"
+    assert engine.requests[0].messages[-1].content == "I lost my card"
+
+
+async def test_routes_to_the_department_with_the_best_evidence(make_mentee):
+    answer, _ = await ask(make_mentee(), "When does a new laptop come?")
+    assert answer.department == "it"
+
+
+async def test_a_plugin_may_route_but_only_to_departments_that_are_open(make_mentee):
+    given = {"router": make_plugin(route_question=lambda question: "support" if "card" in question.text else "secret")}
+    mentee = make_mentee(given)
+    assert (await ask(mentee, "lost card"))[0].department == "support"
+    assert (await ask(mentee, "new laptop"))[0].department == "it"
+
+
+async def test_a_closed_department_is_for_its_members(make_mentee):
+    mentee = make_mentee()
+    mentee.departments.configure("travel", {"open": False}, actor="test")
+    with pytest.raises(ForbiddenError, match="members only"):
+        await ask(mentee, "Are hotels tax exempt?", department="travel")
+    mentee.departments.set_member("travel", "user:ada", member=True, actor="test")
+    assert (await ask(mentee, "Are hotels tax exempt?", department="travel"))[0].known
+
+
+async def test_unknown_department_and_overlong_question_are_refused(make_mentee):
+    mentee = make_mentee()
+    with pytest.raises(NotFoundError, match=r"no department 'finance'. Departments: it, support, travel"):
+        await ask(mentee, "x", department="finance")
+    with pytest.raises(TooLargeError, match="at most 4,000"):
+        await ask(mentee, "x" * 4001)
+
+
+async def test_enrichment_changes_what_is_searched_and_nothing_else(make_mentee, engine):
+    def enrich(question):
+        return replace(question, search_text="hotels tax exempt", text="pwned", person=Person("user:eve", role=Role.OPERATOR))
+
+    answer, _ = await ask(make_mentee({"abbreviations": make_plugin(enrich_question=enrich)}), "htl tx?", department="travel")
+    assert answer.known
+    assert engine.requests[0].messages[-1].content.endswith("Question: htl tx?")
+
+
+async def test_a_direct_answer_needs_no_model(make_mentee, engine):
+    given = {"tickets": make_plugin(answer_directly=lambda question: DirectAnswer("Ticket 7 is open.") if "ticket" in question.text else None)}
+    mentee = make_mentee(given)
+    answer, _ = await ask(mentee, "my ticket?", department="it")
+    assert (answer.text, answer.provenance.source, engine.requests) == ("Ticket 7 is open.", "plugin", [])
+
+
+async def test_ranking_reorders_and_drops_but_cannot_add(make_mentee, engine):
+    def rank(passages):
+        return [replace(passages[0], chunk_id="invented"), *reversed(passages)]
+
+    await ask(make_mentee({"rank": make_plugin(rank_passages=rank)}), "Are hotels tax exempt?", department="travel")
+    prompt = engine.requests[0].messages[-1].content
+    assert prompt.index("Trains") < prompt.index("Lodging")
+    assert prompt.count("<passage ") == 2
+
+
+async def test_prompt_has_instructions_glossary_plugin_lines_and_history(make_mentee, engine):
+    mentee = make_mentee({"tone": make_plugin(extend_prompt=lambda: "Be brief.")})
+    mentee.departments.configure("travel", {"instructions": "Name the form."}, actor="test")
+    await ask(mentee, "Are hotels tax exempt?", department="travel", history=(Turn("hi", "hello"),))
+    system, *earlier, _last = engine.requests[0].messages
+    assert "Name the form." in system.content
+    assert "Be brief." in system.content
+    assert [message.content for message in earlier] == ["hi", "hello"]
+
+
+async def test_a_guard_that_says_no_stops_the_draft(make_mentee, engine):
+    engine.answer = "Hotels are tax exempt in 12 states [1]. Show the form at the desk."
+    no_forms = make_plugin(check_answer=lambda draft: Verdict(ok="form" not in draft, replacement="Ask a person."))
+    answer, events = await ask(make_mentee({"no-forms": no_forms}), "Are hotels tax exempt?", department="travel")
+    assert "form at the desk" not in "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert answer.provenance.source == "passage"
+
+
+async def test_a_secret_is_never_shown(make_mentee, engine):
+    engine.answer = "Use the token xoxb-1234567890-abcdefghijkl."
+    answer, events = await ask(make_mentee(), "how to log in", department="support")
+    assert "xoxb" not in answer.text + "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+async def test_an_agents_correction_answers_the_same_question_at_once(make_mentee):
+    mentee = make_mentee()
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    question = Question("Are hotels tax exempt?", ADA, id=answer.question_id)
+    mentee.pipeline.record(question, answer)
+    live = mentee.votes.correct(Correction(answer.id, Person("user:gus", role=Role.AGENT), "Only with form SF-1094."))
+    assert live
+    curated, _ = await ask(mentee, "are hotels TAX exempt?", department="travel")
+    assert (curated.text, curated.provenance.source, curated.known) == ("Only with form SF-1094.", "curated", True)
+    assert (await ask(mentee, "are hotels tax exempt?", department="travel", use_curated=False))[0].text != curated.text
+    assert (await ask(mentee, "Which class for trains?", department="travel"))[0].provenance.source != "curated"
+
+
+async def test_records_question_answer_delivery_and_provenance_together(make_mentee):
+    mentee = make_mentee()
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    question = Question("Are hotels tax exempt?", ADA, id=answer.question_id, channel="web", place="p", reply_to={"to": "p"})
+    mentee.pipeline.record(question, answer)
+    with mentee.store.read() as session:
+        assert session.get(QuestionRow, question.id).person_id == "user:ada"
+        assert session.get(AnswerRow, answer.id).provenance["chunks"]
+        delivery = session.scalars(select(OutboxRow)).one()
+    assert delivery.payload["text"] == answer.text
+    assert "score" not in str(delivery.payload), "people see no similarity scores"
+
+
+async def test_the_prompt_is_cut_to_the_context(make_mentee, engine):
+    tokens = iter([10**9, 10**9, 10**9, 100])
+    engine.count_tokens = lambda messages: next(tokens)
+    await ask(make_mentee(), "Are hotels tax exempt?", department="travel", history=(Turn("a", "b"), Turn("c", "d")))
+    last = engine.requests[0].messages
+    assert "c" not in [message.content for message in last]
+    assert last[-1].content.count("<passage ") == 1
