@@ -1,0 +1,98 @@
+"""What is imported is declared, what is declared is imported and pinned, and light parts stay light."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+OURS = ("bot", "plugins", "retrieval", "tuning")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WITHOUT_IMPORT = {"psycopg": "the database driver, loaded by SQLAlchemy", "uvicorn": "imported by name"}
+
+
+def _names(requirements):
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+DECLARED = _names(PROJECT["dependencies"])
+FOR_DEVELOPMENT = _names(PROJECT["optional-dependencies"]["dev"])
+
+
+def _imported(*folders):
+    modules = set()
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    modules |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                    modules.add(node.module.split(".")[0])
+    return modules - set(sys.stdlib_module_names) - {*OURS, "__future__"}
+
+
+def _distributions(modules):
+    known = packages_distributions()
+    return {module: {canonicalize_name(name) for name in known.get(module, [module])} for module in modules}
+
+
+def test_everything_the_product_imports_is_declared():
+    undeclared = {m for m, names in _distributions(_imported(*OURS)).items() if not names & (DECLARED | {"pytest"})}
+    assert undeclared == set()
+
+
+def test_everything_the_tests_import_is_declared():
+    used = _distributions(_imported("tests", "benchmarks", "scripts") - {"packaging"})
+    assert {m for m, names in used.items() if not names & (DECLARED | FOR_DEVELOPMENT)} == set()
+
+
+def test_nothing_is_declared_that_nobody_imports():
+    used = set().union(*_distributions(_imported(*OURS)).values())
+    assert DECLARED - used - set(WITHOUT_IMPORT) == set()
+
+
+def test_every_dependency_is_pinned_and_within_its_range():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    pinned = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    declared = [Requirement(text) for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"])]
+    outside = {
+        str(requirement)
+        for requirement in declared
+        if (name := canonicalize_name(requirement.name)) != "torch"
+        and (name not in pinned or not requirement.specifier.contains(pinned[name]))
+    }
+    assert outside == set()
+
+
+HEAVY = ("torch", "transformers", "peft", "faiss", "sentence_transformers", "sklearn", "matplotlib", "datasets")
+
+
+@pytest.mark.parametrize(
+    "module", ["bot.cli", "bot.app", "bot.hooks", "tuning.gate", "tuning.registry", "tuning.rounds"]
+)
+def test_what_must_start_fast_loads_no_model_library(module):
+    program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_no_address_of_a_package_registry_is_named():
+    pattern = re.compile(
+        r"https?://[^\s\"')]*(pypi|pythonhosted|huggingface\.co/|download\.pytorch)|--(extra-)?index-url"
+    )
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in (*OURS, "scripts", "deploy", ".ci")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix not in {".pyc", ".png"} and pattern.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
