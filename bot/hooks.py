@@ -139,19 +139,25 @@ class Plugins:
             if result.error is None:
                 yield result.plugin, result.value
 
-    def fold(self, hook: str, argument: str, value: Any, /, department: str | None = None, *, closed: bool = False, **kwargs: Any) -> Any:
-        """Pass ``value`` through each implementation in turn.
+    def fold(
+        self, hook: str, argument: str, value: Any, /, department: str | None = None, *, closed: bool = False, **kwargs: Any
+    ) -> Any:
+        """Pass ``value`` through each implementation in turn; a result of another type than ``value`` is a failure.
 
         :param closed: raise the first failure instead of going on with the value as it was.
         """
-        limit = self._seconds
         for implementation in self._implementations(hook):
             if not self.states.enabled(implementation.plugin_name, department):
                 continue
-            result = self._call_one(implementation, hook, department, limit, {**kwargs, argument: value})
-            if result.error is not None and closed:
-                raise result.error
-            if result.error is None and result.value is not None:
+            given = {**kwargs, argument: value}
+            result = self._call_one(implementation, hook, department, self._seconds, given)
+            error = result.error
+            if error is None and not isinstance(result.value, type(value) | None):
+                problem = f"returned {type(result.value).__name__}, not {type(value).__name__}"
+                error = self.fail(result.plugin, hook, problem)
+            if error is not None and closed:
+                raise error
+            if error is None and result.value is not None:
                 value = result.value
         return value
 

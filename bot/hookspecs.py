@@ -119,9 +119,9 @@ def answer_directly(question: Question, department: str, settings: Any) -> Direc
 
 @hookspec
 def rank_passages(
-    question: Question, passages: Sequence[Passage], department: str, settings: Any
-) -> Sequence[Passage] | None:
-    """Return the passages reordered or thinned, each plugin after the other; passages cannot be added. Fails open."""
+    question: Question, passages: list[Passage], department: str, settings: Any
+) -> list[Passage] | None:
+    """Return the list of passages reordered or thinned, each plugin after the other; passages cannot be added. Fails open."""
 
 
 @hookspec

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bot import fallback
 from bot.drafting import Draft
 from bot.errors import EngineError, MenteeError, TooLargeError
-from bot.messages import Answer, AnswerEvent, Citation, DirectAnswer, Done, OutboxItem, Provenance, Question, Status, TextDelta
+from bot.messages import Answer, AnswerEvent, Citation, DirectAnswer, Done, OutboxItem, Provenance, Status, TextDelta
 from bot.prompt import PROMPT_VERSION, build_messages
 from bot.protocols import AdapterRef, GenerationRequest
 from bot.routing import route
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bot.app import Mentee
     from bot.departments import Department
-    from bot.messages import ChatMessage, InboxItem, Passage
+    from bot.messages import ChatMessage, InboxItem, Passage, Question
     from bot.votes import CuratedMatch
 
 CANDIDATES = 10
@@ -128,8 +128,6 @@ class Pipeline:
 
     def _enrich(self, question: Question) -> Question:
         enriched = self._mentee.plugins.fold("enrich_question", "question", question, question.department)
-        if not isinstance(enriched, Question):
-            return question
         return replace(question, search_text=enriched.search_text)  # a helper may not change who asks, or what
 
     def _without_model(self, work: _Work) -> Answer | None:
@@ -149,7 +147,8 @@ class Pipeline:
     async def _retrieve(self, work: _Work) -> Sequence[Passage]:
         limit = self._mentee.settings.limits.retrieval_seconds
         try:
-            return await asyncio.wait_for(asyncio.to_thread(self._find, work), limit)
+            async with asyncio.timeout(limit):
+                return await asyncio.to_thread(self._find, work)
         except TimeoutError:
             raise EngineError(f"Retrieval took longer than {limit:g} s.", hint="Try again in a minute.") from None
 

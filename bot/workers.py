@@ -87,7 +87,8 @@ class MessageWorkers:
             self._run(self._outbox, delivery, self._deliver(delivery))
         if not questions and not deliveries:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):  # wait_for of Python 3.11 can lose a cancellation
+                    await self._wake.wait()
 
     async def _beat(self) -> None:
         await asyncio.sleep(self._mentee.settings.limits.lease_seconds / 3)

@@ -1,0 +1,198 @@
+"""Inbox and outbox: accepted once, leased by one, interrupted without a strike, delivered in order."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select, update
+
+from bot.errors import BusyError
+from bot.inbox import Inbox
+from bot.messages import Done, Failed, InboxItem, OutboxItem, Person, Question, now
+from bot.outbox import Outbox
+from bot.store.leases import INTERRUPTIONS, STRIKES
+from bot.store.models import InboxRow, OutboxRow
+from bot.workers import APOLOGY, MessageWorkers, question_id
+
+ITEM = InboxItem("test", "question", {"text": "Are hotels tax exempt?"}, "event-1", "message-1")
+
+
+class Conversation:
+    """A channel in memory; ``fault`` is raised by the next deliveries."""
+
+    name = "test"
+
+    def __init__(self):
+        self.delivered = []
+        self.faults = []
+        self.interpret_fault = None
+
+    async def start(self): ...
+
+    async def stop(self): ...
+
+    async def interpret(self, item):
+        if self.interpret_fault:
+            raise self.interpret_fault
+        if item.kind != "question":
+            return None
+        place = item.payload.get("place", "p")
+        return Question(item.payload["text"], Person("user:ada"), department="travel", channel="test", place=place, reply_to={"to": place})
+
+    async def deliver(self, item):
+        if self.faults:
+            raise self.faults.pop(0)
+        self.delivered.append(item)
+        return f"ref-{len(self.delivered)}"
+
+    def healthy(self):
+        return True
+
+
+async def until(condition, seconds=10.0):
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def running(make_mentee):
+    mentee = make_mentee(settings={"limits": {"lease_seconds": 1.0}})
+    channel = Conversation()
+    workers = MessageWorkers(mentee, {"test": channel})
+    await workers.start()
+    yield mentee, channel
+    await workers.stop()
+
+
+def states(store, table):
+    with store.read() as session:
+        return [row.state for row in session.scalars(select(table))]
+
+
+async def test_from_inbox_to_delivery(running):
+    mentee, channel = running
+    assert mentee.inbox.accept(ITEM)
+    await until(lambda: channel.delivered)
+    events = [event async for event in mentee.streams.watch(question_id(ITEM))]
+    assert isinstance(events[-1], Done)
+    assert channel.delivered[0].payload["text"] == events[-1].answer.text
+    await until(lambda: states(mentee.store, OutboxRow) == ["sent"])
+    assert states(mentee.store, InboxRow) == ["done"]
+    assert mentee.outbox.find_answer("test", "ref-1") == events[-1].answer.id
+
+
+async def test_a_second_delivery_or_a_second_event_of_one_message_is_dropped(running):
+    mentee, channel = running
+    again = replace(ITEM, id="in_2")
+    other_event = replace(ITEM, id="in_3", dedupe_key="event-2")
+    assert [mentee.inbox.accept(item) for item in (ITEM, again, other_event)] == [True, False, False]
+    await until(lambda: channel.delivered)
+    assert len(states(mentee.store, InboxRow)) == 1
+
+
+async def test_what_cannot_be_answered_is_apologised_for_after_three_strikes(running, monkeypatch):
+    mentee, channel = running
+    channel.interpret_fault = None
+    monkeypatch.setattr(mentee.pipeline, "record", lambda *_, **__: 1 / 0)
+    mentee.inbox.accept(ITEM)
+    await until(lambda: channel.delivered, 20)
+    assert (channel.delivered[0].kind, channel.delivered[0].payload) == ("apology", {"text": APOLOGY})
+    with mentee.store.read() as session:
+        row = session.scalars(select(InboxRow)).one()
+    assert (row.state, row.strikes) == ("dead", STRIKES)
+
+
+async def test_a_refusal_is_told_at_once(running):
+    mentee, channel = running
+    mentee.inbox.accept(replace(ITEM, payload={"text": "x" * 5000}))
+    await until(lambda: channel.delivered)
+    assert "at most 4,000 are read" in channel.delivered[0].payload["text"]
+    events = [event async for event in mentee.streams.watch(question_id(ITEM))]
+    assert isinstance(events[-1], Failed)
+
+
+async def test_busy_is_tried_again_without_a_strike(running):
+    mentee, channel = running
+    channel.faults = [BusyError("rate limited", retry_after=0.1)] * 5
+    mentee.inbox.accept(ITEM)
+    await until(lambda: channel.delivered)
+    assert channel.delivered[0].attempts == 5
+    with mentee.store.read() as session:
+        assert session.scalars(select(OutboxRow)).one().strikes == 0
+
+
+async def test_stopping_hands_back_what_cannot_finish(make_mentee, engine):
+    mentee = make_mentee(settings={"limits": {"drain_seconds": 0.05}})
+    engine.gate.clear()
+    workers = MessageWorkers(mentee, {"test": Conversation()})
+    await workers.start()
+    mentee.inbox.accept(ITEM)
+    await until(lambda: engine.requests)
+    await workers.stop()
+    assert states(mentee.store, InboxRow) == ["received"]
+    assert Inbox(mentee.store, "next", 1.0).lease(1, ["test"])[0].id == ITEM.id
+
+
+def test_a_lost_lease_is_taken_up_by_another_worker_but_not_for_ever(store):
+    first, second = Inbox(store, "first", 60), Inbox(store, "second", 60)
+    first.accept(ITEM)
+    assert [item.id for item in first.lease(9, ["test"])] == [ITEM.id]
+    assert second.lease(9, ["test"]) == [], "a living lease is respected"
+    for _ in range(INTERRUPTIONS - 1):
+        expire(store, InboxRow)
+        assert [item.id for item in second.lease(9, ["test"])] == [ITEM.id]
+    expire(store, InboxRow)
+    assert second.lease(9, ["test"]) == []
+    assert states(store, InboxRow) == ["dead"]
+
+
+def test_a_worker_that_lost_its_lease_does_not_finish_twice(store):
+    first, second = Inbox(store, "first", 60), Inbox(store, "second", 60)
+    first.accept(ITEM)
+    first.lease(1, ["test"])
+    expire(store, InboxRow)
+    second.lease(1, ["test"])
+    for inbox, expected in ((second, True), (first, False)):
+        with store.write() as session:
+            assert inbox.finish(session, ITEM.id) is expected
+
+
+def test_heartbeats_keep_only_own_leases(store):
+    first, second = Inbox(store, "first", 60), Inbox(store, "second", 60)
+    first.accept(ITEM)
+    first.lease(1, ["test"])
+    assert (first.heartbeat([ITEM.id]), second.heartbeat([ITEM.id])) == (1, 0)
+
+
+def test_other_channels_items_are_left_alone(store):
+    inbox = Inbox(store, "w", 60)
+    inbox.accept(ITEM)
+    assert inbox.lease(9, ["slack"]) == []
+
+
+def test_a_lane_keeps_its_order_and_does_not_hold_up_others(store):
+    outbox = Outbox(store, "w", 60)
+    for number, lane in enumerate(["a", "a", "b"]):
+        with store.write() as session:
+            outbox.add(session, OutboxItem("test", "notice", {}, {"n": number}, id=f"out_{number}"), lane=lane)
+    leased = outbox.lease(9, ["test"])
+    assert [item.payload["n"] for item in leased] == [0, 2]
+    assert outbox.lease(9, ["test"]) == []
+    outbox.sent(leased[0], "ref")
+    assert [item.payload["n"] for item in outbox.lease(9, ["test"])] == [1]
+
+
+def test_strikes_end_a_delivery(store):
+    outbox = Outbox(store, "w", 60)
+    with store.write() as session:
+        outbox.add(session, OutboxItem("test", "notice", {}, {}), lane="a")
+    for strike in range(1, STRIKES + 1):
+        (item,) = outbox.lease(1, ["test"])
+        assert outbox.failed(item, "no", after=0) is (strike == STRIKES)
+    assert states(store, OutboxRow) == ["dead"]
+
+
+def expire(store, table):
+    with store.write() as session:
+        session.execute(update(table).values(leased_until=now().replace(year=2020)))

@@ -1,0 +1,57 @@
+"""A plugin package made by somebody else, installed from its folder, acts in one department and not in another."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def mentee_command(make_home, tmp_path):
+    """Run `mentee` in its own process, with what is installed in a folder of the test's own."""
+    make_home(departments=("it", "hr")).close()
+    site = tmp_path / "site"
+
+    def run(*arguments, ok=True):
+        command = [sys.executable, "-c", "from bot.cli import main; main()", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(site)}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+        assert (done.returncode == 0) is ok, done.stderr
+        return done.stdout if ok else done.stderr
+
+    run.site = site
+    return run
+
+
+def install(folder, site):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    subprocess.run([*pip, str(folder)], check=True, timeout=120, capture_output=True)
+
+
+@pytest.mark.timeout(180)
+def test_a_new_plugin_is_written_installed_switched_and_configured(mentee_command, tmp_path):
+    mentee_command("plugins", "new", "greeter", "--folder", str(tmp_path))
+    own_test = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", str(tmp_path / "greeter")]
+    subprocess.run(own_test, check=True, timeout=60, capture_output=True, env={**os.environ, "PYTHONPATH": str(tmp_path / "greeter")})
+    install(tmp_path / "greeter", mentee_command.site)
+    listed = {row["name"]: row for row in json.loads(mentee_command("plugins", "list", "--json"))}
+    assert (listed["greeter"]["origin"], listed["greeter"]["enabled"]) == ("greeter 0.1.0", True)
+
+    mentee_command("plugins", "configure", "greeter", "greeting=Good day", "--department", "it")
+    mentee_command("plugins", "disable", "greeter", "--department", "hr")
+
+    greeted = json.loads(mentee_command("ask", "Hello!", "--department", "it", "--json"))
+    assert greeted["answer"] == "Good day from it!"
+    assert greeted["provenance"]["plugins"]["greeter"] == "0.1.0"
+    refused = mentee_command("ask", "Hello!", "--department", "hr", "--json", ok=False)
+    assert "Good day" not in refused
+    assert "model fetch" in refused, "without the plugin the question goes to the model, which this home does not have"
+
+
+def test_an_unknown_plugin_or_setting_is_named(mentee_command):
+    assert "There is no plugin 'greter'" in mentee_command("plugins", "disable", "greter", ok=False)
+    assert "has no settings" in mentee_command("plugins", "configure", "it", "a=b", ok=False)
