@@ -90,7 +90,7 @@ class AnswerSettings(_Section):
 
     passages: int = Field(4, ge=1, le=12, description="Passages in the prompt.")
     known_threshold: float = Field(0.5, ge=0, le=1, description="Relevance below which nothing was found.")
-    curated_threshold: float = Field(0.88, ge=0, le=1, description="Cosine above which a curated answer is used.")
+    curated_threshold: float = Field(0.82, ge=0, le=1, description="Cosine above which a curated answer is used.")
 
 
 class TuningSettings(_Section):

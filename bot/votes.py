@@ -6,6 +6,7 @@ answer for questions that mean the same; an employee's waits for an agent to acc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,13 +89,15 @@ class Votes:
     def curated(self, department: Department, question: str) -> CuratedMatch | None:
         """Return the curated answer whose question means the same, if any is near enough.
 
-        The newest wins among equals, so a later correction replaces an earlier one.
+        Questions that name different numbers ("floor 3", "floor 4") never mean the same, however near they are. The
+        newest wins among equals, so a later correction replaces an earlier one.
         """
         rows, vectors = self._curated_vectors(department.name)
         if not rows:
             return None
         asked = self._mentee.retriever.embed([question])[0]
-        similarities = vectors @ asked
+        numbers = _numbers(question)
+        similarities = np.where([_numbers(row.question) == numbers for row in rows], vectors @ asked, -1.0)
         best = int(np.lexsort((np.arange(len(rows)), similarities.round(4)))[-1])
         if similarities[best] < department.answers.curated_threshold:
             return None
@@ -184,6 +187,10 @@ def _curate(session: Session, answer: AnswerRow, correction: CorrectionRow) -> N
     row.text, row.active, row.created_at = correction.text, True, now()
     row.vector = None
     session.add(row)
+
+
+def _numbers(question: str) -> set[str]:
+    return set(re.findall(r"\d+", question))
 
 
 def _answer(session: Session, answer_id: str) -> AnswerRow:

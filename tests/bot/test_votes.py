@@ -68,6 +68,16 @@ def test_a_curated_answer_stays_in_its_department(mentee, answer):
     assert mentee.votes.curated(mentee.departments.get("it"), "Are hotels tax exempt?") is None
 
 
+def test_questions_about_other_numbers_are_other_questions(mentee):
+    question = Question("Where is the printer on floor 3?", ADA)
+    given = Answer(question.id, "No idea.", known=True, department="it")
+    mentee.pipeline.record(question, given)
+    mentee.votes.correct(Correction(given.id, GUS, "Next to the stairs."))
+    department = mentee.departments.get("it")
+    assert mentee.votes.curated(department, "where is the printer on floor 3").text == "Next to the stairs."
+    assert mentee.votes.curated(department, "where is the printer on floor 4") is None
+
+
 def test_an_empty_correction_is_refused(mentee, answer):
     with pytest.raises(MenteeError, match="1 to 8,000 characters; this one has 0"):
         mentee.votes.correct(Correction(answer.id, GUS, "  "))
