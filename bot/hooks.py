@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 BUILT_IN = (
     "retrieval.plugin",
     "tuning.plugin",
+    "plugins.sources",
     "plugins.slack",
     "plugins.web",
     "plugins.console",

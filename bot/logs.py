@@ -31,7 +31,9 @@ SECRET_SHAPES = (
     re.compile(r"(?i)(?<=mentee=)[A-Za-z0-9_-]{20,}"),
 )
 SECRET_NAMES = frozenset({"password", "token", "secret", "authorization", "cookie", "signature", "api_key"})
-USER_TEXT_NAMES = frozenset({"text", "body", "payload", "question", "answer", "draft", "prompt", "correction", "comment"})
+USER_TEXT_NAMES = frozenset(
+    {"text", "body", "payload", "question", "answer", "draft", "prompt", "correction", "comment"}
+)
 CHATTY = ("slack_bolt", "slack_sdk", "dbos", "aiohttp.access", "uvicorn.access", "httpx2", "sqlalchemy.engine", "faiss")
 """Libraries whose INFO is request bodies or noise."""
 

@@ -22,20 +22,33 @@ REGISTRY = CollectorRegistry()
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 ACK_SECONDS = Histogram(
-    "mentee_ack_seconds", "From a message's arrival to its acknowledgement.", ["channel"], registry=REGISTRY, buckets=SECONDS
+    "mentee_ack_seconds",
+    "From a message's arrival to its acknowledgement.",
+    ["channel"],
+    registry=REGISTRY,
+    buckets=SECONDS,
 )
 ANSWERS = Counter(
     "mentee_answers_total", "Recorded answers by department, channel and where their text came from.",
     ["department", "channel", "source"], registry=REGISTRY,
 )  # fmt: skip
 STAGE_SECONDS = Histogram(
-    "mentee_answer_stage_seconds", "Seconds an answer spent in each stage.", ["stage"], registry=REGISTRY, buckets=SECONDS
+    "mentee_answer_stage_seconds",
+    "Seconds an answer spent in each stage.",
+    ["stage"],
+    registry=REGISTRY,
+    buckets=SECONDS,
 )
 VOTES = Counter("mentee_votes_total", "Votes by department and value.", ["department", "value"], registry=REGISTRY)
 CORRECTIONS = Counter("mentee_corrections_total", "Corrections by department.", ["department"], registry=REGISTRY)
-ROUNDS = Counter("mentee_rounds_total", "Finished rounds by department and verdict.", ["department", "verdict"], registry=REGISTRY)
+ROUNDS = Counter(
+    "mentee_rounds_total", "Finished rounds by department and verdict.", ["department", "verdict"], registry=REGISTRY
+)
 ARTIFACT_REFUSALS = Counter(
-    "mentee_artifact_refusals_total", "Artifacts that did not verify and were not loaded, by kind.", ["kind"], registry=REGISTRY
+    "mentee_artifact_refusals_total",
+    "Artifacts that did not verify and were not loaded, by kind.",
+    ["kind"],
+    registry=REGISTRY,
 )
 PLUGIN_FAILURES = Counter("mentee_plugin_failures_total", "Failed hook calls by plugin.", ["plugin"], registry=REGISTRY)
 

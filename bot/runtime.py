@@ -106,8 +106,8 @@ class Runtime:
         try:
             await self._mentee.pipeline.start()
         except Exception as error:  # noqa: BLE001 - whatever it is, the operator must see it and readiness must stay off
-            self.engine_state = f"failed: {error}"
-            log.error("engine_failed", problem=f"{type(error).__name__}: {error}")
+            self.engine_state = "failed"
+            log.exception("engine_failed")
             if self._on_failure is not None:
                 self._on_failure(error)
             return

@@ -94,7 +94,11 @@ def _add_health(app: FastAPI, mentee: Mentee, runtime: Runtime) -> None:
 
 
 def _mount_plugins(app: FastAPI, mentee: Mentee) -> None:
-    brought = [(plugin, routes) for plugin, found in mentee.plugins.values("register_routes", mentee=mentee) for routes in found]
+    brought = [
+        (plugin, routes)
+        for plugin, found in mentee.plugins.values("register_routes", mentee=mentee)
+        for routes in found
+    ]
     for plugin, routes in sorted(brought, key=lambda pair: len(pair[1].prefix), reverse=True):
         if isinstance(routes.app, Starlette):
             routes.app.add_exception_handler(MenteeError, show_error)

@@ -52,6 +52,11 @@ class AnswerStreams:
         if not stream.ended:
             stream.events.clear()
 
+    def ended(self, question_id: str) -> bool:
+        """Return whether the end of a question's stream is remembered here."""
+        stream = self._streams.get(question_id)
+        return stream is not None and stream.ended
+
     async def watch(self, question_id: str) -> AsyncIterator[AnswerEvent]:
         """Yield the events of a question from its start until it ends."""
         stream = self._stream(question_id)

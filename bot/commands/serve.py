@@ -1,0 +1,153 @@
+"""``mentee serve`` and ``mentee worker``: the long-running processes."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.panel import Panel
+from rich.text import Text
+
+from bot.app import Mentee, open_mentee
+from bot.commands.output import progress_console
+from bot.errors import MenteeError, SettingsError
+from bot.runtime import QUEUES, Runtime
+from bot.settings import load_settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+CONNECTIONS_SECONDS = 3
+"""How long open requests may go on after a stop; event streams end at once. The drain limit follows."""
+
+MAX_CONNECTIONS = 1_000
+EXAMPLES = 3
+
+
+@click.command()
+@click.option("--host", help="Address to listen on.  [default: web.host]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: web.port]")
+def serve(host: str | None, port: int | None) -> None:
+    """Serve web chat, the console, the configured channels and the workers."""
+    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    mentee = open_mentee(load_settings({"web": given} if given else None))
+    failures: list[Exception] = []
+    try:
+        with _listening(mentee) as listener:
+            asyncio.run(_serve(mentee, listener, failures))
+    finally:
+        mentee.close()
+    for failure in failures:
+        raise failure
+
+
+@click.command()
+@click.option("--queue", "queues", multiple=True, metavar="NAME", help="Queue to work on; may be given more than once.")
+def worker(queues: tuple[str, ...]) -> None:
+    """Run only background workers, such as the trainer on a GPU machine. Without --queue: all queues."""
+    mentee = open_mentee(load_settings())
+    try:
+        asyncio.run(_work(mentee, queues or QUEUES))
+    finally:
+        mentee.close()
+
+
+async def _serve(mentee: Mentee, listener: socket.socket, failures: list[Exception]) -> None:
+    import uvicorn
+
+    from bot.server import build_app
+
+    def failed(error: Exception) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    runtime = Runtime(mentee, on_failure=failed)
+    config = uvicorn.Config(
+        build_app(mentee, runtime),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=CONNECTIONS_SECONDS,
+        limit_concurrency=MAX_CONNECTIONS,
+    )
+    server = stoppable(config, runtime)
+    _greet(mentee, listener.getsockname())
+    await server.serve(sockets=[listener])
+
+
+def stoppable(config: uvicorn.Config, runtime: Runtime) -> uvicorn.Server:
+    """Return a server that lets event streams go as soon as it is told to stop."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """Ends event streams when it is told to stop, and ends with exit code 0 after a drain."""
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            super().handle_exit(sig, frame)
+            self._captured_signals.clear()  # uvicorn would raise the signal again after the drain: exit code -15
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            runtime.end_streams()
+            await super().shutdown(sockets)
+
+    return Server(config)
+
+
+async def _work(mentee: Mentee, queues: tuple[str, ...]) -> None:
+    runtime = Runtime(mentee, queues=queues, messages=False)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await runtime.start()
+    progress_console.print(f"Working on {', '.join(queues)}. Ctrl-C stops.")
+    await stop.wait()
+    await runtime.stop()
+
+
+def _listening(mentee: Mentee) -> socket.socket:
+    web = mentee.settings.web
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((web.host, web.port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(error, web.host, web.port) from None
+    return listener
+
+
+def _cannot_listen(error: OSError, host: str, port: int) -> MenteeError:
+    if error.errno == errno.EADDRINUSE:
+        return SettingsError(
+            f"Port {port} on {host} is in use by another program.",
+            hint=f"Stop it, or use another port: `mentee serve --port {port + 1}`.",
+        )
+    return SettingsError(
+        f"Cannot listen on {host}, port {port}: {error.strerror}.",
+        hint="Set web.host and web.port, or use --host and --port.",
+    )
+
+
+def _greet(mentee: Mentee, address: tuple[Any, ...]) -> None:
+    """Say where it runs and what to try, for a person at a terminal."""
+    host, port = address[:2]
+    url = mentee.settings.web.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    text = Text.assemble(("Mentee is at ", "bold"), (url, "bold cyan"), "\n")
+    if mentee.settings.web.sign_in == "demo":
+        text.append("Demo: whoever opens it on this machine is signed in as an operator.\n", "dim")
+    examples = [
+        (department.title, department.examples[0]) for department in mentee.departments.all() if department.examples
+    ]
+    if examples:
+        text.append("\nTry asking\n")
+    for title, example in examples[:EXAMPLES]:
+        text.append(f"  {example}", "italic").append(f"  ({title})\n", "dim")
+    text.append(f"\nConsole: {url}/console · Ctrl-C stops.")
+    progress_console.print(Panel(text, expand=False, padding=(1, 2)))
