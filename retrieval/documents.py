@@ -16,13 +16,14 @@ from retrieval.parse.html import HtmlParser
 from retrieval.parse.markdown import MarkdownParser
 from retrieval.parse.pdf import PdfParser
 from retrieval.parse.sandbox import parse_in_child
-from retrieval.parse.text import TextParser, decode
+from retrieval.parse.text import EmptyError, TextParser, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bot.protocols import ParsedDocument, Parser
 
+__all__ = ["EmptyError", "UnreadableError", "built_in_parsers", "by_suffix", "is_document", "parse", "suffix_of"]
 MAX_BYTES = 64_000_000
 TRUSTED = (TextParser, MarkdownParser, HtmlParser)
 """Parsers that read text only and run in this process; any other runs in a child with limits."""
@@ -66,7 +67,7 @@ def parse(data: bytes, name: str, parsers: Mapping[str, Parser]) -> ParsedDocume
     :raises DocumentError: it is empty, too large, of no known kind, or damaged.
     """
     if not data.strip():
-        raise DocumentError(f"{name} is empty.")
+        raise EmptyError(f"{name} is empty.")
     if len(data) > MAX_BYTES:
         raise DocumentError(f"{name} has {len(data) / 1e6:.0f} MB, more than {MAX_BYTES // 1_000_000} MB.", hint="Split it.")
     parser = _parser_for(data, name, parsers)

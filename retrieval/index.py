@@ -49,6 +49,8 @@ class IndexedDocument:
 class Generation:
     """A loaded generation. Row ``i`` of every array belongs to ``chunks[i]``; FAISS ids are row numbers.
 
+    :param addresses: of the documents, as they were when it was built.
+    :param documents: SHA-256 of each document's bytes.
     :param rows: the rows of each document.
     """
 
@@ -57,6 +59,7 @@ class Generation:
     dimension: int
     chunks: tuple[Chunk, ...]
     addresses: Mapping[str, str]
+    documents: Mapping[str, str]
     rows: Mapping[str, NDArray[np.int64]]
     vectors: faiss.IndexIDMap2
     lexical: LexicalIndex
@@ -118,7 +121,15 @@ def build(
             "documents": {document.document_id: document.sha256 for document in documents},
         }
     return Generation(
-        *(target.name, embedder.identity, int(vectors.shape[1]), tuple(chunks), addresses, _rows(chunks), index, lexical)
+        name=target.name,
+        embedder=embedder.identity,
+        dimension=int(vectors.shape[1]),
+        chunks=tuple(chunks),
+        addresses=addresses,
+        documents=draft.meta["documents"],
+        rows=_rows(chunks),
+        vectors=index,
+        lexical=lexical,
     )
 
 
@@ -140,7 +151,17 @@ def load(path: Path) -> Generation:
     _require(len(sizes) == 1, path, f"contradicts itself: counts {sorted(map(str, sizes))}")
     _require(index.d == meta.get("dimension"), path, f"has dimension {index.d}, {meta.get('dimension')} expected")
     _require(isinstance(index, faiss.IndexIDMap2), path, f"holds a {type(index).__name__}, not an IndexIDMap2")
-    return Generation(path.name, str(meta["embedder"]), index.d, chunks, addresses, _rows(chunks), index, lexical)
+    return Generation(
+        name=path.name,
+        embedder=str(meta["embedder"]),
+        dimension=index.d,
+        chunks=chunks,
+        addresses=addresses,
+        documents=meta["documents"],
+        rows=_rows(chunks),
+        vectors=index,
+        lexical=lexical,
+    )
 
 
 def _vectors(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ NAMES = {
     "nnoc_name": "nonoccurrence.npy",
 }
 """File names without a pickle among them; ``nonoccurrence.npy`` does not occur with Lucene's variant."""
+
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells every step of an index at debug level
 
 _WORD = re.compile(r"\w+(?:[.&'-]\w+)*")
 _ASKING = frozenset("do does did how what when where which who whom whose why can could should would may might me my we our i".split())

@@ -22,6 +22,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAX_CONTROL_SHARE = 0.01
 
 
+class EmptyError(DocumentError):
+    """A document without any text: a redirect, say, or a scan without text recognition."""
+
+
 class TextParser:
     """Plain text: paragraphs as they stand, the file's name as the title."""
 
@@ -70,12 +74,13 @@ def document(
 ) -> ParsedDocument:
     """Put a parsed document together, leaving out empty sections.
 
-    :raises DocumentError: nothing is left, or far too much.
+    :raises EmptyError: nothing is left.
+    :raises DocumentError: there is far too much.
     """
     kept = [ParsedSection(section.headings, tidy(section.text)) for section in sections]
     kept = [section for section in kept if section.text]
     if not kept:
-        raise DocumentError(f"{name} holds no text.", hint="A scanned document needs text recognition (OCR) first.")
+        raise EmptyError(f"{name} holds no text.", hint="A scanned document needs text recognition (OCR) first.")
     if sum(len(section.text) for section in kept) > MAX_CHARACTERS:
         raise DocumentError(f"{name} holds more than {MAX_CHARACTERS:,} characters.", hint="Split it.")
     return ParsedDocument(" ".join(title.split())[:500], tuple(kept), tuple(dict.fromkeys(flags)))
