@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from bot.engines.identity import ModelIdentity
     from bot.messages import ChatMessage
@@ -102,9 +102,9 @@ def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def context_tokens(model: PreTrainedModel) -> int:
-    """Return how many tokens the model can take, prompt and answer together."""
-    return min(int(getattr(model.config, "max_position_embeddings", None) or LONGEST_CONTEXT), LONGEST_CONTEXT)
+def context_tokens(config: PreTrainedConfig) -> int:
+    """Return how many tokens a model with this configuration can take, prompt and answer together."""
+    return min(int(getattr(config, "max_position_embeddings", None) or LONGEST_CONTEXT), LONGEST_CONTEXT)
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

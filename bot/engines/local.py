@@ -1,0 +1,110 @@
+"""The engine in this process: transformers and peft, on the CPU or one CUDA GPU."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from bot.engines.identity import ModelIdentity, model_identity
+from bot.engines.local_runner import LocalRunner
+from bot.engines.scheduler import Job, Piece, Scheduler
+from bot.engines.text import TokenText
+from bot.errors import EngineError, MenteeError
+from bot.protocols import EngineInfo
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
+
+    from bot.messages import ChatMessage
+    from bot.protocols import GenerationRequest
+
+
+class LocalEngine:
+    """Implements :class:`bot.protocols.Engine` with a model on this machine.
+
+    :param path: folder of a verified model generation.
+    :param dtype: ``auto``, ``float32`` or ``bfloat16``.
+    :param threads: CPU threads; 0 means all cores.
+    :param queue: questions that may wait.
+    :param seconds: after which an answer is cut.
+    """
+
+    def __init__(
+        self, path: Path, *, dtype: str = "auto", threads: int = 0, queue: int = 200, seconds: float = 60.0
+    ) -> None:
+        self._identity: ModelIdentity = model_identity(path)
+        self._runner = LocalRunner(path, self._identity, dtype=dtype, threads=threads or os.cpu_count() or 1)
+        self._scheduler = Scheduler(self._runner, queue=queue, seconds=seconds)
+        self._encoding = threading.Lock()
+
+    @property
+    def info(self) -> EngineInfo:
+        """Describe what is served."""
+        runner = self._runner
+        return EngineInfo("local", self._identity.name, runner.device, runner.dtype_name, runner.context_tokens)
+
+    async def start(self) -> None:
+        """Load the model; returns when the first request can be served."""
+        await asyncio.to_thread(self._scheduler.start)
+
+    async def stop(self) -> None:
+        """Cancel what runs and free the model."""
+        await asyncio.to_thread(self._scheduler.stop)
+
+    def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
+        """Return the prompt's length in tokens, chat template included. Works before :meth:`start`, too."""
+        return len(self._encode(messages))
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[str]:
+        """Stream the answer's text piece by piece; it is cut at the cap, at a stop text and at the time limit.
+
+        :raises BusyError: the queue is full, or the request waited too long in it.
+        :raises EngineError: the prompt is too long, or the engine failed or was stopped.
+        :raises ArtifactError: the adapter is missing, altered or not for this model.
+        """
+        loop = asyncio.get_running_loop()
+        pieces: asyncio.Queue[Piece] = asyncio.Queue()
+
+        def send(piece: Piece) -> None:
+            try:
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+            except RuntimeError:  # the loop is closed, so nobody reads any more
+                job.cancelled = True
+
+        job = self._job(request, send)
+        self._scheduler.submit(job)
+        try:
+            while (piece := await pieces.get()) is not None:
+                if isinstance(piece, MenteeError):
+                    raise piece
+                yield piece
+        finally:
+            self._scheduler.cancel(job)
+
+    def _job(self, request: GenerationRequest, send: Callable[[Piece], None]) -> Job:
+        prompt = self._encode(request.messages)
+        room = self._runner.context_tokens - len(prompt)
+        if room < 1:
+            raise EngineError(
+                f"The prompt has {len(prompt)} tokens; {self._identity.name} takes {self._runner.context_tokens} "
+                "with the answer.",
+                hint="Ask with a shorter question, or let the department use fewer passages.",
+            )
+        return Job(
+            prompt,
+            min(request.max_new_tokens, room),
+            TokenText(self._runner.decode, request.stop),
+            send,
+            department=request.department,
+            adapter=request.adapter,
+            temperature=request.temperature,
+            seed=request.seed,
+        )
+
+    def _encode(self, messages: Sequence[ChatMessage]) -> list[int]:
+        # Tokenizers may be read by one thread at a time while another changes their padding.
+        with self._encoding:
+            return self._runner.encode(messages)
