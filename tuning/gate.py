@@ -129,9 +129,7 @@ def compare(
             continue
         old, new = np.array([a for a, _, _ in kept]), np.array([b for _, b, _ in kept])
         bounds = interval(new - old, [c for _, _, c in kept], confidence=confidence, seed=seed)
-        found[metric] = Comparison(
-            float(old.mean()), float(new.mean()), float((new - old).mean()), bounds, n=len(kept)
-        )
+        found[metric] = Comparison(float(old.mean()), float(new.mean()), float((new - old).mean()), bounds, n=len(kept))
     return found
 
 

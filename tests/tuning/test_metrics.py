@@ -4,7 +4,16 @@ import math
 
 import pytest
 
-from tuning.metrics import exact_match, grounded_precision, length_error, length_ratio, normalise, rouge_l, score, token_f1
+from tuning.metrics import (
+    exact_match,
+    grounded_precision,
+    length_error,
+    length_ratio,
+    normalise,
+    rouge_l,
+    score,
+    token_f1,
+)
 
 
 def test_squad_normalisation_drops_case_punctuation_and_articles():

@@ -1,0 +1,119 @@
+"""``mentee adapters``: the versions of a department, where they came from, and which one answers."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from bot.app import open_mentee
+from bot.commands.output import console, emit_json, json_option
+from bot.settings import load_settings
+from tuning.registry import BASE, Registry
+
+ACTOR = "cli:operator"
+
+department_option = click.option("--department", required=True, metavar="NAME", help="The department.")
+
+
+@click.group()
+def adapters() -> None:
+    """Adapters: list, show, promote and roll back."""
+
+
+@adapters.command("list")
+@department_option
+@json_option
+def list_(department: str, *, as_json: bool) -> None:
+    """List the department's adapter versions, oldest first."""
+    with closing(open_mentee(load_settings())) as mentee:
+        mentee.departments.get(department)
+        registry = Registry(mentee)
+        champion = registry.champion(department)
+        found = registry.versions(department)
+        rows: list[dict[str, Any]] = [
+            {
+                "version": row.version,
+                "state": row.state,
+                "champion": row.version == champion,
+                "base_model": row.base_model,
+                "round": row.round_id,
+                "dataset": row.dataset,
+                "created_at": row.created_at,
+            }
+            for row in found
+        ]
+    if as_json:
+        emit_json({"department": department, "champion": champion, "adapters": rows})
+        return
+    table = Table("", "version", "state", "base model", "round", "made", box=None, header_style="bold")
+    table.add_row("●" if champion is None else "", BASE, "champion" if champion is None else "", "", "", "")
+    for row in rows:
+        made = row["created_at"].strftime("%Y-%m-%d %H:%M")
+        mark = "[green]●[/]" if row["champion"] else ""
+        table.add_row(mark, row["version"], row["state"], row["base_model"], row["round"] or "", made)
+    console.print(table)
+
+
+@adapters.command()
+@click.argument("version", required=False)
+@department_option
+@json_option
+def show(version: str | None, department: str, *, as_json: bool) -> None:
+    """Show where VERSION (default: the champion) came from: round, dataset, answers, votes and people."""
+    with closing(open_mentee(load_settings())) as mentee:
+        mentee.departments.get(department)
+        registry = Registry(mentee)
+        version = version or registry.champion(department)
+        if version is None:
+            found: dict[str, Any] = {"version": BASE, "department": department, "state": "champion"}
+            found["base_model"] = mentee.settings.model.name
+        else:
+            found = registry.provenance(department, version)
+    if as_json:
+        emit_json(found)
+        return
+    table = Table.grid(padding=(0, 2))
+    for key, value in found.items():
+        if key != "examples" and value not in (None, ""):
+            table.add_row(f"[bold]{key.replace('_', ' ')}[/]", str(value))
+    console.print(table)
+
+
+@adapters.command()
+@click.argument("version", metavar="VERSION|FOLDER")
+@department_option
+@json_option
+def promote(version: str, department: str, *, as_json: bool) -> None:
+    """Make VERSION the champion: a version of the department, "base", or the folder of an adapter generation."""
+    with closing(open_mentee(load_settings())) as mentee:
+        mentee.departments.get(department)
+        registry = Registry(mentee)
+        folder = Path(version)
+        if "/" in version or folder.is_dir():
+            version = registry.publish(folder, department)
+        registry.promote(
+            department, None if version == BASE else version, actor=ACTOR, reason="promoted by an operator"
+        )
+    _tell(department, version, "promoted", as_json=as_json)
+
+
+@adapters.command()
+@department_option
+@json_option
+def rollback(department: str, *, as_json: bool) -> None:
+    """Give the department back its previous champion. Needs no trainer."""
+    with closing(open_mentee(load_settings())) as mentee:
+        mentee.departments.get(department)
+        champion = Registry(mentee).rollback(department, actor=ACTOR)
+    _tell(department, champion or BASE, "rolled back", as_json=as_json)
+
+
+def _tell(department: str, champion: str, action: str, *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"department": department, "champion": champion, "action": action})
+    else:
+        console.print(f"[green]✓[/] {department} {action}: [bold]{champion}[/] answers now.")

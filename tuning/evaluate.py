@@ -1,0 +1,210 @@
+"""Answer held-out questions with one or two adapters and score the answers: ``python -m tuning.evaluate JOB.json``.
+
+A process of its own, because it loads the model. Each side answers the same prompts, greedily, in the dtype that is
+served, with the same code that serves (:func:`bot.engines.loading.generate_batch`). A side's answers are kept by what
+made them, so a champion is not asked again in the next round.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.artifacts import write_atomically
+from bot.messages import ChatMessage
+from bot.protocols import AdapterRef
+from tuning.metrics import score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FENCED = re.compile(r"<passage (\d+) (\w+)>\n(.*?)\n</passage \1 \2>", re.DOTALL)
+ENDLESS_SLACK = 2
+"""Tokens by which an answer cut at the limit may shrink when its text is tokenised again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: an adapter version and its folder, or ``base`` and no folder."""
+
+    name: str
+    version: str
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateJob:
+    """What to evaluate. Paths are absolute.
+
+    :param model: folder of the base model.
+    :param questions: JSON lines ``{"id", "messages", "reference", "cluster"}`` with the prompts as served.
+    :param out: folder for ``answers-<side name>.jsonl``.
+    :param cache: folder in which a side's answers are kept for later jobs.
+    :param dtype: as ``settings.model.dtype``.
+    :param threads: CPU threads, 0 for all cores.
+    """
+
+    model: str
+    sides: tuple[Side, ...]
+    questions: str
+    out: str
+    cache: str
+    progress: str
+    max_new_tokens: int = 256
+    batch_size: int = 8
+    dtype: str = "auto"
+    threads: int = 0
+
+    def write(self, path: Path) -> None:
+        """Write the job file."""
+        write_atomically(path, json.dumps(asdict(self), indent=2))
+
+    @classmethod
+    def read(cls, path: Path) -> EvaluateJob:
+        """Read a job file."""
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**raw, "sides": tuple(Side(**side) for side in raw["sides"])})
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """A held-out question with the prompt it is asked in."""
+
+    id: str
+    messages: tuple[ChatMessage, ...]
+    reference: str
+    cluster: str
+
+    @property
+    def passages(self) -> list[str]:
+        """The passages in the prompt."""
+        return [found[2] for message in self.messages for found in _FENCED.findall(message.content)]
+
+    @property
+    def question(self) -> str:
+        """What was asked, without the passages."""
+        return self.messages[-1].content.rpartition("Question: ")[2]
+
+
+def read_questions(path: Path) -> list[HeldOut]:
+    """Read held-out questions; a question without a cluster is one of its own."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [
+        HeldOut(
+            row["id"],
+            tuple(ChatMessage(message["role"], message["content"]) for message in row["messages"]),
+            row["reference"],
+            row.get("cluster") or row["id"],
+        )
+        for row in rows
+    ]
+
+
+def cache_key(job: EvaluateJob, side: Side) -> str:
+    """Return what identifies a side's answers: base, adapter, questions and how they were generated."""
+    manifest = Path(job.model) / "manifest.json"
+    adapter = Path(side.path) / "manifest.json" if side.path else None
+    parts = [
+        manifest.read_text(encoding="utf-8"),
+        adapter.read_text(encoding="utf-8") if adapter else "",
+        Path(job.questions).read_text(encoding="utf-8"),
+        f"{job.max_new_tokens} {job.dtype}",
+    ]
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:32]
+
+
+def run(job: EvaluateJob) -> None:
+    """Evaluate every side; sides whose answers are kept from before need no model."""
+    questions = read_questions(Path(job.questions))
+    Path(job.cache).mkdir(parents=True, exist_ok=True)
+    runner = _Runner(job, questions)
+    for number, side in enumerate(job.sides):
+        kept = Path(job.cache) / f"{cache_key(job, side)}.jsonl"
+        if not kept.is_file():
+            rows = runner.answer(side, number)
+            write_atomically(kept, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write_atomically(Path(job.out) / f"answers-{side.name}.jsonl", kept.read_text(encoding="utf-8"))
+
+
+class _Runner:
+    def __init__(self, job: EvaluateJob, questions: Sequence[HeldOut]) -> None:
+        self._job = job
+        self._questions = questions
+        self._model: Any = None
+        self._tokenizer: Any = None
+        self._dtype: Any = None
+        self._started = time.monotonic()
+
+    def answer(self, side: Side, number: int) -> list[dict[str, Any]]:
+        from bot.engines.loading import attach_adapter, generate_batch
+
+        job, questions = self._job, self._questions
+        if self._model is None or side.path is None:
+            self._load()
+        if side.path is not None:
+            ref = AdapterRef(side.version, Path(side.path), Path(job.model).name)
+            self._model = attach_adapter(self._model, ref)
+        texts = generate_batch(
+            self._model,
+            self._tokenizer,
+            [question.messages for question in questions],
+            job.max_new_tokens,
+            job.batch_size,
+            lambda done, total: self._tell(side, number, done, total),
+        )
+        return [self._row(question, text) for question, text in zip(questions, texts, strict=True)]
+
+    def _load(self) -> None:
+        import torch
+
+        from bot.engines.loading import load_model, load_tokenizer, pick_device, pick_dtype
+
+        if self._job.threads:
+            torch.set_num_threads(self._job.threads)
+        device, reason = pick_device()
+        self._report({"phase": "evaluate", "device": device, "reason": reason})
+        self._dtype = pick_dtype(self._job.dtype, device)
+        self._model = load_model(Path(self._job.model), self._dtype, device)
+        self._tokenizer = load_tokenizer(Path(self._job.model))
+
+    def _row(self, question: HeldOut, text: str) -> dict[str, Any]:
+        limit = self._job.max_new_tokens - ENDLESS_SLACK
+        tokens = len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        wanted = len(self._tokenizer(question.reference, add_special_tokens=False)["input_ids"])
+        return {
+            "id": question.id,
+            "question": question.question,
+            "reference": question.reference,
+            "answer": text,
+            "cluster": question.cluster,
+            "tokens": tokens,
+            "scores": score(text, question.reference, question.passages, endless=tokens >= limit > wanted),
+        }
+
+    def _tell(self, side: Side, number: int, done: int, total: int) -> None:
+        sides = len(self._job.sides)
+        elapsed = time.monotonic() - self._started
+        step, steps = number * total + done, sides * total
+        eta = elapsed / step * (steps - step)
+        self._report(
+            {"phase": "evaluate", "side": side.name, "step": step, "steps": steps, "eta_seconds": round(eta, 1)}
+        )
+
+    def _report(self, line: dict[str, Any]) -> None:
+        with Path(self._job.progress).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def read_answers(path: Path) -> list[dict[str, Any]]:
+    """Read a side's answers: ``{"id", "question", "reference", "answer", "cluster", "tokens", "scores"}`` a row."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+if __name__ == "__main__":
+    run(EvaluateJob.read(Path(sys.argv[1])))

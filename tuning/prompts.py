@@ -1,0 +1,64 @@
+"""The prompt a question was, or would be, served with: training and evaluation use the same one as serving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.messages import Audience, Person, Question, Turn
+from bot.prompt import build_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.app import Mentee
+    from bot.departments import Department
+    from bot.messages import ChatMessage, Passage
+    from bot.store.models import AnswerRow, QuestionRow
+
+
+class ServedPrompts:
+    """Builds the prompts of one department as :mod:`bot.pipeline` does.
+
+    An answer's passages are fetched again by the ids stored with it. An imported answer has none, so its question is
+    searched now, with the rights of everyone who may ask the department; one without documents has no passages.
+    """
+
+    def __init__(self, mentee: Mentee, department: Department) -> None:
+        self._mentee = mentee
+        self._department = department
+        self._documents: bool | None = None
+
+    def __call__(self, question: QuestionRow, answer: AnswerRow | None = None) -> tuple[ChatMessage, ...]:
+        """Return the prompt of a recorded question."""
+        history = tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in question.history)
+        ids = [str(chunk["chunk_id"]) for chunk in (answer.provenance.get("chunks") or ())] if answer else []
+        return self._build(question.text, self._passages(question.text, ids, history), history)
+
+    def of_text(self, text: str) -> tuple[ChatMessage, ...]:
+        """Return the prompt of a question that nobody has asked yet."""
+        return self._build(text, self._passages(text, [], ()), ())
+
+    def _passages(self, text: str, ids: Sequence[str], history: Sequence[Turn]) -> list[Passage]:
+        name = self._department.name
+        if self._documents is None:
+            self._documents = self._mentee.retriever.has_documents(name)
+        if not self._documents:
+            return []
+        if ids:
+            return self._mentee.retriever.passages(ids, name)
+        audience = Audience(self._department.readers)
+        return self._mentee.retriever.search(text, name, audience, k=self._department.answers.passages, history=history)
+
+    def _build(self, text: str, passages: Sequence[Passage], history: Sequence[Turn]) -> tuple[ChatMessage, ...]:
+        department = self._department
+        question = Question(text, Person("mentee:tuning"), department=department.name)
+        extra = self._mentee.plugins.values("extend_prompt", department.name, question=question)
+        return build_messages(
+            text,
+            passages,
+            title=department.title,
+            instructions=department.instructions,
+            glossary=department.glossary,
+            history=history,
+            extra=[str(line) for _, line in extra],
+        )
