@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from pydantic import BaseModel, SecretStr
-from pydantic_core import PydanticUndefined
 
 from bot import hookspecs
 from bot.cli import command_line
@@ -145,7 +144,7 @@ def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         value = field.get_default(call_default_factory=True)
         return f"`{str(value).replace(str(Path.home()), '~')}`" if isinstance(value, Path) else "none"
-    if field.default is PydanticUndefined:
+    if field.is_required():
         return "required"
     return (
         "none"

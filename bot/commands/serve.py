@@ -31,14 +31,15 @@ EXAMPLES = 3
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: web.host]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: web.port]")
-def serve(host: str | None, port: int | None) -> None:
+@click.option("--no-rounds", is_flag=True, help="Leave rounds to `mentee worker` on another machine.")
+def serve(host: str | None, port: int | None, *, no_rounds: bool) -> None:
     """Serve web chat, the console, the configured channels and the workers."""
     given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     mentee = open_mentee(load_settings({"web": given} if given else None))
     failures: list[Exception] = []
     try:
         with _listening(mentee) as listener:
-            asyncio.run(_serve(mentee, listener, failures))
+            asyncio.run(_serve(mentee, listener, failures, () if no_rounds else QUEUES))
     finally:
         mentee.close()
     for failure in failures:
@@ -56,7 +57,9 @@ def worker(queues: tuple[str, ...]) -> None:
         mentee.close()
 
 
-async def _serve(mentee: Mentee, listener: socket.socket, failures: list[Exception]) -> None:
+async def _serve(
+    mentee: Mentee, listener: socket.socket, failures: list[Exception], queues: tuple[str, ...]
+) -> None:
     import uvicorn
 
     from bot.server import build_app
@@ -65,7 +68,7 @@ async def _serve(mentee: Mentee, listener: socket.socket, failures: list[Excepti
         failures.append(error)
         server.should_exit = True
 
-    runtime = Runtime(mentee, on_failure=failed)
+    runtime = Runtime(mentee, queues=queues, on_failure=failed)
     config = uvicorn.Config(
         build_app(mentee, runtime),
         log_config=None,

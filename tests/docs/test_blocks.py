@@ -41,7 +41,7 @@ def test_every_block_says_what_it_is():
     assert kinds <= KINDS
 
 
-@pytest.mark.parametrize("block", _blocks("toml"))
+@pytest.mark.parametrize("block", list(_blocks("toml")))
 def test_toml_is_what_its_reader_accepts(block, tmp_path, monkeypatch):
     tables = tomllib.loads(block)
     if "project" in tables:
@@ -53,7 +53,7 @@ def test_toml_is_what_its_reader_accepts(block, tmp_path, monkeypatch):
         load_settings()
 
 
-@pytest.mark.parametrize("block", _blocks("python"))
+@pytest.mark.parametrize("block", list(_blocks("python")))
 def test_python_runs_and_its_hooks_are_hooks(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "block_of_the_documentation"}
@@ -66,7 +66,7 @@ def test_python_runs_and_its_hooks_are_hooks(block, tmp_path, monkeypatch):
     manager.check_pending()
 
 
-@pytest.mark.parametrize("block", _blocks("json", "jsonl", "yaml"))
+@pytest.mark.parametrize("block", list(_blocks("json", "jsonl", "yaml")))
 def test_data_can_be_parsed(block):
     try:
         json.loads(block)
@@ -85,7 +85,7 @@ def root_command():
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("block", _blocks("console"))
+@pytest.mark.parametrize("block", list(_blocks("console")))
 def test_commands_exist_with_their_options(block, root_command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = [line[2:] for line in block.replace("\\\n", " ").splitlines() if line.startswith("$ ")]
@@ -135,7 +135,7 @@ def _links():
             yield page, found["target"] or found["attribute"]
 
 
-@pytest.mark.parametrize(("page", "target"), _links(), ids=lambda value: str(value).removeprefix(f"{ROOT}/"))
+@pytest.mark.parametrize(("page", "target"), list(_links()), ids=lambda value: str(value).removeprefix(f"{ROOT}/"))
 def test_links_lead_somewhere(page, target):
     if target.startswith(("https://", "http://127.0.0.1", "mailto:")):
         return

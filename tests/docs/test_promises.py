@@ -18,13 +18,14 @@ TESTS = sorted((ROOT / "tests" / "acceptance").glob("test_*.py"))
 
 
 def _promise(path):
-    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()[0].rstrip(".")
+    first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()[0].removeprefix("Promise: ")
+    return f"{first[0].upper()}{first[1:]}".rstrip(".")
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_the_readme_makes_the_promise_that_the_test_proves(path):
     assert re.fullmatch(r"test_\d\d_\w+\.py", path.name)
-    assert PROMISES.get(str(path.relative_to(ROOT))) == _promise(path)
+    assert PROMISES.get(str(path.relative_to(ROOT))) == _promise(path), "run .venv/bin/python scripts/promises.py"
 
 
 @pytest.mark.parametrize("path", PROMISES)

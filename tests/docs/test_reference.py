@@ -70,7 +70,7 @@ def _settings(model, prefix=""):
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), _settings(Settings), ids=lambda value: value if isinstance(value, str) else ""
+    ("name", "field"), list(_settings(Settings)), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_every_setting_says_what_it_means(name, field):
     assert field.description, f"{name} has no description"
