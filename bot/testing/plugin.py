@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-KIT = ("engines", "homes", "serving", "stores", "tiny")
+KIT = ("engines", "fake_slack", "homes", "serving", "stores", "tiny")
 
 
 def pytest_configure(config: pytest.Config) -> None:

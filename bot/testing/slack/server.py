@@ -1,0 +1,218 @@
+"""The fake Slack as tests hold it: start it, point the app at it, talk to the app as people would."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Literal, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+from slack_sdk.signature import SignatureVerifier
+
+from bot.testing.slack import payloads
+from bot.testing.slack.sockets import Sockets
+from bot.testing.slack.web_api import BOT_USER, WebApi
+from bot.testing.slack.wire import Call, Changes, Delivery, Post
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bot.testing.slack.faults import Fault
+    from bot.testing.slack.wire import T
+
+SIGNING_SECRET = "0123456789abcdef0123456789abcdef"
+BOT_TOKEN = "xoxb-fake"
+APP_TOKEN = "xapp-fake"
+
+
+class FakeSlack:
+    """A Slack workspace on loopback, used as an async context manager.
+
+    Point the app's API address at :attr:`api_url` with :data:`BOT_TOKEN`, :data:`APP_TOKEN` and
+    :data:`SIGNING_SECRET`. Events go over Socket Mode, or signed over HTTP once :attr:`events_url` is set.
+    """
+
+    def __init__(self) -> None:
+        self.changes = Changes()
+        self.sockets = Sockets(self.changes)
+        self.web_api = WebApi(self.changes, lambda: f"ws://127.0.0.1:{self._port}/socket")
+        self.events_url = ""
+        self._port = 0
+        self._runner: web.AppRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        application = web.Application(client_max_size=10_000_000)
+        application.router.add_route("*", "/api/{method}", self.web_api.handle)
+        application.router.add_get("/socket", self.sockets.handle)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self._session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.sockets.cut()
+        if self._session and self._runner:
+            await self._session.close()
+            await self._runner.cleanup()
+
+    @property
+    def api_url(self) -> str:
+        """The Web API's address."""
+        return f"http://127.0.0.1:{self._port}/api/"
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every Web API call so far, in order."""
+        return self.web_api.calls
+
+    def called(self, method: str) -> list[Call]:
+        """Return the calls of one method."""
+        return [call for call in self.calls if call.method == method]
+
+    def posts(self, channel: str | None = None, *, thread: str | None = None) -> list[Post]:
+        """Return the app's visible messages, oldest first."""
+        return [
+            post
+            for post in self.web_api.posts
+            if post.bot_id and channel in (None, post.channel) and thread in (None, post.thread_ts)
+        ]
+
+    @property
+    def views(self) -> list[dict[str, Any]]:
+        """The modals opened so far."""
+        return self.web_api.views
+
+    @property
+    def ephemerals(self) -> list[dict[str, Any]]:
+        """The messages shown to one person only."""
+        return self.web_api.ephemerals
+
+    def fail(self, method: str, fault: Fault, *, times: int = 1, channel: str | None = None) -> None:
+        """Let the next ``times`` calls of ``method`` (in ``channel``, if given) fail."""
+        self.web_api.plan.add(method, fault, times=times, channel=channel)
+
+    async def wait_until(self, condition: Callable[[], T], seconds: float = 10.0) -> T:
+        """Return the first truthy value of ``condition``, evaluated after every change here."""
+        return await self.changes.wait_until(condition, seconds)
+
+    async def wait_for_post(
+        self, channel: str | None = None, *, thread: str | None = None, count: int = 1, seconds: float = 10.0
+    ) -> Post:
+        """Return the app's ``count``-th message of a channel or thread, waiting until it is there."""
+        await self.wait_until(lambda: len(self.posts(channel, thread=thread)) >= count, seconds)
+        return self.posts(channel, thread=thread)[count - 1]
+
+    async def wait_for_socket(self, seconds: float = 10.0) -> None:
+        """Wait until the app holds a socket."""
+        await self.wait_until(lambda: self.sockets.open, seconds)
+
+    async def mention(
+        self, text: str, *, user: str = "U1", channel: str = "C1", thread_ts: str | None = None
+    ) -> Delivery:
+        """Mention the app in a channel."""
+        said = f"<@{BOT_USER}> {text}"
+        return await self._say("app_mention", said, user=user, channel=channel, thread_ts=thread_ts)
+
+    async def message(
+        self, text: str, *, user: str = "U1", channel: str = "D1", thread_ts: str | None = None, **parts: Any
+    ) -> Delivery:
+        """Write a message: a direct one in ``D…``, else in a channel. ``parts`` go into the event (``subtype``, …)."""
+        kind = "im" if channel.startswith("D") else "channel"
+        return await self._say(
+            "message", text, user=user, channel=channel, thread_ts=thread_ts, channel_type=kind, **parts
+        )
+
+    async def react(self, name: str, *, user: str, post: Post, remove: bool = False) -> Delivery:
+        """Add an emoji reaction to a message of the app, or take it away."""
+        kind = "reaction_removed" if remove else "reaction_added"
+        return await self.deliver(payloads.event(payloads.reaction(kind, name, post, user=user)))
+
+    async def press(self, side: Literal["up", "down"], *, user: str, post: Post, value: str | None = None) -> Delivery:
+        """Press a thumb under an answer; ``value`` replaces the button's own, as a forger would."""
+        element = post.thumbs
+        if element is None:
+            raise AssertionError(f"the message {post.ts} in {post.channel} has no thumbs")
+        button = element["positive_button" if side == "up" else "negative_button"]
+        pressed = payloads.press(post, element, value or button["value"], user=user)
+        return await self.deliver(pressed, kind="interactive")
+
+    async def submit_view(self, view: Mapping[str, Any], *, user: str, **values: str | None) -> Delivery:
+        """Submit an opened modal with values by action id."""
+        return await self.deliver(payloads.submission(user, dict(view), values), kind="interactive")
+
+    async def deliver(
+        self,
+        payload: dict[str, Any],
+        *,
+        kind: Literal["events_api", "interactive"] = "events_api",
+        retry: tuple[int, str] | None = None,
+        transport: Literal["socket", "http"] | None = None,
+    ) -> Delivery:
+        """Hand a payload to the app and wait for its acknowledgement, as long as Slack would."""
+        delivery = Delivery(payload, kind)
+        await self.redeliver(delivery, retry=retry, transport=transport)
+        return delivery
+
+    async def redeliver(
+        self,
+        delivery: Delivery,
+        *,
+        retry: tuple[int, str] | None = (1, "http_timeout"),
+        transport: Literal["socket", "http"] | None = None,
+    ) -> Delivery:
+        """Hand the same payload over again, marked as Slack marks it."""
+        delivery.attempts += 1
+        if (transport or ("http" if self.events_url else "socket")) == "socket":
+            taken, delivery.seconds, delivery.body = await self.sockets.send(
+                delivery.kind, delivery.payload, retry=retry
+            )
+            delivery.status = 200 if taken else 0
+        else:
+            body = self._body(delivery)
+            headers = {"X-Slack-Retry-Num": str(retry[0]), "X-Slack-Retry-Reason": retry[1]} if retry else {}
+            started = time.monotonic()
+            delivery.status, delivery.body = await self.post_raw(
+                body, {**self.signed_headers(body), **headers, **_type(delivery)}
+            )
+            delivery.seconds = time.monotonic() - started
+        return delivery
+
+    def signed_headers(self, body: bytes, *, age: float = 0.0, secret: str = SIGNING_SECRET) -> dict[str, str]:
+        """Return the headers Slack would send with ``body``, ``age`` seconds ago."""
+        stamp = str(int(time.time() - age))
+        signature = SignatureVerifier(secret).generate_signature(timestamp=stamp, body=body)
+        return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": str(signature)}
+
+    async def post_raw(self, body: Any, headers: Mapping[str, str]) -> tuple[int, Any]:
+        """POST to the app's events address; return status and body, status 0 when no answer came in time."""
+        if self._session is None:
+            raise AssertionError("the fake is not started")
+        timeout = aiohttp.ClientTimeout(total=10)
+        try:
+            async with self._session.post(self.events_url, data=body, headers=headers, timeout=timeout) as response:
+                text = await response.text()
+                return response.status, json.loads(text) if text.startswith("{") else text
+        except (TimeoutError, aiohttp.ClientError):
+            return 0, None
+
+    async def _say(self, event_kind: str, text: str, *, channel: str, user: str | None, **parts: Any) -> Delivery:
+        ts = parts.pop("ts", None) or self.web_api.clock.ts()
+        self.web_api.posts.append(Post(channel, ts, user or "", text, parts.get("thread_ts"), at=time.monotonic()))
+        event = payloads.message(event_kind, text=text, channel=channel, user=user, ts=ts, **parts)
+        return await self.deliver(payloads.event(event))
+
+    @staticmethod
+    def _body(delivery: Delivery) -> bytes:
+        encoded = json.dumps(delivery.payload)
+        return (encoded if delivery.kind == "events_api" else urlencode({"payload": encoded})).encode()
+
+
+def _type(delivery: Delivery) -> dict[str, str]:
+    kind = "application/json" if delivery.kind == "events_api" else "application/x-www-form-urlencoded"
+    return {"Content-Type": kind}

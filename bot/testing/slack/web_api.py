@@ -1,0 +1,231 @@
+"""The fake's Web API: the methods Mentee and its plugins call, answering as Slack does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from bot.testing.slack.faults import FaultPlan
+from bot.testing.slack.judge import message_problems, view_problems
+from bot.testing.slack.payloads import APP, TEAM
+from bot.testing.slack.wire import Call, Changes, Clock, Post
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bot.testing.slack.faults import Fault
+
+BOT_USER = "U0BOT"
+BOT_ID = "B0BOT"
+JSON_ARGUMENTS = ("blocks", "metadata", "view")
+
+
+class RefusedError(Exception):
+    """A call that Slack answers with ``ok: false``."""
+
+    def __init__(self, name: str, *problems: str) -> None:
+        super().__init__(name)
+        self.answer = {"ok": False, "error": name, "response_metadata": {"messages": list(problems)}}
+
+
+class WebApi:
+    """State and methods of the Web API.
+
+    :param socket_url: where ``apps.connections.open`` sends the app.
+    """
+
+    def __init__(self, changes: Changes, socket_url: Callable[[], str]) -> None:
+        self.calls: list[Call] = []
+        self.posts: list[Post] = []
+        self.views: list[dict[str, Any]] = []
+        self.ephemerals: list[dict[str, Any]] = []
+        self.people: dict[str, dict[str, Any]] = {}
+        self.plan = FaultPlan()
+        self.clock = Clock()
+        self.tokens = {"xoxb-fake", "xapp-fake"}
+        self._changes = changes
+        self._socket_url = socket_url
+        self._methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "auth.test": self._auth_test,
+            "apps.connections.open": self._connections_open,
+            "chat.postMessage": self._post_message,
+            "chat.update": self._update,
+            "chat.postEphemeral": self._post_ephemeral,
+            "conversations.history": self._history,
+            "conversations.replies": self._replies,
+            "conversations.info": self._info,
+            "users.info": self._users_info,
+            "views.open": self._views_open,
+            "reactions.add": self._nothing,
+            "reactions.remove": self._nothing,
+            "assistant.threads.setStatus": self._nothing,
+        }
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one call."""
+        method = request.match_info["method"]
+        arguments = await _arguments(request)
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        fault = self.plan.take(method, arguments)
+        if fault is not None:
+            return await self._fail(request, method, arguments, fault)
+        answer = self._answer(method, arguments, token)
+        return web.json_response(answer)
+
+    def _answer(self, method: str, arguments: dict[str, Any], token: str) -> dict[str, Any]:
+        answer: dict[str, Any]
+        problem = "" if token in self.tokens else "invalid_auth" if token else "not_authed"
+        try:
+            answer = {"ok": False, "error": problem} if problem else {"ok": True, **self._methods[method](arguments)}
+        except RefusedError as refused:
+            answer = refused.answer
+        except KeyError:
+            answer = {"ok": False, "error": "unknown_method" if method not in self._methods else "invalid_arguments"}
+        self._note(method, arguments, answer.get("error", ""))
+        return answer
+
+    def _note(self, method: str, arguments: Mapping[str, Any], answer: str) -> None:
+        self.calls.append(Call(method, arguments, time.monotonic(), answer))
+        self._changes.notify()
+
+    async def _fail(
+        self, request: web.Request, method: str, arguments: dict[str, Any], fault: Fault
+    ) -> web.StreamResponse:
+        if fault.stored:
+            self._methods[method](arguments)
+        self._note(method, arguments, fault.kind)
+        if fault.kind == "rate_limited":
+            body = {"ok": False, "error": "ratelimited"}
+            return web.json_response(body, status=429, headers={"Retry-After": str(fault.value)})
+        if fault.kind == "error":
+            return web.json_response({"ok": False, "error": fault.value})
+        if fault.kind == "hang":
+            await asyncio.sleep(float(fault.value))
+        if fault.kind == "http_error":
+            return web.Response(status=int(fault.value), text="upstream error")
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+
+    def _auth_test(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"url": "https://fake.slack.com/", "team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT_ID, "app_id": APP}
+
+    def _connections_open(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"url": self._socket_url()}
+
+    def _post_message(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        post = self._judged(arguments)
+        self.posts.append(post)
+        return {"channel": post.channel, "ts": post.ts, "message": post.shape(with_metadata=True)}
+
+    def _judged(self, arguments: dict[str, Any]) -> Post:
+        text, blocks = arguments.get("text", ""), arguments.get("blocks") or []
+        problems = message_problems(text, blocks)
+        if problems:
+            raise RefusedError(problems[0].partition(":")[0], *problems)
+        return Post(
+            channel=arguments["channel"],
+            ts=self.clock.ts(),
+            user=BOT_USER,
+            text=text,
+            thread_ts=arguments.get("thread_ts"),
+            blocks=blocks,
+            metadata=arguments.get("metadata"),
+            bot_id=BOT_ID,
+            arguments=arguments,
+            at=time.monotonic(),
+        )
+
+    def _update(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        post = self.find(arguments["channel"], arguments["ts"])
+        new = self._judged(arguments)
+        post.text, post.blocks, post.metadata = new.text, new.blocks, new.metadata or post.metadata
+        return {"channel": post.channel, "ts": post.ts, "text": post.text}
+
+    def _post_ephemeral(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        self._judged(arguments)
+        self.ephemerals.append(arguments)
+        return {"message_ts": self.clock.ts()}
+
+    def find(self, channel: str, ts: str) -> Post:
+        """Return a message, or refuse as Slack does."""
+        for post in self.posts:
+            if (post.channel, post.ts) == (channel, ts):
+                return post
+        raise RefusedError("message_not_found")
+
+    def _history(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        posts = [post for post in self.posts if post.channel == arguments["channel"] and not post.thread_ts]
+        return _page(list(reversed(_within(posts, arguments))), arguments)
+
+    def _replies(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        root = arguments["ts"]
+        posts = [
+            post for post in self.posts if post.channel == arguments["channel"] and root in (post.ts, post.thread_ts)
+        ]
+        if not posts:
+            raise RefusedError("thread_not_found")
+        return _page(_within(posts, arguments), arguments)
+
+    def _info(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = arguments["channel"]
+        return {"channel": {"id": channel, "name": channel.lower(), "is_im": channel.startswith("D")}}
+
+    def _users_info(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        user = arguments["user"]
+        profile = {"real_name": f"Person {user}", "display_name": user.lower(), **self.people.get(user, {})}
+        return {
+            "user": {
+                "id": user,
+                "team_id": TEAM,
+                "is_bot": False,
+                "real_name": profile["real_name"],
+                "profile": profile,
+            }
+        }
+
+    def _views_open(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        problems = view_problems(arguments["view"])
+        if problems:
+            raise RefusedError("invalid_arguments", *problems)
+        view = {"id": f"V{len(self.views) + 1:04d}", "hash": "h1", **arguments["view"]}
+        self.views.append(view)
+        return {"view": view}
+
+    def _nothing(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+
+async def _arguments(request: web.Request) -> dict[str, Any]:
+    arguments: dict[str, Any] = dict(request.query)
+    if request.content_type == "application/json":
+        arguments |= await request.json()
+    elif request.can_read_body:
+        arguments |= {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+    for name in JSON_ARGUMENTS:
+        if isinstance(arguments.get(name), str):
+            arguments[name] = json.loads(arguments[name])
+    return arguments
+
+
+def _within(posts: list[Post], arguments: Mapping[str, Any]) -> list[Post]:
+    oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
+    inclusive = str(arguments.get("inclusive", "")).lower() in ("1", "true")
+    return [
+        post for post in posts if oldest < float(post.ts) < latest or (inclusive and float(post.ts) in (oldest, latest))
+    ]
+
+
+def _page(posts: list[Post], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    start, limit = int(arguments.get("cursor") or 0), int(arguments.get("limit") or 100)
+    metadata = str(arguments.get("include_all_metadata", "")).lower() in ("1", "true")
+    following = str(start + limit) if start + limit < len(posts) else ""
+    return {
+        "messages": [post.shape(with_metadata=metadata) for post in posts[start : start + limit]],
+        "has_more": bool(following),
+        "response_metadata": {"next_cursor": following},
+    }

@@ -1,0 +1,135 @@
+"""Calls to Slack's Web API: limited in time, never retried behind our back, failures by name."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import BusyError, MenteeError, SettingsError
+from bot.logs import redacted_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pydantic import SecretStr
+
+    from bot.settings import Settings
+
+CALL_SECONDS = 10
+LONGEST_WAIT = 300.0
+TOKEN_ERRORS = frozenset(
+    {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type"}
+)
+WHERE = {
+    "MENTEE_SLACK_BOT_TOKEN": "OAuth & Permissions > Bot User OAuth Token (xoxb-…)",
+    "MENTEE_SLACK_APP_TOKEN": "Basic Information > App-Level Tokens, scope connections:write (xapp-…)",
+    "MENTEE_SLACK_SIGNING_SECRET": "Basic Information > App Credentials > Signing Secret",
+}
+NEEDED = {
+    "socket": ("MENTEE_SLACK_BOT_TOKEN", "MENTEE_SLACK_APP_TOKEN"),
+    "http": ("MENTEE_SLACK_BOT_TOKEN", "MENTEE_SLACK_SIGNING_SECRET"),
+}
+
+
+class SlackRefusedError(MenteeError):
+    """Slack answered ``ok: false``; ``name`` is its own name of the error."""
+
+    status = 502
+
+    def __init__(self, method: str, name: str) -> None:
+        super().__init__(f"Slack refused {method}: {name}.", hint=f"https://docs.slack.dev/reference/methods/{method}")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The secrets of the Slack app; those the transport does not need may be empty."""
+
+    bot: str
+    app: str
+    signing_secret: str
+
+
+class _Redaction(logging.Filter):
+    """Masks secrets and bounds the length of what Slack's libraries log; they log whole requests."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redacted_text(record.getMessage()), ()
+        return True
+
+
+LOGGER = logging.getLogger("slack_sdk.mentee")
+"""The logger given to Slack's libraries, which copy its level and filters. Below WARNING they log message texts."""
+LOGGER.setLevel(logging.WARNING)
+LOGGER.addFilter(_Redaction())
+
+
+def tokens(settings: Settings) -> Tokens:
+    """Return the secrets that the transport needs.
+
+    :raises SettingsError: one is not set; the text names every missing one and where Slack shows it.
+    """
+    values = {
+        "MENTEE_SLACK_BOT_TOKEN": settings.slack_bot_token,
+        "MENTEE_SLACK_APP_TOKEN": settings.slack_app_token,
+        "MENTEE_SLACK_SIGNING_SECRET": settings.slack_signing_secret,
+    }
+    transport = settings.slack.transport
+    missing = [name for name in NEEDED.get(transport, ()) if not _plain(values[name])]
+    if missing:
+        where = "\n".join(f"  {name}: {WHERE[name]}" for name in missing)
+        raise SettingsError(
+            f'slack.transport is "{transport}", but not set: {", ".join(missing)}.',
+            hint=f"Set it in the environment, from your app's page at https://api.slack.com/apps:\n{where}\n"
+            'docs/slack.md shows each step; slack.transport = "off" starts without Slack.',
+        )
+    return Tokens(*(_plain(value) for value in values.values()))
+
+
+def web_client(settings: Settings, token: str | None) -> AsyncWebClient:
+    """Make a client. Our outbox obeys ``Retry-After`` for one conversation; the SDK's handlers would sleep for all."""
+    url = settings.slack.api_url
+    return AsyncWebClient(token, base_url=url, timeout=CALL_SECONDS, retry_handlers=[], logger=LOGGER)
+
+
+async def call(method: Callable[..., Awaitable[Any]], name: str, /, *, attempts: int = 0, **arguments: Any) -> Any:
+    """Call a method of the Web API.
+
+    :param name: the method's name for error texts, such as ``chat.postMessage``.
+    :param attempts: earlier tries, to wait longer each time Slack cannot be reached.
+    :raises BusyError: Slack asks to wait, is failing or cannot be reached.
+    :raises SettingsError: Slack does not accept the token.
+    :raises SlackRefusedError: Slack refused the call itself.
+    """
+    wait = min(LONGEST_WAIT, 2.0**attempts)
+    try:
+        return await method(**arguments)
+    except SlackApiError as error:
+        raise _as_ours(error, name, wait) from None  # the SDK's error carries the whole response
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise BusyError(f"Slack cannot be reached for {name} ({type(error).__name__}).", retry_after=wait) from error
+
+
+def _as_ours(error: SlackApiError, name: str, wait: float) -> MenteeError:
+    response = error.response
+    status, headers, data = response.status_code, response.headers, response.data
+    if status == 429:  # noqa: PLR2004 - HTTP's Too Many Requests
+        return BusyError(
+            f"Slack asks to wait before {name}.", retry_after=float(headers.get("Retry-After", LONGEST_WAIT))
+        )
+    if not isinstance(data, dict) or status >= 500:  # noqa: PLR2004 - HTTP's server errors
+        return BusyError(f"Slack failed in {name} (HTTP {status}).", retry_after=wait)
+    problem = str(data.get("error", "unknown_error"))
+    if problem in TOKEN_ERRORS:
+        variable = "MENTEE_SLACK_APP_TOKEN" if name == "apps.connections.open" else "MENTEE_SLACK_BOT_TOKEN"
+        return SettingsError(f"Slack does not accept {variable}: {problem}.", hint=f"Copy it anew: {WHERE[variable]}.")
+    return SlackRefusedError(name, problem)
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value().strip() if secret else ""

@@ -1,0 +1,115 @@
+"""What Slack sends, as inbox items. Pure functions: nothing is looked up and nothing is answered here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.messages import InboxItem, now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.messages import VoteValue
+
+NAME = "slack"
+QUESTION, VOTE, REACTION, REASON = "question", "vote", "reaction", "reason"
+SPOKEN = (None, "file_share", "thread_broadcast")
+"""Subtypes of messages that people write; edits, deletions, joins and the like have others."""
+THUMBS: Mapping[str, VoteValue] = {"+1": "up", "thumbsup": "up", "-1": "down", "thumbsdown": "down"}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message that may be a question. ``addressed`` is false for one in a thread that nobody asked us into."""
+
+    item: InboxItem
+    addressed: bool
+
+
+def message(body: Mapping[str, Any]) -> Heard | None:
+    """Return the question in an ``app_mention`` or ``message`` event, or ``None`` when it cannot be one.
+
+    A mention comes as both events; they share the message key, so they become one inbox row.
+    """
+    event, me = body["event"], _me(body)
+    user, text = event.get("user"), event.get("text")
+    if event.get("subtype") not in SPOKEN or event.get("bot_id") or not user or user == me or text is None:
+        return None
+    direct = event.get("channel_type") == "im"
+    mentioned = event["type"] == "app_mention" or bool(me and f"<@{me}>" in text)
+    thread = event.get("thread_ts")
+    if not (direct or mentioned or thread):
+        return None
+    team, channel, ts = body.get("team_id", ""), event["channel"], event["ts"]
+    payload = {
+        "me": me,
+        "team": team,
+        "channel": channel,
+        "direct": direct,
+        "user": user,
+        "text": text,
+        "ts": ts,
+        "thread": thread or ts,
+    }
+    item = InboxItem(NAME, QUESTION, payload, f"{NAME}:{body['event_id']}", message_key(team, channel, ts))
+    return Heard(item, addressed=direct or mentioned)
+
+
+def message_key(team: str, channel: str, ts: str) -> str:
+    """Return the identity of a message, whatever events tell of it."""
+    return f"{NAME}:{team}:{channel}:{ts}"
+
+
+def reaction(body: Mapping[str, Any]) -> InboxItem | None:
+    """Return the vote in an emoji reaction to one of our messages, or ``None``. Skin tones count alike."""
+    event, me = body["event"], _me(body)
+    value = THUMBS.get(event["reaction"].partition("::")[0])
+    item = event.get("item", {})
+    ours = not me or event.get("item_user") in (None, me)
+    if value is None or item.get("type") != "message" or not ours or event["user"] == me:
+        return None
+    payload = {
+        "user": event["user"],
+        "channel": item["channel"],
+        "ts": item["ts"],
+        "value": value,
+        "removed": event["type"] == "reaction_removed",
+        "at": float(event["event_ts"]),
+    }
+    return InboxItem(NAME, REACTION, payload, f"{NAME}:{body['event_id']}")
+
+
+def press(body: Mapping[str, Any]) -> InboxItem | None:
+    """Return the vote in a pressed thumb, or ``None`` when its value is none of ours."""
+    action, container = body["actions"][0], body["container"]
+    side, _, answer_id = str(action.get("value", "")).partition(":")
+    channel, user = body.get("channel", {}).get("id") or container.get("channel_id"), body["user"]["id"]
+    if side not in ("up", "down") or not answer_id or not channel:
+        return None
+    payload = {
+        "user": user,
+        "channel": channel,
+        "ts": container["message_ts"],
+        "thread": container.get("thread_ts") or container["message_ts"],
+        "answer_id": answer_id,
+        "value": side,
+        "at": float(action["action_ts"]),
+    }
+    key = f"{NAME}:press:{channel}:{container['message_ts']}:{user}:{action['action_ts']}"
+    return InboxItem(NAME, VOTE, payload, key)
+
+
+def submission(body: Mapping[str, Any], values: Mapping[str, str]) -> InboxItem:
+    """Return the reason that somebody gave in the modal; ``values`` are its inputs by name."""
+    view = body["view"]
+    about = json.loads(view["private_metadata"])
+    payload = {**about, **values, "user": body["user"]["id"], "at": now().timestamp()}
+    return InboxItem(NAME, REASON, payload, f"{NAME}:view:{view['id']}")
+
+
+def _me(body: Mapping[str, Any]) -> str:
+    """Return our own user id: Slack says with each event for whom it is."""
+    authorizations = body.get("authorizations") or [{}]
+    return str(authorizations[0].get("user_id") or "")

@@ -1,0 +1,120 @@
+"""Thumbs, reactions and reasons, as votes and corrections."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from bot.errors import MenteeError, NotFoundError
+from bot.messages import Correction, Vote
+from plugins.slack import modal, texts
+from plugins.slack.client import SlackRefusedError, call
+from plugins.slack.events import NAME, REACTION, VOTE
+from plugins.slack.threads import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from slack_sdk.web.async_client import AsyncWebClient
+
+    from bot.app import Mentee
+    from bot.messages import InboxItem
+    from plugins.slack.delivery import Poster
+
+log = structlog.get_logger(__name__)
+
+
+class Feedback:
+    """Handles the inbox items that are no questions.
+
+    :param client: gives the Web API client of the moment.
+    """
+
+    def __init__(self, mentee: Mentee, poster: Poster, client: Callable[[], AsyncWebClient]) -> None:
+        self._mentee = mentee
+        self._poster = poster
+        self._client = client
+        self._threads = Threads(mentee.store)
+
+    async def handle(self, item: InboxItem) -> None:
+        """Record what an item says; feedback on an unknown answer is ignored and logged without its text."""
+        try:
+            if item.kind == REACTION:
+                await self._reaction(item.payload)
+            elif item.kind == VOTE:
+                await self._vote(item.payload)
+            else:
+                await self._reason(item.payload)
+        except NotFoundError:
+            log.warning("slack_feedback_ignored", kind=item.kind, item=item.id)
+
+    async def _vote(self, payload: Mapping[str, Any]) -> None:
+        answer_id = await self._known(payload["answer_id"], payload["channel"])
+        await self._mentee.store.run(self._record, payload, answer_id, payload["value"])
+
+    async def _reaction(self, payload: Mapping[str, Any]) -> None:
+        answer_id = await self._answer_under(payload["channel"], payload["ts"])
+        if answer_id is None:
+            raise NotFoundError("The message carries no answer.")
+        await self._mentee.store.run(self._react, payload, answer_id)
+
+    async def _reason(self, payload: Mapping[str, Any]) -> None:
+        answer_id = await self._known(payload["answer_id"], payload["channel"])
+        run = self._mentee.store.run
+        reason, comment = payload[modal.REASON], payload[modal.COMMENT]
+        await run(self._record, payload, answer_id, "down", reason=reason, comment=comment)
+        if payload[modal.CORRECTION]:
+            person = await run(self._mentee.departments.person, _person_id(payload))
+            correction = Correction(answer_id, person, payload[modal.CORRECTION], at=_at(payload))
+            live = await run(self._mentee.votes.correct, correction)
+            await self._thank(payload, live=live)
+
+    async def _answer_under(self, channel: str, ts: str) -> str | None:
+        """Return the answer posted there; Slack is asked where we do not know, as for the first part of a long one."""
+        answer_id = await self._mentee.store.run(self._mentee.outbox.find_answer, NAME, f"{channel}:{ts}")
+        if answer_id is not None:
+            return answer_id
+        try:
+            outbox_id = await self._poster.outbox_id_of(channel, ts)
+        except SlackRefusedError:
+            return None
+        return await self._mentee.store.run(self._threads.answer_of, outbox_id) if outbox_id else None
+
+    async def _known(self, answer_id: str, channel: str) -> str:
+        if not await self._mentee.store.run(self._threads.was_posted, answer_id, channel):
+            raise NotFoundError("No such answer was posted there.")
+        return answer_id
+
+    def _record(self, payload: Mapping[str, Any], answer_id: str, value: Any, **more: str) -> None:
+        person = self._mentee.departments.person(_person_id(payload))
+        self._mentee.votes.record(Vote(answer_id, person, value, at=_at(payload), **more))
+
+    def _react(self, payload: Mapping[str, Any], answer_id: str) -> None:
+        """Set the vote, or take it back if it is this reaction's; a removed 👍 leaves a later 👎 alone."""
+        value = payload["value"]
+        if not payload["removed"]:
+            self._record(payload, answer_id, value)
+            return
+        current = self._mentee.votes.current(answer_id, _person_id(payload))
+        if current is not None and current.value == value:
+            self._record(payload, answer_id, None)
+
+    async def _thank(self, payload: Mapping[str, Any], *, live: bool) -> None:
+        client = self._client()
+        try:
+            await call(
+                client.chat_postEphemeral, "chat.postEphemeral", channel=payload["channel"], user=payload["user"],
+                thread_ts=payload["thread"], text=texts.thanks(live=live),
+            )  # fmt: skip
+        except MenteeError as error:
+            log.info("slack_thanks_not_shown", problem=error.text)  # the correction is recorded all the same
+
+
+def _person_id(payload: Mapping[str, Any]) -> str:
+    return f"{NAME}:{payload['user']}"
+
+
+def _at(payload: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(payload["at"], UTC)

@@ -1,0 +1,143 @@
+"""The way in: Bolt's listeners, which only commit an inbox row and acknowledge. Everything else happens later.
+
+A row that cannot be committed is not acknowledged, so Slack delivers again; a second delivery of the same event, or a
+second event of the same message, is dropped by the inbox's keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+
+from bot.errors import MenteeError
+from bot.metrics import ACK_SECONDS
+from plugins.slack import events, modal
+from plugins.slack.client import LOGGER, call, web_client
+from plugins.slack.events import NAME
+from plugins.slack.render import VOTE_ACTION
+from plugins.slack.threads import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from slack_bolt.async_app import AsyncAck, AsyncBoltRequest
+    from slack_bolt.response import BoltResponse
+    from slack_sdk.web.async_client import AsyncWebClient
+
+    from bot.app import Mentee
+    from bot.messages import InboxItem
+
+EVERYTHING = re.compile(".*")
+
+log = structlog.get_logger(__name__)
+
+
+class Intake:
+    """Takes deliveries of either transport.
+
+    :param client: gives the Web API client of the moment, to open the modal with.
+    """
+
+    def __init__(self, mentee: Mentee, client: Callable[[], AsyncWebClient]) -> None:
+        self._mentee = mentee
+        self._client = client
+        self._threads = Threads(mentee.store)
+        self._opening: set[asyncio.Task[None]] = set()
+        self.app = self._build()
+
+    async def dispatch(self, request: AsyncBoltRequest) -> BoltResponse:
+        """Hand a request to its listener and return what Slack gets."""
+        started = time.perf_counter()
+        response = await self.app.async_dispatch(request)
+        ACK_SECONDS.labels(NAME).observe(time.perf_counter() - started)
+        return response
+
+    async def close(self) -> None:
+        """Let go of modals that are still being opened."""
+        for task in self._opening:
+            task.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
+
+    def _build(self) -> AsyncApp:
+        app = AsyncApp(
+            name="mentee",
+            logger=LOGGER,
+            client=web_client(self._mentee.settings, None),
+            authorize=_authorize,
+            signing_secret="",
+            process_before_response=True,  # the answer to Slack waits for the inbox row
+            request_verification_enabled=False,  # SlackRequests verifies; Bolt's own logs the body of a forged request
+        )
+        app.error(_failed)
+        app.event("app_mention")(self._message)
+        app.event("message")(self._message)
+        app.event("reaction_added")(self._reaction)
+        app.event("reaction_removed")(self._reaction)
+        app.event(EVERYTHING)(_ignored)
+        app.action(VOTE_ACTION)(self._press)
+        app.action(EVERYTHING)(_ignored)
+        app.view(modal.CALLBACK)(self._submission)
+        return app
+
+    async def _message(self, body: dict[str, Any]) -> None:
+        heard = events.message(body)
+        if heard is not None:
+            await self._mentee.store.run(self._accept_heard, heard)
+
+    def _accept_heard(self, heard: events.Heard) -> bool:
+        payload = heard.item.payload
+        if heard.addressed or self._threads.ours(payload["team"], payload["channel"], payload["thread"]):
+            return self._mentee.inbox.accept(heard.item)
+        return False
+
+    async def _reaction(self, body: dict[str, Any]) -> None:
+        await self._accept(events.reaction(body))
+
+    async def _press(self, body: dict[str, Any], ack: AsyncAck) -> None:
+        item = events.press(body)
+        accepted = await self._accept(item)
+        await ack()
+        if item is not None and accepted and item.payload["value"] == "down":
+            task = asyncio.create_task(self._open_modal(body["trigger_id"], item))
+            self._opening.add(task)  # the event loop itself keeps no reference
+            task.add_done_callback(self._opening.discard)
+
+    async def _submission(self, body: dict[str, Any], ack: AsyncAck) -> None:
+        values = modal.submitted(body["view"])
+        problems = modal.problems(values)
+        if problems:
+            await ack(response_action="errors", errors=problems)
+            return
+        await self._accept(events.submission(body, values))
+        await ack()
+
+    async def _accept(self, item: InboxItem | None) -> bool:
+        return item is not None and await self._mentee.store.run(self._mentee.inbox.accept, item)
+
+    async def _open_modal(self, trigger_id: str, item: InboxItem) -> None:
+        """Ask for a reason. The vote is committed, so a modal that does not open loses nothing."""
+        client = self._client()
+        try:
+            await call(client.views_open, "views.open", trigger_id=trigger_id, view=modal.reason_modal(item.payload))
+        except MenteeError as error:
+            log.warning("slack_modal_not_opened", problem=error.text)
+
+
+async def _authorize(team_id: str | None, enterprise_id: str | None) -> AuthorizeResult:
+    """Satisfy Bolt without asking Slack: no call may stand before an acknowledgement. We drop our own events."""
+    return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id)
+
+
+async def _ignored(ack: AsyncAck) -> None:
+    await ack()
+
+
+async def _failed(error: Exception) -> None:
+    """Log what kept a delivery out of the inbox, without its contents; Bolt answers 500, so Slack delivers again."""
+    log.error("slack_delivery_not_accepted", problem=type(error).__name__)
