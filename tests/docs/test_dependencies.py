@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def _names(requirements):
 
 
 DECLARED = _names(PROJECT["dependencies"])
-FOR_DEVELOPMENT = _names(PROJECT["optional-dependencies"]["dev"])
+TEST_KIT = _names(PROJECT["optional-dependencies"]["testing"])
+FOR_DEVELOPMENT = _names(PROJECT["optional-dependencies"]["dev"]) | TEST_KIT
 
 
 def _imported(*folders):
@@ -46,7 +48,7 @@ def _distributions(modules):
 
 
 def test_everything_the_product_imports_is_declared():
-    undeclared = {m for m, names in _distributions(_imported(*OURS)).items() if not names & (DECLARED | {"pytest"})}
+    undeclared = {m for m, names in _distributions(_imported(*OURS)).items() if not names & (DECLARED | TEST_KIT)}
     assert not undeclared, ", ".join(sorted(undeclared))
 
 
@@ -65,11 +67,13 @@ def test_nothing_is_declared_that_nobody_imports():
 def test_every_dependency_is_pinned_and_within_its_range():
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     pinned = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
-    declared = [Requirement(text) for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"])]
+    declared = [
+        Requirement(text) for text in (*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values()))
+    ]
     outside = {
         str(requirement)
         for requirement in declared
-        if (name := canonicalize_name(requirement.name)) != "torch"
+        if (name := canonicalize_name(requirement.name)) not in {"mentee", "torch"}
         and (name not in pinned or not requirement.specifier.contains(pinned[name]))
     }
     assert outside == set()
@@ -90,4 +94,6 @@ def test_what_must_start_fast_loads_no_model_library(module):
 def test_packages_come_from_wherever_this_machine_says():
     option = re.compile(r"--(extra-)?index-url|--find-links")
     files = [path for folder in ("scripts", "deploy", ".ci") for path in (ROOT / folder).rglob("*") if path.is_file()]
-    assert [path.name for path in files if path.suffix != ".pyc" and option.search(path.read_text(encoding="utf-8"))] == []
+    assert [
+        path.name for path in files if path.suffix != ".pyc" and option.search(path.read_text(encoding="utf-8"))
+    ] == []

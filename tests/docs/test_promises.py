@@ -18,7 +18,9 @@ TESTS = sorted((ROOT / "tests" / "acceptance").glob("test_*.py"))
 
 
 def _promise(path):
-    first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()[0].removeprefix("Promise: ")
+    first = (
+        (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()[0].removeprefix("Promise: ")
+    )
     return f"{first[0].upper()}{first[1:]}".rstrip(".")
 
 
