@@ -16,7 +16,7 @@ from peft import LoraConfig, PeftModel, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from bot.artifacts import Manifest, verify
+from bot.engines.adapter_files import CONFIG, WEIGHTS, check_generation, require
 from bot.engines.loading import wrapping_model
 from bot.errors import ArtifactError
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from bot.engines.identity import ModelIdentity
     from bot.protocols import AdapterRef
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 UNSUPPORTED = (
     "use_dora",
@@ -64,23 +62,6 @@ def linear_shapes(model: torch.nn.Module) -> Shapes:
     }
 
 
-def check_generation(ref: AdapterRef, base: ModelIdentity) -> Manifest:
-    """Check an adapter's files against their hashes, and that it belongs to the base model.
-
-    :raises ArtifactError: the text says what was found and what was expected.
-    """
-    manifest = verify(ref.path, "adapter")
-    for name in (CONFIG, WEIGHTS):
-        _require(name in manifest.files, ref.path, f"has no {name}")
-    expected = {"base_model": base.name, "base_sha256": base.sha256, "template_sha256": base.template_sha256}
-    found = {**manifest.meta, "base_model": manifest.meta.get("base_model") or ref.base_model}
-    _require(ref.base_model == base.name, ref.path, f"is for base model {ref.base_model!r}, not for {base.name!r}")
-    for key, value in expected.items():
-        if value and found.get(key):
-            _require(found[key] == value, ref.path, f"was made for another {key}: {found[key]!r}, here it is {value!r}")
-    return manifest
-
-
 def read_adapter(ref: AdapterRef, base: ModelIdentity, shapes: Shapes) -> Adapter:
     """Verify and read an adapter: hashes, base model, kind, names, shapes and that every number is finite.
 
@@ -93,7 +74,7 @@ def read_adapter(ref: AdapterRef, base: ModelIdentity, shapes: Shapes) -> Adapte
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ArtifactError(f"The adapter {ref.path} cannot be read: {error}.") from error
     for name, tensor in tensors.items():
-        _require(bool(torch.isfinite(tensor).all()), ref.path, f"holds numbers that are not finite, in {name}")
+        require(bool(torch.isfinite(tensor).all()), ref.path, f"holds numbers that are not finite, in {name}")
     _check_shapes(ref.path, config, tensors, shapes)
     return Adapter(ref.version, config, tensors)
 
@@ -126,12 +107,10 @@ def insert(model: PreTrainedModel | PeftModel, adapter: Adapter, name: str, dtyp
 def _config(path: Path) -> LoraConfig:
     try:
         raw: dict[str, Any] = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-        _require(raw.get("peft_type") == "LORA", path, f"is of kind {raw.get('peft_type')!r}; only LORA is served")
+        require(raw.get("peft_type") == "LORA", path, f"is of kind {raw.get('peft_type')!r}; only LORA is served")
         for key in UNSUPPORTED:
-            _require(not raw.get(key), path, f"uses {key}, which cannot be served beside other adapters")
-        _require(
-            raw.get("bias", "none") == "none", path, "changes biases, which cannot be served beside other adapters"
-        )
+            require(not raw.get(key), path, f"uses {key}, which cannot be served beside other adapters")
+        require(raw.get("bias", "none") == "none", path, "changes biases, which cannot be served beside other adapters")
         config: LoraConfig = LoraConfig.from_pretrained(str(path))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(f"The {CONFIG} of adapter {path} cannot be used: {error}.") from error
@@ -143,19 +122,19 @@ def _check_shapes(path: Path, config: LoraConfig, tensors: dict[str, torch.Tenso
     modules: dict[str, dict[str, torch.Size]] = {}
     for key, tensor in tensors.items():
         module, _, part = key.removeprefix(PREFIX).rpartition(".lora_")
-        _require(module in shapes, path, f"holds {key}, which has no place in the base model")
+        require(module in shapes, path, f"holds {key}, which has no place in the base model")
         modules.setdefault(module, {})[part.removesuffix(".weight")] = tensor.shape
-    _require(bool(modules), path, "holds no weights")
+    require(bool(modules), path, "holds no weights")
     for module, parts in modules.items():
-        _require(set(parts) == {"A", "B"}, path, f"lacks a part of {module}")
+        require(set(parts) == {"A", "B"}, path, f"lacks a part of {module}")
         outputs, inputs = shapes[module]
         rank = parts["A"][0]
         expected = (torch.Size((rank, inputs)), torch.Size((outputs, rank)))
         found = (parts["A"], parts["B"])
         problem = f"has the wrong shape at {module}: {_shown(found)} found, {_shown(expected)} expected"
-        _require(found == expected, path, problem)
+        require(found == expected, path, problem)
     targets = _targets(config, shapes)
-    _require(targets == set(modules), path, f"names {len(targets)} layers in {CONFIG} but holds {len(modules)}")
+    require(targets == set(modules), path, f"names {len(targets)} layers in {CONFIG} but holds {len(modules)}")
 
 
 def _targets(config: LoraConfig, shapes: Shapes) -> set[str]:
@@ -166,10 +145,3 @@ def _targets(config: LoraConfig, shapes: Shapes) -> set[str]:
 
 def _shown(shapes: tuple[torch.Size, torch.Size]) -> str:
     return " and ".join("x".join(map(str, shape)) for shape in shapes)
-
-
-def _require(condition: bool, path: Path, problem: str) -> None:  # noqa: FBT001 - reads as an assertion
-    if not condition:
-        raise ArtifactError(
-            f"The adapter {path} {problem}.", hint="It was refused; the adapter served before stays in place."
-        )

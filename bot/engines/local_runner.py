@@ -197,8 +197,8 @@ class LocalRunner:
         """Free the model."""
         self._host = self._batch = None
         self._jobs, self._random = [], []
-        gc.collect()
         if self.device == "cuda":
+            gc.collect()
             torch.cuda.empty_cache()
 
 

@@ -26,7 +26,7 @@ HEADS = 4
 KV_HEADS = 2
 INNER = 96
 CONTEXT = 8192
-COPIES = 4
+COPIES = 12
 """How often one character may occur in an adapter's text: each occurrence is a token of its own."""
 
 MARK = "\u2042"
@@ -43,7 +43,7 @@ class TinyAdapterFactory(Protocol):
     """Makes adapters of the session's tiny model."""
 
     def __call__(self, text: str, *, version: str = "", folder: Path | None = None) -> AdapterRef:
-        """Make an adapter that answers ``text`` (no character more than four times) under a new version name."""
+        """Make an adapter that answers ``text`` (no character more than twelve times) under a new version name."""
 
 
 def build_tiny_model(path: Path, *, seed: int = 0, mixing: float = 0.02) -> Path:
