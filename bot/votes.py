@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot.errors import MenteeError, NotFoundError
 from bot.messages import Answer, Citation, Person, Role, Vote, now
@@ -128,8 +128,13 @@ class Votes:
 
 
 def store_vote(session: Session, vote: Vote) -> None:
-    """Write a vote and its history inside the caller's transaction."""
+    """Write a vote and its history inside the caller's transaction.
+
+    Deliveries may be handled in another order than they happened: the latest act is the current vote.
+    """
     role = vote.person.role.value
+    own = (VoteEventRow.answer_id == vote.answer_id, VoteEventRow.person_id == vote.person.id)
+    latest = session.scalar(select(func.max(VoteEventRow.at)).where(*own))
     session.add(
         VoteEventRow(
             answer_id=vote.answer_id,
@@ -142,7 +147,9 @@ def store_vote(session: Session, vote: Vote) -> None:
         )
     )
     row = session.get(VoteRow, (vote.answer_id, vote.person.id), with_for_update=True)
-    if vote.value is None:
+    if latest is not None and latest > vote.at:
+        session.flush()
+    elif vote.value is None:
         if row is not None:
             session.delete(row)
     elif row is None:

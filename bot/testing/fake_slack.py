@@ -1,4 +1,7 @@
-"""Fixtures for tests against Slack: ``fake_slack``, the far end, and ``slack_project``, an instance connected to it."""
+"""Fixtures for tests against Slack: ``fake_slack``, the far end, and ``slack_project``, an instance connected to it.
+
+They are asynchronous: your project needs pytest-asyncio with ``asyncio_mode = "auto"``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-import pytest_asyncio
+from sqlalchemy import select
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -62,6 +65,23 @@ class SlackProject:
             await asyncio.sleep(0.01)
         self.slack.events_url = f"{self.url}/slack/events"
 
+    async def settled(self, seconds: float = 10.0) -> None:
+        """Wait until everything accepted so far is handled and delivered.
+
+        :raises TimeoutError: something is left.
+        """
+        async with asyncio.timeout(seconds):
+            while await self.mentee.store.run(self._unfinished):
+                await asyncio.sleep(0.01)
+
+    def _unfinished(self) -> bool:
+        from bot.store.models import InboxRow, OutboxRow
+
+        with self.mentee.store.read() as session:
+            inbox = select(InboxRow.id).where(InboxRow.state.in_(("received", "leased")))
+            outbox = select(OutboxRow.id).where(OutboxRow.state.in_(("pending", "leased")))
+            return bool(session.scalar(inbox.limit(1)) or session.scalar(outbox.limit(1)))
+
     async def stop(self) -> None:
         """Stop as on SIGTERM."""
         if self._ended:
@@ -94,7 +114,7 @@ class MakeSlackProject(Protocol):
         """
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def fake_slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
     """A started :class:`~bot.testing.slack.FakeSlack`."""
     from bot.testing.slack import FakeSlack
@@ -105,7 +125,7 @@ async def fake_slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack
         yield slack
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def slack_project(
     fake_slack: FakeSlack, make_home: MakeHome, scripted_engine: ScriptedEngine
 ) -> AsyncIterator[MakeSlackProject]:

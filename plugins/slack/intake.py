@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from slack_bolt.async_app import AsyncApp
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bot.app import Mentee
     from bot.messages import InboxItem
 
+T = TypeVar("T")
 EVERYTHING = re.compile(".*")
 
 log = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ class Intake:
         self._client = client
         self._threads = Threads(mentee.store)
         self._opening: set[asyncio.Task[None]] = set()
+        self._threads_to_accept = ThreadPoolExecutor(1 if mentee.store.is_sqlite else 4, "slack-accept")
         self.app = self._build()
 
     async def dispatch(self, request: AsyncBoltRequest) -> BoltResponse:
@@ -63,6 +66,7 @@ class Intake:
         for task in self._opening:
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
+        self._threads_to_accept.shutdown(wait=False)
 
     def _build(self) -> AsyncApp:
         app = AsyncApp(
@@ -88,7 +92,7 @@ class Intake:
     async def _message(self, body: dict[str, Any]) -> None:
         heard = events.message(body)
         if heard is not None:
-            await self._mentee.store.run(self._accept_heard, heard)
+            await self._run(self._accept_heard, heard)
 
     def _accept_heard(self, heard: events.Heard) -> bool:
         payload = heard.item.payload
@@ -118,7 +122,11 @@ class Intake:
         await ack()
 
     async def _accept(self, item: InboxItem | None) -> bool:
-        return item is not None and await self._mentee.store.run(self._mentee.inbox.accept, item)
+        return item is not None and await self._run(self._mentee.inbox.accept, item)
+
+    async def _run(self, work: Callable[[T], bool], argument: T) -> bool:
+        """Run a write in threads of its own: an acknowledgement never waits behind the threads that answer."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads_to_accept, work, argument)
 
     async def _open_modal(self, trigger_id: str, item: InboxItem) -> None:
         """Ask for a reason. The vote is committed, so a modal that does not open loses nothing."""

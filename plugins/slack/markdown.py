@@ -17,7 +17,7 @@ RESERVE = 16
 def safe(text: str) -> str:
     """Return the answer without what could act: no images, no mentions, links with their host.
 
-    A rendered image or a link with a hidden target is how answers have leaked data elsewhere (EchoLeak, CVE-2025-32711).
+    A rendered image or a link with a hidden target is how answers leaked data elsewhere (CVE-2025-32711).
     """
     text = IMAGE.sub(lambda match: match[1], text)
     text = LINK.sub(_with_host, text)

@@ -83,6 +83,8 @@ class SlackRequests:
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
         stamp, signature = headers.get("x-slack-request-timestamp", ""), headers.get("x-slack-signature", "")
+        if not (stamp and signature):
+            raise RefusedError(401, "not signed")
         if not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= STAMP_DIGITS):
             raise RefusedError(400, "no usable timestamp")
         if abs(time.time() - int(stamp)) > WINDOW_SECONDS:

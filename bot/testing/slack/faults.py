@@ -32,9 +32,9 @@ def http_error(status: int = 500) -> Fault:
     return Fault("http_error", status)
 
 
-def hang(seconds: float = 60.0) -> Fault:
-    """Answer nothing for so long."""
-    return Fault("hang", seconds)
+def hang(seconds: float = 60.0, *, stored: bool = False) -> Fault:
+    """Answer nothing for so long, then close the connection; ``stored`` says whether the call took effect at once."""
+    return Fault("hang", seconds, stored)
 
 
 def drop(*, stored: bool) -> Fault:

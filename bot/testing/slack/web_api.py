@@ -85,7 +85,7 @@ class WebApi:
             answer = refused.answer
         except KeyError:
             answer = {"ok": False, "error": "unknown_method" if method not in self._methods else "invalid_arguments"}
-        self._note(method, arguments, answer.get("error", ""))
+        self._note(method, arguments, str(answer.get("error", "")))
         return answer
 
     def _note(self, method: str, arguments: Mapping[str, Any], answer: str) -> None:

@@ -1,0 +1,89 @@
+"""Posting when Slack misbehaves."""
+
+from __future__ import annotations
+
+from bot.testing.slack import drop, error, hang, http_error, rate_limited
+
+
+async def test_a_server_error_is_tried_again_without_a_strike(slack_project, fake_slack):
+    await slack_project()
+    fake_slack.fail("chat.postMessage", http_error(502), times=2)
+    await fake_slack.mention("Are hotels tax exempt?")
+    await fake_slack.wait_for_post("C1")
+    assert [call.answer for call in fake_slack.called("chat.postMessage")] == ["http_error", "http_error", ""]
+
+
+async def test_a_post_that_never_arrived_is_sent_again(slack_project, fake_slack):
+    project = await slack_project()
+    fake_slack.fail("chat.postMessage", drop(stored=False))
+    await fake_slack.mention("Are hotels tax exempt?")
+    await fake_slack.wait_for_post("C1")
+    await project.settled()
+    assert len(fake_slack.posts("C1")) == 1
+
+
+async def test_blocks_that_a_workspace_refuses_are_sent_as_text(slack_project, fake_slack):
+    await slack_project()
+    fake_slack.fail("chat.postMessage", error("invalid_blocks"))
+    await fake_slack.mention("Are hotels tax exempt?")
+    post = await fake_slack.wait_for_post("C1")
+    assert post.blocks == []
+    assert "Hotels are tax exempt in 12 states [1]." in post.text
+
+
+async def test_a_channel_that_threw_us_out_ends_in_a_dead_delivery(slack_project, fake_slack):
+    from sqlalchemy import select
+
+    from bot.store.models import OutboxRow
+
+    project = await slack_project()
+    fake_slack.fail("chat.postMessage", error("not_in_channel"), times=9)
+    await fake_slack.mention("Are hotels tax exempt?")
+    await project.settled(20)
+    with project.mentee.store.read() as session:
+        row = session.scalars(select(OutboxRow)).one()
+    assert (row.state, row.strikes) == ("dead", 3)
+    assert "not_in_channel" in row.error
+
+
+async def test_a_long_answer_goes_on_where_slack_asked_to_wait(slack_project, fake_slack):
+    project = await slack_project(settings={"model": {"max_new_tokens": 4096}})
+    project.engine.answer = "\n\n".join(
+        f"Paragraph {number} on hotels. " + "word " * 150 + "[1]" for number in range(20)
+    )
+    real = fake_slack.web_api.plan.take
+    calls = []
+
+    def second_call_is_limited(method, arguments):
+        if method == "chat.postMessage":
+            calls.append(method)
+            if len(calls) == 2:
+                return rate_limited(1)
+        return real(method, arguments)
+
+    fake_slack.web_api.plan.take = second_call_is_limited
+    await fake_slack.mention("Are hotels tax exempt?")
+    await fake_slack.wait_for_post("C1", count=2)
+    await project.settled()
+    parts = [post.metadata["event_payload"]["part"] for post in fake_slack.posts("C1")]
+    assert parts == [0, 1]
+
+
+async def test_slack_that_cannot_be_reached_at_start_keeps_nothing_from_starting(slack_project, fake_slack):
+    fake_slack.fail("auth.test", http_error(503))
+    fake_slack.fail("apps.connections.open", http_error(503))
+    project = await slack_project(start=False)
+    await project.runtime.start()
+    channel = project.runtime.channels["slack"]
+    assert not channel.healthy()
+    await fake_slack.wait_for_socket()
+    await fake_slack.mention("Are hotels tax exempt?")
+    assert "12 states" in (await fake_slack.wait_for_post("C1")).shown
+
+
+async def test_a_hanging_call_ends_at_its_limit(slack_project, fake_slack, monkeypatch):
+    monkeypatch.setattr("plugins.slack.client.CALL_SECONDS", 0.3)
+    await slack_project()
+    fake_slack.fail("chat.postMessage", hang(5))
+    await fake_slack.mention("Are hotels tax exempt?")
+    assert "12 states" in (await fake_slack.wait_for_post("C1")).shown

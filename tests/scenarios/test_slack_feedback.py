@@ -1,0 +1,138 @@
+"""Thumbs, reactions and reasons, from Slack's payloads to votes and corrections."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from bot.messages import Person, Role
+from bot.people import People
+from bot.store.models import CorrectionRow, VoteEventRow, VoteRow
+
+TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
+
+
+async def answered(project, slack, channel="C1"):
+    await slack.mention("Are hotels tax exempt?", channel=channel)
+    post = await slack.wait_for_post(channel)
+    await project.settled()
+    return post
+
+
+def votes(project):
+    with project.mentee.store.read() as session:
+        return {row.person_id: row.value for row in session.scalars(select(VoteRow))}
+
+
+def rows(project, table):
+    with project.mentee.store.read() as session:
+        return list(session.scalars(select(table)))
+
+
+@TRANSPORTS
+async def test_a_thumb_is_a_vote_and_a_thumb_down_asks_for_the_reason(slack_project, fake_slack, transport):
+    project = await slack_project(transport)
+    post = await answered(project, fake_slack)
+    pressed = await fake_slack.press("down", user="U2", post=post)
+    assert pressed.status == 200
+    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
+    await project.settled()
+    assert votes(project) == {"slack:U2": "down"}
+    sent = await fake_slack.submit_view(view, user="U2", reason="outdated", comment="New rule since May")
+    assert sent.status == 200
+    await project.settled()
+    [row] = rows(project, VoteRow)
+    assert (row.value, row.reason, row.comment) == ("down", "outdated", "New rule since May")
+
+
+@TRANSPORTS
+async def test_another_reason_must_be_said_in_words(slack_project, fake_slack, transport):
+    project = await slack_project(transport)
+    post = await answered(project, fake_slack)
+    await fake_slack.press("down", user="U2", post=post)
+    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
+    sent = await fake_slack.submit_view(view, user="U2", reason="other", comment="")
+    assert sent.body == {
+        "response_action": "errors",
+        "errors": {"comment": "Please say in a few words what was not right."},
+    }
+    await project.settled()
+    assert rows(project, VoteRow)[0].reason == ""
+
+
+async def test_a_modal_that_does_not_open_loses_no_vote(slack_project, fake_slack):
+    from bot.testing.slack import error
+
+    project = await slack_project()
+    post = await answered(project, fake_slack)
+    fake_slack.fail("views.open", error("expired_trigger_id"))
+    assert (await fake_slack.press("down", user="U2", post=post)).acknowledged
+    await project.settled()
+    assert votes(project) == {"slack:U2": "down"}
+
+
+@pytest.mark.parametrize(("role", "accepted", "told"), [("agent", True, "is live"), ("employee", False, "waits for")])
+async def test_a_correction_is_live_at_once_when_an_agent_writes_it(slack_project, fake_slack, role, accepted, told):
+    project = await slack_project()
+    People(project.mentee.store).ensure(Person("slack:U2", "Ada", Role(role)))
+    post = await answered(project, fake_slack)
+    await fake_slack.press("down", user="U2", post=post)
+    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
+    await fake_slack.submit_view(view, user="U2", reason="wrong", correction="Only in Texas.")
+    thanks = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[0])
+    assert (thanks["user"], thanks["thread_ts"]) == ("U2", post.thread_ts)
+    assert told in thanks["text"]
+    [row] = rows(project, CorrectionRow)
+    assert (row.text, row.accepted, row.role) == ("Only in Texas.", accepted, role)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("+1", "up"), ("thumbsup::skin-tone-4", "up"), ("-1", "down"), ("thumbsdown", "down")]
+)
+async def test_an_emoji_is_a_vote_until_it_is_removed(slack_project, fake_slack, name, value):
+    project = await slack_project()
+    post = await answered(project, fake_slack)
+    await fake_slack.react(name, user="U3", post=post)
+    await project.settled()
+    assert votes(project) == {"slack:U3": value}
+    await fake_slack.react(name, user="U3", post=post, remove=True)
+    await project.settled()
+    assert votes(project) == {}
+    assert [row.value for row in rows(project, VoteEventRow)] == [value, None]
+
+
+async def test_a_removed_thumb_up_leaves_a_later_thumb_down(slack_project, fake_slack):
+    project = await slack_project()
+    post = await answered(project, fake_slack)
+    await fake_slack.react("+1", user="U3", post=post)
+    await fake_slack.press("down", user="U3", post=post)
+    await fake_slack.react("+1", user="U3", post=post, remove=True)
+    await project.settled()
+    assert votes(project) == {"slack:U3": "down"}
+
+
+async def test_a_reaction_under_the_first_part_of_a_long_answer_counts(slack_project, fake_slack):
+    project = await slack_project(settings={"model": {"max_new_tokens": 4096}})
+    project.engine.answer = "\n\n".join(
+        f"Paragraph {number} about hotels. " + "word " * 150 + "[1]" for number in range(20)
+    )
+    project.mentee.departments.configure("travel", {"answers.passages": 1}, actor="test")
+    await fake_slack.mention("Are hotels tax exempt?")
+    await fake_slack.wait_for_post("C1", count=2)
+    await project.settled()
+    first, *_, last = fake_slack.posts("C1")
+    assert first.thumbs is None
+    assert last.thumbs is not None
+    await fake_slack.react("+1", user="U3", post=first)
+    await project.settled()
+    assert votes(project) == {"slack:U3": "up"}
+
+
+async def test_reactions_to_other_messages_and_other_emoji_are_no_votes(slack_project, fake_slack):
+    project = await slack_project()
+    post = await answered(project, fake_slack)
+    question = next(shown for shown in fake_slack.web_api.posts if not shown.bot_id)
+    assert (await fake_slack.react("+1", user="U3", post=question)).acknowledged
+    assert (await fake_slack.react("tada", user="U3", post=post)).acknowledged
+    await project.settled()
+    assert votes(project) == {}
