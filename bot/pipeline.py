@@ -52,18 +52,30 @@ class Pipeline:
     def __init__(self, mentee: Mentee) -> None:
         self._mentee = mentee
         self._engine_started = False
-        self._engine_lock = asyncio.Lock()
+        self._retriever_warm = False
+        self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        """Start the engine now instead of at the first question that needs it."""
-        async with self._engine_lock:
+        """Load the engine and the embedder now instead of at the first question that needs them."""
+        await self._warm_retriever()
+        await self._start_engine()
+
+    async def _start_engine(self) -> None:
+        async with self._lock:
             if not self._engine_started:
                 await self._mentee.engine.start()
                 self._engine_started = True
 
+    async def _warm_retriever(self) -> None:
+        """Load the embedder outside the time limit of a search."""
+        async with self._lock:
+            if not self._retriever_warm:
+                await asyncio.to_thread(self._mentee.retriever.embed, ["warm"])
+                self._retriever_warm = True
+
     async def stop(self) -> None:
         """Stop the engine if it was started."""
-        async with self._engine_lock:
+        async with self._lock:
             if self._engine_started:
                 await self._mentee.engine.stop()
                 self._engine_started = False
@@ -85,6 +97,7 @@ class Pipeline:
         name = work.department.name
         if await asyncio.to_thread(self._mentee.retriever.has_documents, name):
             yield Status(f"Searching the {work.department.title} documents")
+            await self._warm_retriever()
             work.passages = await self._retrieve(work)
             work.took("retrieve")
             if not fallback.found(work.passages, work.department.answers.known_threshold):
@@ -161,7 +174,7 @@ class Pipeline:
         return [allowed[passage.chunk_id] for passage in ranked if passage.chunk_id in allowed]
 
     async def _generate(self, work: _Work) -> AsyncIterator[AnswerEvent]:
-        await self.start()
+        await self._start_engine()
         work.adapter = self._mentee.champions.get(work.department.name)
         messages = await asyncio.to_thread(self._prompt, work)
         work.took("prompt")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -29,7 +28,8 @@ sign_in = "{sign_in}"
 
 @click.command()
 @click.option("--demo", is_flag=True, help="Add the demo departments with the 18F handbook, and sign everyone in.")
-def init(*, demo: bool) -> None:
+@click.pass_context
+def init(context: click.Context, *, demo: bool) -> None:
     """Make a home: mentee.toml, the database and folders. An existing home is left as it is."""
     home = home_path()
     config = home / CONFIG_NAME
@@ -47,23 +47,28 @@ def init(*, demo: bool) -> None:
     store.close()
     console.print(f"Home: {home}")
     if demo:
-        _add_demo(Mentee(settings))
+        _add_demo(context, Mentee(settings))
+        console.print("The demo is ready. Next: `mentee serve`, or `mentee ask QUESTION --department travel`.")
     else:
         console.print("Next: `mentee model fetch`, `mentee departments add NAME`, `mentee documents add PATH --department NAME`.")
 
 
-def _add_demo(mentee: Mentee) -> None:
-    """Add the departments that plugins offer, with their documents; those that exist already are left alone."""
-    from retrieval.sync import add_documents
+def _add_demo(context: click.Context, mentee: Mentee) -> None:
+    """Add the departments that plugins offer, with their documents; those that exist already are left alone.
 
+    Documents are added by the command that a plugin brought: the core knows no other way to read any.
+    """
+    documents = context.find_root().command
+    for name in ("documents", "add"):
+        documents = documents.commands[name]  # type: ignore[attr-defined] # both are groups until the last
     try:
-        for spec in offered_departments(mentee):
-            if spec.name in mentee.departments.names():
-                continue
+        known = mentee.departments.names()
+        missing = [spec for spec in offered_departments(mentee) if spec.name not in known]
+        for number, spec in enumerate(missing, start=1):
+            progress_console.print(f"[bold]{spec.title}[/] (department {number} of {len(missing)})")
             mentee.departments.add(spec, actor="mentee init")
-            for source in spec.sources:
-                add_documents(mentee, [Path(source)], spec.name)
-            progress_console.print(f"Department [bold]{spec.title}[/] is ready.")
+            if spec.sources:
+                context.invoke(documents, addresses=spec.sources, department=spec.name, readers=(), as_json=False)
     finally:
         mentee.close()
 
