@@ -7,6 +7,7 @@ long is cut by semchunk at paragraphs and sentences, with a little overlap so th
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ SEPARATOR = " › "
 CHUNK_TOKENS = 200
 HEADING_TOKENS = 48
 OVERLAP = 0.1
+_EMPTY_WORDS = frozenset(("doc", "document", "file", "page", "passage", "section", "part", "chunk", "item", "untitled", "text"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,13 @@ def _pieces(text: str, count: Callable[[str], int]) -> Iterator[str]:
 
 
 def _context(title: str, section: ParsedSection, count: Callable[[str], int]) -> str:
-    parts = [title] if title and title not in section.headings else []
+    parts = [title] if title not in section.headings and _says_something(title) else []
     parts += section.headings
     while len(parts) > 1 and count(SEPARATOR.join(parts)) > HEADING_TOKENS:
         parts.pop(0)  # the innermost heading says most about the text
     return SEPARATOR.join(parts)
+
+
+def _says_something(title: str) -> bool:
+    """Return whether a title holds a word: names made by machines, such as ``doc 00123`` or a hash, only add noise."""
+    return any(word not in _EMPTY_WORDS for word in re.findall(r"(?<![^\W_])[^\W\d_]{3,}(?![^\W_])", title.lower()))

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 LEXICAL_WEIGHT = 0.2
 CANDIDATES = 100
 REMEMBERED = 512
-SAME_DOCUMENT = 0.01
-"""Taken off per better passage of the same document, so that one page's near-equals do not fill the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,25 +213,19 @@ def find(generation: Generation, query: Query, allowed: NDArray[np.int64]) -> Ca
 
 
 def order(generation: Generation, candidates: Candidates) -> list[int]:
-    """Return positions in ``candidates``, best first: one chunk a section, then the sections' other chunks."""
-    fused = candidates.fused
-    best = [int(position) for position in np.lexsort((candidates.rows, -fused))]
+    """Return positions in ``candidates``, best first: one chunk a section and no text twice, then what that left out."""
     seen_sections: set[tuple[str, int]] = set()
-    seen_documents: dict[str, int] = {}
-    first: list[tuple[float, int]] = []
+    seen_texts: set[str] = set()
+    first: list[int] = []
     rest: list[int] = []
-    for position in best:
+    for position in np.lexsort((candidates.rows, -candidates.fused)):
         chunk = generation.chunks[int(candidates.rows[position])]
-        section = (chunk.document_id, chunk.section)
-        if section in seen_sections:
-            rest.append(position)
-            continue
+        section, text = (chunk.document_id, chunk.section), " ".join(chunk.text.lower().split())
+        again = section in seen_sections or text in seen_texts
+        (rest if again else first).append(int(position))
         seen_sections.add(section)
-        before = seen_documents.get(chunk.document_id, 0)
-        seen_documents[chunk.document_id] = before + 1
-        first.append((float(fused[position]) - SAME_DOCUMENT * before, position))
-    first.sort(key=lambda item: -item[0])
-    return [position for _, position in first] + rest
+        seen_texts.add(text)
+    return first + rest
 
 
 def require_embedder(generation: Generation, identity: str, department: str) -> None:

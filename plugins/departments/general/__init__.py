@@ -1,0 +1,53 @@
+"""The demo company's general department: company-wide pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.hookspecs import hookimpl
+from bot.messages import DepartmentSpec
+from plugins.departments.handbook import pages, spelled_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.messages import Question
+
+NAME = "general"
+GLOSSARY = {
+    "TTS": "Technology Transformation Services",
+    "GSA": "General Services Administration",
+    "PIF": "Presidential Innovation Fellows",
+    "FAS": "Federal Acquisition Service",
+    "CoE": "Centers of Excellence",
+    "AM": "Account Manager",
+    "IAA": "Interagency Agreement",
+    "LRAC": "Local Reasonable Accommodation Coordinator",
+    "OGC": "Office of General Counsel",
+    "USWDS": "United States Web Design System",
+}
+
+
+@hookimpl
+def register_departments() -> Sequence[DepartmentSpec]:
+    """Offer the department."""
+    return (
+        DepartmentSpec(
+            name=NAME,
+            title="General",
+            instructions="Help with everything else in the handbook. Point to the responsible team.",
+            glossary=GLOSSARY,
+            sources=pages(NAME),
+            examples=(
+                "What are our values?",
+                "How do I ask for a reasonable accommodation?",
+                "What does an account manager do?",
+            ),
+        ),
+    )
+
+
+@hookimpl
+def enrich_question(question: Question, department: str) -> Question | None:
+    """Spell abbreviations out for the search."""
+    return spelled_out(question, GLOSSARY) if department == NAME else None

@@ -1,0 +1,54 @@
+"""The demo company's HR department: hiring, performance, training and working conditions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.hookspecs import hookimpl
+from bot.messages import DepartmentSpec
+from plugins.departments.handbook import pages, spelled_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.messages import Question
+
+NAME = "hr"
+GLOSSARY = {
+    "IDP": "Individual Development Plan",
+    "OLU": "Online University",
+    "PD": "Position Description",
+    "OPM": "Office of Personnel Management",
+    "TSP": "Thrift Savings Plan",
+    "AWS": "Alternate Work Schedule",
+    "DETO": "Domestic Employee Teleworking Overseas",
+    "WGI": "Within-Grade Increase",
+    "SES": "Senior Executive Service",
+    "QSI": "Quality Step Increase",
+    "PIP": "Performance Improvement Plan",
+}
+
+
+@hookimpl
+def register_departments() -> Sequence[DepartmentSpec]:
+    """Offer the department."""
+    return (
+        DepartmentSpec(
+            name=NAME,
+            title="HR",
+            instructions="Help with hiring, performance, training and working conditions. Say who decides and which form is needed.",
+            glossary=GLOSSARY,
+            sources=pages(NAME),
+            examples=(
+                "How does a promotion work?",
+                "Who approves a training request?",
+                "Can I work from another country?",
+            ),
+        ),
+    )
+
+
+@hookimpl
+def enrich_question(question: Question, department: str) -> Question | None:
+    """Spell abbreviations out for the search."""
+    return spelled_out(question, GLOSSARY) if department == NAME else None

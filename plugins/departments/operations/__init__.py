@@ -1,0 +1,48 @@
+"""The demo company's operations department: agreements and day-to-day operations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.hookspecs import hookimpl
+from bot.messages import DepartmentSpec
+from plugins.departments.handbook import pages, spelled_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.messages import Question
+
+NAME = "operations"
+GLOSSARY = {
+    "IAA": "Interagency Agreement",
+    "MOU": "Memorandum of Understanding",
+    "SOP": "Standard Operating Procedure",
+    "EMPMO": "Enterprise Management Program Management Office",
+    "IGCA": "Intergovernmental Cooperation Act",
+}
+
+
+@hookimpl
+def register_departments() -> Sequence[DepartmentSpec]:
+    """Offer the department."""
+    return (
+        DepartmentSpec(
+            name=NAME,
+            title="Operations",
+            instructions="Help with agreements, space and day-to-day operations. Say who to contact.",
+            glossary=GLOSSARY,
+            sources=pages(NAME),
+            examples=(
+                "What does the Office of Operations do?",
+                "Who writes interagency agreements?",
+                "How do I reach the operations team?",
+            ),
+        ),
+    )
+
+
+@hookimpl
+def enrich_question(question: Question, department: str) -> Question | None:
+    """Spell abbreviations out for the search."""
+    return spelled_out(question, GLOSSARY) if department == NAME else None

@@ -1,0 +1,52 @@
+"""The demo company's procurement department: buying goods and services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.hookspecs import hookimpl
+from bot.messages import DepartmentSpec
+from plugins.departments.handbook import pages, spelled_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.messages import Question
+
+NAME = "procurement"
+GLOSSARY = {
+    "CO": "Contracting Officer",
+    "COR": "Contracting Officer's Representative",
+    "FAR": "Federal Acquisition Regulation",
+    "QASP": "Quality Assurance Surveillance Plan",
+    "RFQ": "Request for Quotation",
+    "SOW": "Statement of Work",
+    "SMT": "Senior Management Team",
+    "OA": "Office of Acquisition",
+    "IGCA": "Intergovernmental Cooperation Act",
+}
+
+
+@hookimpl
+def register_departments() -> Sequence[DepartmentSpec]:
+    """Offer the department."""
+    return (
+        DepartmentSpec(
+            name=NAME,
+            title="Procurement",
+            instructions="Help with buying goods and services. Give the threshold and who approves.",
+            glossary=GLOSSARY,
+            sources=pages(NAME),
+            examples=(
+                "How do I start a purchase over $10,000?",
+                "Who reviews a procurement action?",
+                "How does a top secret clearance get paid for?",
+            ),
+        ),
+    )
+
+
+@hookimpl
+def enrich_question(question: Question, department: str) -> Question | None:
+    """Spell abbreviations out for the search."""
+    return spelled_out(question, GLOSSARY) if department == NAME else None

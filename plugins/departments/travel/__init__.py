@@ -1,0 +1,75 @@
+"""The demo company's travel department: trips, reimbursement and leave. It also computes when a voucher is due."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from bot.hookspecs import hookimpl
+from bot.messages import DepartmentSpec
+from plugins.departments.handbook import pages, spelled_out
+from plugins.departments.travel.vouchers import due_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.messages import DirectAnswer, Question
+
+NAME = "travel"
+GLOSSARY = {
+    "M&IE": "Meals and Incidental Expenses",
+    "TDY": "Temporary Duty Travel",
+    "LWOP": "Leave Without Pay",
+    "FMLA": "Family and Medical Leave Act",
+    "PPL": "paid parental leave",
+    "VLTP": "Voluntary Leave Transfer Program",
+    "AO": "Authorizing Official",
+    "DVL": "Disabled Veteran Leave",
+    "EAP": "Employee Assistance Program",
+}
+
+
+class Settings(BaseModel):
+    """What an operator may set for the department."""
+
+    voucher_business_days: int = Field(5, ge=1, le=30, description="Business days after a trip to hand in the voucher.")
+
+
+@hookimpl
+def register_settings() -> type[BaseModel]:
+    """Declare the settings."""
+    return Settings
+
+
+@hookimpl
+def register_departments() -> Sequence[DepartmentSpec]:
+    """Offer the department."""
+    return (
+        DepartmentSpec(
+            name=NAME,
+            title="Travel and leave",
+            instructions="Help with trips, reimbursement and leave. Give the limit, the deadline or the form.",
+            glossary=GLOSSARY,
+            sources=pages(NAME),
+            examples=(
+                "How many hours of annual leave do I earn?",
+                "My trip ended on 12 March. When is my voucher due?",
+                "How do I book a hotel in Concur?",
+            ),
+        ),
+    )
+
+
+@hookimpl
+def enrich_question(question: Question, department: str) -> Question | None:
+    """Spell abbreviations out for the search."""
+    return spelled_out(question, GLOSSARY) if department == NAME else None
+
+
+@hookimpl
+def answer_directly(question: Question, department: str, settings: Settings) -> DirectAnswer | None:
+    """Say by which day a voucher is due when the question names the day a trip ended."""
+    if department != NAME:
+        return None
+    return due_answer(question.text, question.received_at.date(), settings.voucher_business_days)
