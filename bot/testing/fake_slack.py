@@ -71,7 +71,7 @@ class SlackProject:
         :raises TimeoutError: something is left.
         """
         async with asyncio.timeout(seconds):
-            while await self.mentee.store.run(self._unfinished):
+            while await self.mentee.store.run(self._unfinished):  # noqa: ASYNC110 - the database tells nobody
                 await asyncio.sleep(0.01)
 
     def _unfinished(self) -> bool:

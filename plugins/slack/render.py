@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from bot.messages import OutboxItem
 
 BLOCK_CHARACTERS = 3_000
-MESSAGE_CHARACTERS = 9_500
-"""Answer text in one message; with the sources it stays below 12,000, where Slack begins to refuse."""
-SOURCE_CHARACTERS = 250
+MESSAGE_CHARACTERS = 9_000
+"""Answer text in one message; with the sources it stays below 13,200, where Slack begins to refuse."""
 SOURCES = 9
 PREVIEW_CHARACTERS = 300
 EVENT_TYPE = "mentee_answer"
@@ -74,17 +73,10 @@ def _below(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
         blocks.append(_context([texts.curated()]))
     citations = payload["citations"][:SOURCES]
     if citations:
-        lines = [_source(citation) for citation in citations]
+        lines = [texts.source_line(citation["n"], citation["heading"], citation["document"]) for citation in citations]
         blocks.append(_context([texts.sources() if payload["known"] else texts.nearest_pages(), *lines]))
     blocks.append(_thumbs(payload["answer_id"]))
     return blocks
-
-
-def _source(citation: Mapping[str, Any]) -> str:
-    heading, document = (_shortened(citation[key], SOURCE_CHARACTERS // 2) for key in ("heading", "document"))
-    return texts.source_line(
-        citation["n"], heading, citation["document"] if "://" in citation["document"] else document
-    )
 
 
 def _context(lines: Sequence[str]) -> dict[str, Any]:
@@ -107,8 +99,4 @@ def _thumbs(answer_id: str) -> dict[str, Any]:
 
 
 def _preview(text: str) -> str:
-    return texts.escaped(_shortened(text, PREVIEW_CHARACTERS))
-
-
-def _shortened(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return texts.escaped(texts.shortened(text, PREVIEW_CHARACTERS))

@@ -18,8 +18,10 @@ REASONS: Mapping[str, str] = {
     "other": "Something else",
 }
 """The fixed reasons of a thumb down, as stored and as shown."""
-LINK_CHARACTERS = 1_000
-"""Longer addresses are shown without a link, so that a source line stays within Slack's limits."""
+SHOWN_CHARACTERS = 100
+"""Of a heading, of a path."""
+LINK_CHARACTERS = 200
+"""Longer addresses are shown without a link, so that nine sources and the text fit into one message."""
 
 
 def thumbs_up() -> str:
@@ -45,16 +47,16 @@ def nearest_pages() -> str:
 def source_line(number: int, heading: str, document: str) -> str:
     """One numbered source: where in which page, with the page's host or path. Slack's own markup, already safe."""
     parts = urlsplit(document)
-    title = escaped(heading) or "Source"
-    if parts.scheme in ("http", "https") and parts.netloc:
-        shown = escaped(f"{parts.netloc}{parts.path}".rstrip("/"))
-        address = escaped(document).replace("|", "%7C").replace(" ", "%20")
-        return (
-            f"[{number}] {title} — {shown}"
-            if len(address) > LINK_CHARACTERS
-            else f"[{number}] {title} — <{address}|{shown}>"
-        )
-    return f"[{number}] {title} — {escaped(document)}"
+    title = escaped(shortened(heading, SHOWN_CHARACTERS)) or "Source"
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return f"[{number}] {title} — {escaped(shortened(document, SHOWN_CHARACTERS))}"
+    shown = escaped(shortened(f"{parts.netloc}{parts.path}".rstrip("/"), SHOWN_CHARACTERS))
+    address = escaped(document).replace("|", "%7C").replace(" ", "%20")
+    return (
+        f"[{number}] {title} — {shown}"
+        if len(address) > LINK_CHARACTERS
+        else f"[{number}] {title} — <{address}|{shown}>"
+    )
 
 
 def curated() -> str:
@@ -122,3 +124,8 @@ def thanks(*, live: bool) -> str:
 def escaped(text: str) -> str:
     """Return a text that Slack shows as it is: no mention, no link, no markup of Slack's own."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the text, cut to ``limit`` characters with an ellipsis where it is longer."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,4 +1,4 @@
-"""A body over the limit is refused before it is read, whether or not it says how long it is, and does not fill the log."""
+"""A body over the limit is refused before it is read, whether or not it tells its length, and fills no log."""
 
 from __future__ import annotations
 

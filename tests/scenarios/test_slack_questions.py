@@ -15,7 +15,7 @@ async def test_a_mention_is_answered_in_its_thread_with_sources_and_thumbs(slack
     post = await fake_slack.wait_for_post("C1")
     assert post.thread_ts == asked.ts
     assert "Hotels are tax exempt in 12 states [1]." in post.shown
-    assert "[1] Lodging › Taxes — travel/lodging.md" in post.shown
+    assert "[1] Lodging \u203a Taxes — travel/lodging.md" in post.shown
     assert post.thumbs["positive_button"]["value"].startswith("up:a_")
     assert (post.arguments["unfurl_links"], post.arguments["unfurl_media"]) == (False, False)
 

@@ -1,0 +1,34 @@
+"""When Slack took a post but its reply was lost, the post is found again by our id and nobody sees it twice."""
+
+from __future__ import annotations
+
+from bot.testing.slack import drop, hang
+
+
+async def test_a_lost_reply_makes_no_second_post(slack_project, fake_slack):
+    project = await slack_project()
+    fake_slack.fail("chat.postMessage", drop(stored=True))
+
+    asked = await fake_slack.mention("Are hotels tax exempt?")
+    await project.settled()
+
+    [post] = fake_slack.posts("C1")
+    assert len(fake_slack.called("chat.postMessage")) == 1
+    assert fake_slack.called("conversations.replies")[0].arguments["ts"] == asked.ts
+    await fake_slack.react("+1", user="U2", post=post)
+    await project.settled()
+    answer_id = project.mentee.outbox.find_answer("slack", f"C1:{post.ts}")
+    assert project.mentee.votes.current(answer_id, "slack:U2").value == "up"
+
+
+async def test_a_long_answer_whose_middle_reply_was_lost_is_whole_and_in_order(slack_project, fake_slack):
+    project = await slack_project(settings={"model": {"max_new_tokens": 4096}})
+    project.engine.answer = "\n\n".join(
+        f"Paragraph {number} on hotels. " + "word " * 150 + "[1]" for number in range(20)
+    )
+    fake_slack.fail("chat.postMessage", hang(0.1, stored=True))
+
+    await fake_slack.mention("Are hotels tax exempt?")
+    await project.settled()
+
+    assert [post.metadata["event_payload"]["part"] for post in fake_slack.posts("C1")] == [0, 1]
