@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bot.errors import MenteeError
 from bot.workers import MessageWorkers
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Runtime:
 
     :param queues: queues of background work served by this process.
     :param messages: whether channels and the workers of questions and answers run here.
-    :param on_failure: told when the engine cannot be loaded; without it the runtime just stays not ready.
+    :param on_failure: told when a channel is set up wrongly or the engine cannot be loaded. Without it the first
+        is raised and the second leaves the runtime not ready.
     """
 
     def __init__(
@@ -60,13 +62,25 @@ class Runtime:
         if self._messages:
             for _, channels in plugins.values("register_channels", mentee=self._mentee):
                 self.channels |= {channel.name: channel for channel in channels}
-            for channel in self.channels.values():
-                await channel.start()
+            if not await self._start_channels():
+                return
             self._loading = asyncio.create_task(self._load())
         for _, services in plugins.values("register_services", mentee=self._mentee, queues=self._queues):
             for service in services:
                 await service.start()
                 self._services.append(service)
+
+    async def _start_channels(self) -> bool:
+        """Start the channels; one that is set up wrongly ends the start, as told to ``on_failure``."""
+        try:
+            for channel in self.channels.values():
+                await channel.start()
+        except MenteeError as error:
+            if self._on_failure is None:
+                raise
+            self._on_failure(error)
+            return False
+        return True
 
     async def stop(self) -> None:
         """Stop accepting, let what runs finish within the drain limit, hand back the rest."""
@@ -105,7 +119,7 @@ class Runtime:
         started = time.perf_counter()
         try:
             await self._mentee.pipeline.start()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the operator must see it and readiness must stay off
+        except Exception as error:
             self.engine_state = "failed"
             log.exception("engine_failed")
             if self._on_failure is not None:

@@ -19,6 +19,8 @@ from bot.runtime import QUEUES, Runtime
 from bot.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import uvicorn
 
 CONNECTIONS_SECONDS = 3
@@ -78,17 +80,23 @@ async def _serve(
         timeout_graceful_shutdown=CONNECTIONS_SECONDS,
         limit_concurrency=MAX_CONNECTIONS,
     )
-    server = stoppable(config, runtime)
-    _greet(mentee, listener.getsockname())
+    server = stoppable(config, runtime, on_started=lambda: _greet(mentee, listener.getsockname()))
     await server.serve(sockets=[listener])
 
 
-def stoppable(config: uvicorn.Config, runtime: Runtime) -> uvicorn.Server:
-    """Return a server that lets event streams go as soon as it is told to stop."""
+def stoppable(
+    config: uvicorn.Config, runtime: Runtime, on_started: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
+    """Return a server that calls ``on_started``, and lets event streams go as soon as it is told to stop."""
     import uvicorn
 
     class Server(uvicorn.Server):
         """Ends event streams when it is told to stop, and ends with exit code 0 after a drain."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if not self.should_exit:
+                on_started()
 
         def handle_exit(self, sig: int, frame: Any) -> None:
             super().handle_exit(sig, frame)
