@@ -118,14 +118,13 @@ def _from_folder(folder: Path, draft: Draft, progress: Progress) -> None:
 
 def _from_hub(hub: re.Match[str], draft: Draft, work: Path, progress: Progress) -> None:
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     name = hub["name"]
     progress("download", 0, 0)
     try:
         revision = HfApi().model_info(name, revision=hub["revision"], timeout=30).sha
         snapshot_download(name, revision=revision, local_dir=work / "hub", allow_patterns=[f"*{s}" for s in FETCHED])
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, RuntimeError) as error:
+    except Exception as error:  # the hub's library passes on what its HTTP library raises, which differs by version
         endpoint = HfApi().endpoint
         raise ArtifactError(
             f"The model {name!r} cannot be had from the hub at {endpoint}: {str(error).splitlines()[0]}",

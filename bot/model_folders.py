@@ -23,9 +23,9 @@ FETCHED = (".safetensors", ".json", ".jinja", ".txt", ".model")
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 HEADER_LIMIT = 100_000_000
 PLAIN_TEMPLATE = (
-    "{% for message in messages %}### {{ message['role'] | capitalize }}:\n{{ message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
-    "{% if add_generation_prompt %}### Assistant:\n{% endif %}"
+    "{% for message in messages %}{{ '### ' + message['role'].capitalize() + ':\n' + message['content'] }}"
+    "{{ (eos_token if message['role'] == 'assistant' else '') + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '### Assistant:\n' }}{% endif %}"
 )
 """Given to base models, which have no chat template; they learn it in their first round."""
 
