@@ -53,6 +53,9 @@ class Draft:
             if self._passages and REFUSAL.search(sentence):
                 self.refused = self.stopped = not self.text
                 break
+            if sentence.strip() in self.text:
+                self.stopped, self.reason = True, "the model repeats itself"
+                break
             verdict = await asyncio.to_thread(self._judge, sentence)
             if verdict.ok:
                 self.text += sentence

@@ -1,4 +1,6 @@
-"""A sentence is shown only if the passages hold it: its numbers and names must occur there, and most of its words.
+"""A sentence is shown only if a passage holds it: its numbers and names must occur there, and most of its words.
+
+One passage must hold them: words picked from several make a sentence that none of them says.
 
 Precision of the answer's words over the retrieved passages ("K-precision") follows people's judgement of faithfulness
 better than overlap with a reference does (Adlakha et al., "Evaluating Correctness and Faithfulness of
@@ -34,7 +36,7 @@ _COMMON = frozenset(
 class GroundingSettings(BaseModel):
     """Settings of the grounding guard."""
 
-    words: float = Field(0.7, ge=0, le=1, description="Share of a sentence's words that must occur in the passages.")
+    words: float = Field(0.8, ge=0, le=1, description="Share of a sentence's words that one passage must hold.")
 
 
 @hookimpl
@@ -48,18 +50,24 @@ def check_answer(question: Question, draft: str, passages: Sequence[Passage], se
     """Refuse a sentence that the passages (and the question) do not hold. Without passages there is nothing to check."""
     if not passages:
         return None
-    sentence = _CITATION.sub("", draft)
-    source = " ".join([question.text, *(f"{passage.heading} {passage.text}" for passage in passages)])
+    sentence = _CITATION.sub("", draft).strip()
+    verdicts = [_held(sentence, f"{passage.heading} {passage.text}", question.text, settings.words) for passage in passages]
+    return next((verdict for verdict in verdicts if verdict.ok), verdicts[0])
+
+
+def _held(sentence: str, passage: str, question: str, needed: float) -> Verdict:
+    """Judge a sentence against one passage; what the question itself said may be repeated."""
+    source = f"{question} {passage}"
     held = {word.lower() for word in _WORD.findall(source)}
     numbers = set(_NUMBER.findall(source))
     for number in _NUMBER.findall(sentence):
         if number not in numbers:
             return Verdict(ok=False, reason=f"the number {number} is in no passage")
-    for name in _NAME.findall(sentence.strip()):
+    for name in _NAME.findall(sentence):
         if not {part.lower() for part in _WORD.findall(name)} <= held:
             return Verdict(ok=False, reason=f"the name {name} is in no passage")
     words = [word for word in (found.lower() for found in _WORD.findall(sentence)) if word not in _COMMON]
     share = sum(word in held for word in words) / len(words) if words else 1.0
-    if share < settings.words:
-        return Verdict(ok=False, reason=f"only {share:.0%} of its words are in the passages")
+    if share < needed:
+        return Verdict(ok=False, reason=f"a passage holds only {share:.0%} of its words")
     return Verdict(ok=True)

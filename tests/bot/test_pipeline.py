@@ -43,7 +43,7 @@ async def test_a_grounded_answer_streams_with_its_source(make_mentee):
     assert {"route", "retrieve", "prompt", "first_token", "generate", "total"} <= set(provenance.timings)
 
 
-@pytest.mark.parametrize("claim", ["Hotels cost $97 a night.", "Ask Zanzibar Travel about hotels.", "Whales sing beautifully."])
+@pytest.mark.parametrize("claim", ["Hotels cost $97 a night.", "Ask Zanzibar Travel about hotels.", "Whales sing beautifully.", "Hotels are tax exempt. Hotels are tax exempt. Hotels are tax exempt."])
 async def test_an_ungrounded_claim_is_replaced_by_a_quotation(make_mentee, engine, claim):
     engine.answer = claim
     answer, events = await ask(make_mentee(), "Are hotels tax exempt?", department="travel")

@@ -1,0 +1,50 @@
+import pytest
+
+from bot.messages import Passage, Person, Question
+from plugins.guards.grounding import GroundingSettings, check_answer
+
+PASSAGES = [
+    Passage("1", "d", "leave.md", "Annual leave", "Staff earn 4 hours of leave each pay period. Ask Maria Lopez.", 1, "hr", "g"),
+    Passage("2", "d", "laptops.md", "Laptops", "New laptops come after five days, from the depot in Denver.", 1, "hr", "g"),
+]
+
+
+def judge(sentence, question="How much leave do I earn?"):
+    return check_answer(Question(question, Person("user:ada")), sentence, PASSAGES, GroundingSettings())
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Staff earn 4 hours of leave each pay period [1].",
+        "You earn 4 hours each pay period.",
+        "Ask Maria Lopez.",
+        "- New laptops come after five days",
+        "Yes.",
+    ],
+)
+def test_what_a_passage_says_passes(sentence):
+    assert judge(sentence).ok
+
+
+@pytest.mark.parametrize(
+    ("sentence", "reason"),
+    [
+        ("Staff earn 5 hours of leave each pay period.", "the number 5 is in no passage"),
+        ("Staff earn 4 hours of leave, says Jane Smith.", "the name Jane is in no passage"),
+        ("Leave requests need approval by the finance director.", "holds only"),
+        ("New laptops earn 4 hours of leave from the depot.", "4|holds only"),
+    ],
+)
+def test_a_wrong_number_a_strange_name_or_mixed_words_do_not(sentence, reason):
+    verdict = judge(sentence)
+    assert not verdict.ok
+    assert any(part in verdict.reason for part in reason.split("|"))
+
+
+def test_words_of_the_question_may_be_repeated():
+    assert judge("Maria Lopez knows about the sabbatical.", "Who knows about the sabbatical?").ok
+
+
+def test_without_passages_there_is_nothing_to_check():
+    assert check_answer(Question("hi", Person("user:ada")), "Anything.", [], GroundingSettings()) is None
