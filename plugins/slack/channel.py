@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.errors import BusyError, MenteeError
-from plugins.slack.client import call, tokens, web_client
+from plugins.slack.client import TokenRefusedError, call, tokens, web_client
 from plugins.slack.delivery import Poster
 from plugins.slack.events import NAME, QUESTION
 from plugins.slack.feedback import Feedback
@@ -90,6 +90,8 @@ class SlackChannel:
         """Ask Slack whether it accepts our token; when it cannot be reached, ask again beside the server."""
         try:
             await call(self._client().auth_test, "auth.test")
+        except TokenRefusedError as error:
+            raise error.at_start() from error
         except BusyError as error:
             log.warning("slack_not_reached", problem=error.text)
             self._checking = asyncio.create_task(self._check_token_later())

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 10
 LONGEST_WAIT = 300.0
+TOKEN_WAIT = 60.0
 TOKEN_ERRORS = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type"}
 )
@@ -44,6 +45,21 @@ class SlackRefusedError(MenteeError):
     def __init__(self, method: str, name: str) -> None:
         super().__init__(f"Slack refused {method}: {name}.", hint=f"https://docs.slack.dev/reference/methods/{method}")
         self.name = name
+
+
+class TokenRefusedError(BusyError):
+    """Slack does not accept our token. What is under way waits until an operator has replaced it."""
+
+    def __init__(self, variable: str, name: str) -> None:
+        super().__init__(
+            f"Slack does not accept {variable}: {name}.",
+            retry_after=TOKEN_WAIT,
+            hint=f"Copy it anew and restart: {WHERE[variable]}.",
+        )
+
+    def at_start(self) -> SettingsError:
+        """Return the error that ends a start."""
+        return SettingsError(self.text, hint=self.hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +119,7 @@ async def call(method: Callable[..., Awaitable[Any]], name: str, /, *, attempts:
     :param name: the method's name for error texts, such as ``chat.postMessage``.
     :param attempts: earlier tries, to wait longer each time Slack cannot be reached.
     :raises BusyError: Slack asks to wait, is failing or cannot be reached.
-    :raises SettingsError: Slack does not accept the token.
+    :raises TokenRefusedError: Slack does not accept the token (a kind of :class:`~bot.errors.BusyError`).
     :raises SlackRefusedError: Slack refused the call itself.
     """
     wait = min(LONGEST_WAIT, 2.0**attempts)
@@ -127,7 +143,7 @@ def _as_ours(error: SlackApiError, name: str, wait: float) -> MenteeError:
     problem = str(data.get("error", "unknown_error"))
     if problem in TOKEN_ERRORS:
         variable = "MENTEE_SLACK_APP_TOKEN" if name == "apps.connections.open" else "MENTEE_SLACK_BOT_TOKEN"
-        return SettingsError(f"Slack does not accept {variable}: {problem}.", hint=f"Copy it anew: {WHERE[variable]}.")
+        return TokenRefusedError(variable, problem)
     return SlackRefusedError(name, problem)
 
 

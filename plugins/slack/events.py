@@ -48,6 +48,7 @@ def message(body: Mapping[str, Any]) -> Heard | None:
         "team": team,
         "channel": channel,
         "direct": direct,
+        "external": bool(body.get("is_ext_shared_channel")),
         "user": user,
         "text": text,
         "ts": ts,

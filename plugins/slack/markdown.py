@@ -32,20 +32,27 @@ def split(text: str, limit: int) -> list[str]:
     room = limit - RESERVE
     pieces: list[str] = []
     lines: list[str] = []
-    fence = ""
+    fence, opened = "", 0
     for line in _short_lines(text.split("\n"), room // 2 - 1):
         if lines and _length(lines) + len(line) > room:
-            done, lines = _cut(lines, fence)
+            done, lines = _cut(lines, fence, opened)
             pieces.append(done)
+            opened = 0
         lines.append(line)
-        fence = _fence_after(line, fence)
+        before, fence = fence, _fence_after(line, fence)
+        if fence and not before:
+            opened = len(lines) - 1
     pieces.append("\n".join(lines))
     return [piece for piece in (piece.strip("\n") for piece in pieces) if piece.strip()]
 
 
-def _cut(lines: list[str], fence: str) -> tuple[str, list[str]]:
-    """End a piece: return it and the lines the next one begins with."""
-    if fence and lines[-1] == fence:
+def _cut(lines: list[str], fence: str, opened: int) -> tuple[str, list[str]]:
+    """End a piece: return it and the lines the next one begins with.
+
+    :param fence: the fence line open at the end, empty when none is.
+    :param opened: its index in ``lines``.
+    """
+    if fence and 0 < opened == len(lines) - 1:
         return "\n".join(lines[:-1]), [fence]
     if fence:
         return "\n".join([*lines, _closing(fence)]), [fence]

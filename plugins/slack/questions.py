@@ -54,10 +54,13 @@ class Questions:
     def _question(self, item: InboxItem, text: str, person: Person) -> Question:
         payload, departments = item.payload, self._mentee.departments
         channel = departments.channel(f"{NAME}:{payload['channel']}")
-        if payload["direct"]:
+        granted = frozenset(channel.principals if channel else ())
+        if payload["external"]:  # another company reads along: only what an operator gave this very channel
+            audience = Audience(granted)
+        elif payload["direct"]:
             audience = departments.audience_of(person)
         else:
-            audience = Audience(frozenset({EVERYONE, *(channel.principals if channel else ())}))
+            audience = Audience(granted | {EVERYONE})
         return Question(
             text=text,
             person=person,

@@ -15,7 +15,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
 from bot.errors import BusyError
 from bot.metrics import ACK_SECONDS
-from plugins.slack.client import LOGGER, call, web_client
+from plugins.slack.client import LOGGER, TokenRefusedError, call, web_client
 from plugins.slack.events import NAME
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Socket:
         try:
             opened = await call(self._web.apps_connections_open, "apps.connections.open", app_token=self._token)
             self._handler.client.wss_uri = opened["url"]
+        except TokenRefusedError as error:
+            raise error.at_start() from error
         except BusyError as error:
             log.warning("slack_not_connected", problem=error.text)
         self._connecting = asyncio.create_task(self._handler.client.connect())  # type: ignore[no-untyped-call]

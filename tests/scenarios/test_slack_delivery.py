@@ -87,3 +87,11 @@ async def test_a_hanging_call_ends_at_its_limit(slack_project, fake_slack, monke
     fake_slack.fail("chat.postMessage", hang(5))
     await fake_slack.mention("Are hotels tax exempt?")
     assert "12 states" in (await fake_slack.wait_for_post("C1")).shown
+
+
+async def test_a_token_revoked_while_serving_lets_answers_wait(slack_project, fake_slack, monkeypatch):
+    monkeypatch.setattr("plugins.slack.client.TOKEN_WAIT", 0.5)
+    await slack_project()
+    fake_slack.fail("chat.postMessage", error("token_revoked"), times=4)  # a strike each would be one too many
+    await fake_slack.mention("Are hotels tax exempt?")
+    assert "12 states" in (await fake_slack.wait_for_post("C1")).shown

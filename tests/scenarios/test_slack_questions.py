@@ -113,3 +113,22 @@ async def test_a_question_that_cannot_be_answered_gets_an_apology_without_thumbs
     assert "at most 20 are read" in post.shown
     assert post.thumbs is None
     assert project.engine.requests == []
+
+
+@pytest.mark.parametrize("place", ["C1", "D1"])
+async def test_where_another_company_reads_along_only_granted_documents_answer(slack_project, fake_slack, place):
+    from bot.testing.slack import payloads
+
+    project = await slack_project(departments=("travel",))
+    parts = {"channel": place, "user": "U1", "channel_type": "im" if place == "D1" else "channel"}
+    asked = [
+        payloads.event(
+            payloads.message("message", text="<@U0BOT> Are hotels tax exempt?", ts=ts, **parts), external=True
+        )
+        for ts in ("5.000001", "5.000002")
+    ]
+    await fake_slack.deliver(asked[0])
+    assert "No department here is open to you" in (await fake_slack.wait_for_post(place)).shown
+    project.mentee.departments.set_channel(f"slack:{place}", ["travel"], actor="test", principals=["everyone"])
+    await fake_slack.deliver(asked[1])
+    assert "12 states" in (await fake_slack.wait_for_post(place, count=2)).shown

@@ -14,8 +14,8 @@ APP = "A0FAKE"
 _numbers = itertools.count(1)
 
 
-def event(body: dict[str, Any]) -> dict[str, Any]:
-    """Wrap an event as the Events API does, under a fresh ``event_id``."""
+def event(body: dict[str, Any], *, external: bool = False) -> dict[str, Any]:
+    """Wrap an event as the Events API does, under a fresh ``event_id``; ``external``: of a channel shared with others."""
     return {
         "token": "not-checked",
         "team_id": TEAM,
@@ -25,7 +25,7 @@ def event(body: dict[str, Any]) -> dict[str, Any]:
         "event_id": f"Ev{next(_numbers):08d}",
         "event_time": int(time.time()),
         "authorizations": [{"enterprise_id": None, "team_id": TEAM, "user_id": "U0BOT", "is_bot": True}],
-        "is_ext_shared_channel": False,
+        "is_ext_shared_channel": external,
     }
 
 

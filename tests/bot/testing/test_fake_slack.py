@@ -1,0 +1,149 @@
+"""The fake behaves as slack_sdk expects of Slack."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.response import SocketModeResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.testing.slack import drop, error, hang, http_error, payloads, rate_limited
+from bot.testing.slack.judge import message_problems, view_problems
+from bot.testing.slack.server import APP_TOKEN, BOT_TOKEN
+
+SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "x"}}
+BUTTON = {"type": "button", "action_id": "a", "text": {"type": "plain_text", "text": "x"}}
+
+
+@pytest.fixture
+def client(fake_slack):
+    return AsyncWebClient(BOT_TOKEN, base_url=fake_slack.api_url, timeout=1, retry_handlers=[])
+
+
+async def test_messages_are_found_again_with_their_metadata(client):
+    metadata = {"event_type": "mentee_answer", "event_payload": {"outbox_id": "out_1", "part": 0}}
+    root = await client.chat_postMessage(channel="C1", text="root")
+    for number in range(3):
+        await client.chat_postMessage(channel="C1", text=f"{number}", thread_ts=root["ts"], metadata=metadata)
+    first = await client.conversations_replies(channel="C1", ts=root["ts"], limit=2, include_all_metadata=True)
+    rest = await client.conversations_replies(
+        channel="C1", ts=root["ts"], limit=2, cursor=first["response_metadata"]["next_cursor"]
+    )
+    assert [message["text"] for message in (*first["messages"], *rest["messages"])] == ["root", "0", "1", "2"]
+    assert first["messages"][1]["metadata"] == metadata
+    assert "metadata" not in rest["messages"][0]
+    assert [post["text"] for post in (await client.conversations_history(channel="C1"))["messages"]] == ["root"]
+
+
+async def test_unknown_tokens_and_methods_are_refused(client, fake_slack):
+    with pytest.raises(SlackApiError, match="unknown_method"):
+        await client.api_call("chat.sing")
+    client.token = "xoxb-other"
+    with pytest.raises(SlackApiError, match="invalid_auth"):
+        await client.auth_test()
+    assert [call.answer for call in fake_slack.calls] == ["unknown_method", "invalid_auth"]
+
+
+async def test_faults_happen_as_scripted_and_then_end(client, fake_slack):
+    fake_slack.fail("chat.postMessage", rate_limited(7))
+    fake_slack.fail("chat.postMessage", http_error(503))
+    fake_slack.fail("chat.postMessage", error("is_archived"))
+    fake_slack.fail("chat.postMessage", drop(stored=False))
+    fake_slack.fail("chat.postMessage", drop(stored=True))
+    fake_slack.fail("chat.postMessage", hang(2))
+    with pytest.raises(SlackApiError) as limited:
+        await client.chat_postMessage(channel="C1", text="1")
+    assert (limited.value.response.status_code, limited.value.response.headers["Retry-After"]) == (429, "7")
+    with pytest.raises(SlackApiError):
+        await client.chat_postMessage(channel="C1", text="2")
+    with pytest.raises(SlackApiError, match="is_archived"):
+        await client.chat_postMessage(channel="C1", text="3")
+    for text in ("4", "5"):
+        with pytest.raises(aiohttp.ClientError):
+            await client.chat_postMessage(channel="C1", text=text)
+    with pytest.raises(TimeoutError):
+        await client.chat_postMessage(channel="C1", text="6")
+    await client.chat_postMessage(channel="C1", text="7")
+    assert [post.text for post in fake_slack.posts("C1")] == ["5", "7"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "problem"),
+    [
+        ([{"type": "markdown", "text": "x" * 12_001}], "markdown"),
+        ([{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3_001}}], "3001 characters"),
+        ([{"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}], "151 characters"),
+        ([{"type": "section", "fields": [SECTION["text"]] * 11}], "over 10 fields"),
+        ([{"type": "context", "elements": [SECTION["text"]] * 11}], "11 elements"),
+        ([{"type": "actions", "elements": [BUTTON] * 26}], "26 elements"),
+        ([{"type": "actions", "elements": [{**BUTTON, "value": "x" * 2_001}]}], "value over 2000"),
+        ([{"type": "actions", "elements": [{**BUTTON, "action_id": "x" * 256}]}], "action_id"),
+        ([{"type": "context_actions", "elements": [{"type": "feedback_buttons"}] * 6}], "6 elements"),
+        (
+            [{"type": "context_actions", "elements": [{"type": "feedback_buttons", "action_id": "a"}]}],
+            "positive_button",
+        ),
+        ([SECTION] * 51, "51 blocks"),
+        ([{**SECTION, "block_id": "b"}] * 2, "block_id twice"),
+        ([{**SECTION, "block_id": "b" * 256}], "block_id over"),
+        ([{"type": "table"}], "'table'"),
+        ([{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2_700}}] * 5, "msg_blocks_too_long"),
+        ([{"type": "section"}], "empty section"),
+    ],
+)
+def test_the_judge_refuses_what_slack_refuses(blocks, problem):
+    assert problem in " ".join(message_problems("text", blocks))
+    assert message_problems("text", [SECTION]) == []
+
+
+def test_the_judge_knows_a_modals_limits():
+    view = {
+        "type": "modal",
+        "title": {"type": "plain_text", "text": "x" * 25},
+        "blocks": [SECTION],
+        "callback_id": "c" * 256,
+    }
+    problems = " ".join(view_problems(view))
+    assert "25 characters" in problems
+    assert "callback_id" in problems
+    options = [{"text": {"type": "plain_text", "text": "x"}, "value": "v"}] * 11
+    element = {"type": "radio_buttons", "action_id": "a", "options": options}
+    block = {"type": "input", "label": {"type": "plain_text", "text": "x"}, "element": element}
+    assert "11 options" in " ".join(view_problems({"type": "modal", "blocks": [block]}))
+
+
+@pytest.fixture
+async def socket(fake_slack):
+    web = AsyncWebClient(base_url=fake_slack.api_url, retry_handlers=[])
+    client = SocketModeClient(APP_TOKEN, web_client=web, ping_interval=0.1)
+    yield client
+    await client.close()
+    tasks = [client.message_processor, client.current_session_monitor, client.message_receiver]
+    await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+
+
+async def acknowledge(client, request):
+    await client.send_socket_mode_response(SocketModeResponse(request.envelope_id, {"seen": request.type}))
+
+
+async def test_envelopes_are_acknowledged_and_unanswered_ones_are_not(socket, fake_slack, monkeypatch):
+    monkeypatch.setattr("bot.testing.slack.sockets.ACK_SECONDS", 0.3)
+    await socket.connect()
+    event = payloads.event(payloads.message("app_mention", text="x", channel="C1", user="U1", ts="1.1"))
+    assert (await fake_slack.deliver(event)).status == 0
+    socket.socket_mode_request_listeners.append(acknowledge)
+    taken = await fake_slack.deliver(event)
+    assert (taken.acknowledged, taken.body) == (True, {"seen": "events_api"})
+
+
+async def test_a_socket_told_to_go_and_one_without_pongs_are_replaced(socket, fake_slack):
+    await socket.connect()
+    await fake_slack.sockets.disconnect("refresh_requested")
+    await fake_slack.wait_until(lambda: fake_slack.sockets.accepted == 2)
+    fake_slack.sockets.answer_pings = False
+    await fake_slack.wait_until(lambda: fake_slack.sockets.accepted >= 3)
+    fake_slack.sockets.answer_pings = True

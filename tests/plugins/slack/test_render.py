@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from bot.messages import OutboxItem
+from bot.testing.slack.judge import message_problems
+from plugins.slack import texts
+from plugins.slack.questions import readable
+from plugins.slack.render import render
+
+WEB = {"n": 1, "document": "https://handbook.example/travel/hotels?x=1#tax", "heading": "Hotels", "text": "…"}
+FILE = {"n": 2, "document": "travel/trains.md", "heading": "Trains & <more>", "text": "…"}
+
+
+def answer(**payload):
+    given = {"answer_id": "a_1", "text": "Yes [1].", "known": True, "source": "model", "citations": [WEB, FILE]}
+    return OutboxItem("slack", "answer", {"channel": "C1", "thread_ts": "1.1"}, {**given, **payload}, id="out_1")
+
+
+def context(message):
+    return [element["text"] for block in message.blocks if block["type"] == "context" for element in block["elements"]]
+
+
+def test_sources_are_numbered_with_heading_and_where_they_are():
+    [message] = render(answer())
+    assert context(message) == [
+        "*Sources*",
+        "[1] Hotels — <https://handbook.example/travel/hotels?x=1#tax|handbook.example/travel/hotels>",
+        "[2] Trains &amp; &lt;more&gt; — travel/trains.md",
+    ]
+    assert message_problems(message.text, message.blocks) == []
+    assert message.metadata == {"event_type": "mentee_answer", "event_payload": {"outbox_id": "out_1", "part": 0}}
+
+
+@pytest.mark.parametrize(
+    "document", ["javascript:alert(1)", "file:///etc/passwd", "https://", "http:///x", "<!channel>"]
+)
+def test_a_document_that_is_no_web_page_is_no_link(document):
+    line = texts.source_line(1, "Heading", document)
+    assert "<" not in line
+
+
+def test_a_notice_has_no_sources_and_no_thumbs():
+    [message] = render(OutboxItem("slack", "apology", {"channel": "C1", "thread_ts": "1.1"}, {"text": "Sorry."}))
+    assert [block["type"] for block in message.blocks] == ["markdown"]
+
+
+def test_a_preview_names_nobody():
+    [message] = render(answer(text="<!channel> look"))
+    assert "<" not in message.text
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("<@U0BOT> Are hotels tax exempt?", "Are hotels tax exempt?"),
+        ("<@U0BOT> ask <@U2|ada> or <@U3>", "ask @ada or @U3"),
+        ("see <#C1|travel> and <https://a.example/x|the form>", "see #travel and the form (https://a.example/x)"),
+        ("<https://a.example|a.example> &amp; &lt;b&gt;", "a.example & <b>"),
+        ("<@U0BOT>", ""),
+    ],
+)
+def test_a_message_is_read_as_its_writer_saw_it(text, read):
+    assert readable(text, "U0BOT") == read
