@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -14,7 +13,7 @@ from bot.messages import DepartmentSpec
 from bot.settings import CONFIG_NAME, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bot.protocols import Engine
@@ -52,7 +51,9 @@ class MakeHome(Protocol):
 
 
 @pytest.fixture
-def make_home(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeHome]:
+def make_home(
+    tmp_path: Path, make_database: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeHome]:
     """Return a function that makes homes; see :class:`MakeHome`."""
     opened: list[Mentee] = []
 
@@ -65,8 +66,9 @@ def make_home(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyP
     ) -> Mentee:
         home = tmp_path / f"home-{len(opened)}"
         home.mkdir()
-        shutil.copy(sqlite_template, home / "mentee.db")
-        (home / CONFIG_NAME).write_text(_toml(settings or {}), encoding="utf-8")
+        given = dict(settings or {})
+        given["store"] = {"url": make_database(home), **given.get("store", {})}
+        (home / CONFIG_NAME).write_text(_toml(given), encoding="utf-8")
         monkeypatch.setenv("MENTEE_HOME", str(home))
         for name, value in (secrets or {}).items():
             monkeypatch.setenv(f"MENTEE_{name}", value)

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-KIT = ("engines", "fake_slack", "homes", "serving", "stores", "tiny")
+KIT = ("browser", "engines", "fake_slack", "homes", "serving", "stores", "tiny", "web")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a test run choose the database of its homes."""
+    group = parser.getgroup("mentee")
+    stores = ("sqlite", "postgresql")
+    about = "Database of test homes. With postgresql only the tests that make a home run."
+    group.addoption("--home-store", choices=stores, default="sqlite", help=about)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,3 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     for module in KIT:
         config.pluginmanager.import_plugin(f"bot.testing.{module}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what would be the same on any database of homes."""
+    if config.getoption("--home-store") == "sqlite":
+        return
+    same = [item for item in items if "make_database" not in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=same)
+    items[:] = [item for item in items if item not in same]

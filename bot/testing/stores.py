@@ -1,5 +1,7 @@
 """Databases for tests: the ``store`` fixture runs a test on SQLite and on PostgreSQL, each time on its own database.
 
+Homes (``make_home``) are on SQLite, or with ``pytest --home-store=postgresql`` on PostgreSQL.
+
 ``MENTEE_TEST_POSTGRES`` names the server (a SQLAlchemy URL whose user may create databases). Unset, the server on this
 machine is tried and the PostgreSQL half is skipped where there is none; set, a missing server is a failure.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -21,7 +23,7 @@ from bot.store import Store
 from bot.store.migrate import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Engine
@@ -50,6 +52,24 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     else:
         with postgres_database(template=template) as url, _opened(url) as opened:
             yield opened
+
+
+@pytest.fixture
+def make_database(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], str]]:
+    """Return a function that makes a database with every table for a home and returns its URL.
+
+    It is SQLite in the home's folder, or with ``pytest --home-store=postgresql`` a database on the server.
+    """
+    kind = request.config.getoption("--home-store")
+    template = request.getfixturevalue(f"{kind}_template")
+    with ExitStack() as databases:
+
+        def make(home: Path) -> str:
+            if kind == "sqlite":
+                return f"sqlite:///{shutil.copy(template, home / 'mentee.db')}"
+            return databases.enter_context(postgres_database(template))
+
+        yield make
 
 
 @pytest.fixture(scope="session")
