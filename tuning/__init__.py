@@ -1,0 +1,1 @@
+"""From votes to an adapter: dataset, training, evaluation, gate, registry, rounds."""
