@@ -135,14 +135,8 @@ def build_dataset(  # noqa: PLR0913 - the parts of an instance that a dataset co
     if refusal:
         return DatasetSummary(target.name, target, "", counts, refusal)
     _freeze(store, department, held)
-    held_rows = _held_out_rows(store, build)
-    with writing(target, "dataset") as draft:
-        for name, rows in (("sft", sft), ("preference", preference), ("held_out", held_rows)):
-            lines = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
-            (draft.path / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-        draft.meta |= {"department": department, "as_of": as_of.isoformat(), "counts": counts}
-        draft.meta |= {"policy": policy.model_dump(), "scrubbed_spans": dict(sorted(build.spans.items()))}
-        draft.meta |= {"people": _people(train)}
+    files = {"sft": sft, "preference": preference, "held_out": _held_out_rows(store, build)}
+    _write(build, target, files, counts, policy=policy.model_dump(), as_of=as_of.isoformat(), people=_people(train))
     return _summary_of(store, target)
 
 
@@ -313,6 +307,21 @@ def _freeze(store: Store, department: str, held: Iterable[HeldOutRow]) -> None:
     with store.write() as session:
         there = {row.question for row in _frozen(session, department)}
         session.add_all([row for row in held if row.question not in there])
+
+
+def _write(
+    build: _Build,
+    target: Path,
+    files: Mapping[str, Iterable[Mapping[str, Any]]],
+    counts: Mapping[str, int],
+    **meta: Any,
+) -> None:
+    with writing(target, "dataset") as draft:
+        for name, rows in files.items():
+            lines = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
+            (draft.path / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+        draft.meta |= {"department": build.department, "counts": counts, **meta}
+        draft.meta["scrubbed_spans"] = dict(sorted(build.spans.items()))
 
 
 def _summary_of(store: Store, target: Path) -> DatasetSummary:

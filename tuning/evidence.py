@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 AGENT_VOTE = 3.0
@@ -74,7 +75,7 @@ def gather(session: Session, department: str, as_of: datetime, dropped: Counter[
     for correction in session.scalars(select(CorrectionRow).where(CorrectionRow.at <= as_of)):
         corrections[correction.answer_id].append(correction)
     groups: dict[tuple[str, str, str], _Group] = {}
-    for question, answer in session.execute(_answers(department)).tuples():
+    for question, answer in session.execute(_answers(department)):
         if not votes[answer.id] and not corrections[answer.id]:
             continue
         if not question.train_eligible:
@@ -87,7 +88,7 @@ def gather(session: Session, department: str, as_of: datetime, dropped: Counter[
     return [evidence for key in sorted(groups) for evidence in _weigh(groups[key], dropped)]
 
 
-def _answers(department: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - SQLAlchemy's type is its own
+def _answers(department: str) -> Select[QuestionRow, AnswerRow]:
     statement = select(QuestionRow, AnswerRow).join(AnswerRow, AnswerRow.question_id == QuestionRow.id)
     return statement.where(AnswerRow.department == department).order_by(AnswerRow.created_at, AnswerRow.id)
 

@@ -141,7 +141,7 @@ def _with_adapter(job: TrainJob, dtype: torch.dtype, device: str) -> PeftModel:
         model = get_peft_model(base, config, autocast_adapter_dtype=True)
     if adapter is not None:
         set_peft_model_state_dict(model, {key: tensor.float() for key, tensor in adapter.tensors.items()})
-    return model.eval()  # type: ignore[no-any-return]
+    return model.eval()
 
 
 def _fresh_config(job: TrainJob) -> LoraConfig:

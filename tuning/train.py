@@ -164,7 +164,7 @@ class Training:
             if good and bool(desirable.any()):
                 kept = self._weights(part) * desirable
                 loss = loss + self.job.kto_sft_weight * sft_loss(logits, labels, kept, total=good)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
             for row, reward in zip(part, (policy - matched).tolist(), strict=True):
                 rewards[row.desirable] += self.job.kto_beta * reward
@@ -182,7 +182,7 @@ class Training:
 
     def _log_probs(self, batch: Batch) -> torch.Tensor:
         """Return log-probabilities in the batch's own order, computed in parts of like length."""
-        found = {}
+        found: dict[int, torch.Tensor] = {}
         for part in parts(batch, PART_TOKENS):
             found |= {id(row): value for row, value in zip(part, self.lora.log_probs(part), strict=True)}
         return torch.stack([found[id(row)] for row in batch]).cpu()
@@ -233,7 +233,7 @@ def make_plan(job: TrainJob, lora: LoraModel) -> Plan:
 
     :raises TrainingError: neither phase has enough rows.
     """
-    limit = min(job.max_tokens, context_tokens(lora.model))
+    limit = min(job.max_tokens, context_tokens(lora.model.config))
     read = {
         name: read_examples(
             job.dataset / f"{file}.jsonl", lora.tokenizer, max_tokens=limit, max_answer=job.max_answer_tokens

@@ -3,7 +3,8 @@
 Each find becomes a typed mark such as ``<EMAIL>``; what it stood for is kept nowhere. Placeholders such as
 ``{{Order Number}}`` stay as they are. Numbers are checked where they can be (Luhn for cards, ISO 7064 for IBANs,
 Google's numbering plans for phones), so that years, amounts and paragraphs of a text survive. Names of people are not
-found: that needs a language model, and guessing would tear holes into ordinary words. docs/tuning.md states the recall.
+found: that needs a language model, and guessing would tear holes into ordinary words. How many are found is stated in
+docs/explanation/tuning.md.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from bot.artifacts import hash_file, writing
 from tuning.job import TrainJob
 
-KILLS = 4
+KILLS = 3
 
 
 def start(path):
@@ -54,7 +54,7 @@ def test_a_training_killed_at_random_steps_ends_with_the_same_bytes(tiny_model, 
     for name in ("undisturbed", "killed"):
         job = TrainJob(
             "r1", "travel", tiny_model, tiny_model.name, data, tmp_path / name / "adapter", tmp_path / name / "work",
-            device="cpu", dtype="float32", threads=1, lora_rank=4, epochs=8, kto_epochs=8, batch_size=4, min_labels=20,
+            device="cpu", dtype="float32", threads=1, lora_rank=4, epochs=4, kto_epochs=4, batch_size=4, min_labels=20,
         )  # fmt: skip
         (tmp_path / name).mkdir()
         job.write(tmp_path / name / "job.json")
