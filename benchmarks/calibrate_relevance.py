@@ -1,11 +1,11 @@
-"""Fit the coefficients of :mod:`retrieval.relevance` and print them with how well they tell known from unknown.
+r"""Fit the coefficients of :mod:`retrieval.relevance` and print how well they tell known from unknown.
 
-    .venv/bin/python benchmarks/calibrate_relevance.py --questions train.jsonl --held-out dev.jsonl --sections sections.jsonl \\
-        --clapnq FOLDER [--embedder hashing] [--home FOLDER]
+    .venv/bin/python benchmarks/calibrate_relevance.py --questions train.jsonl --held-out dev.jsonl \\
+        --sections sections.jsonl --clapnq FOLDER [--embedder hashing] [--home FOLDER]
 
-``--questions`` and ``--held-out`` are rows as in ``benchmarks/retrieval.py --dataset``. Each question is asked of corpora
-drawn at random, from three pages to all of them: with its page (its sections are right, other passages are not), without
-its page, and of the other corpus (nothing is right). ClapNQ's passages are the other corpus; half of its questions are
+``--questions`` and ``--held-out`` are rows as in ``benchmarks/retrieval.py --dataset``. Each question is asked of
+corpora drawn at random, from three pages to all of them: with its page (its sections are right, other passages are
+not), without its page, and of the other corpus (nothing is right). ClapNQ's passages are the other corpus; half of its questions are
 held out. Fitted by Newton's method with a small ridge; every question weighs the same.
 """
 
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 SIZES = (3, 5, 10, 30, 100, 10_000)
 TOP = 5
-RIDGE = 1.0
+RIDGE = 0.01
+THRESHOLD = 0.5
 OTHERS_WEIGHT = 0.25
 
 
@@ -72,7 +73,10 @@ def main() -> None:
     handbook = _indexed(arguments, "handbook", read(ROOT / "examples" / "handbook", hide_headings=False))
     clapnq_corpus, clapnq = _clapnq(arguments.clapnq)
     other = _indexed(arguments, "clapnq", clapnq_corpus)
-    fitted, held = _questions(arguments.questions, arguments.sections), _questions(arguments.held_out, arguments.sections)
+    fitted, held = (
+        _questions(arguments.questions, arguments.sections),
+        _questions(arguments.held_out, arguments.sections),
+    )
     half = len(clapnq) // 2
     weights = fit(*_table([(handbook, other, fitted), (other, handbook, clapnq[:half])], random.Random(0)))
     print(f"COEFFICIENTS: {tuple(round(float(value), 3) for value in weights)}  (constant, {', '.join(SIGNS)})\n")
@@ -89,17 +93,18 @@ def fit(table: NDArray[np.float64], labels: NDArray[np.float64], weights: NDArra
     found = np.zeros(design.shape[1])
     for _ in range(50):
         chance = 1 / (1 + np.exp(-design @ found))
-        gradient = design.T @ (weights * (labels - chance)) - RIDGE * 0.01 * found
-        curvature = (design * (weights * chance * (1 - chance))[:, None]).T @ design + RIDGE * 0.01 * np.eye(len(found))
+        gradient = design.T @ (weights * (labels - chance)) - RIDGE * found
+        curvature = (design * (weights * chance * (1 - chance))[:, None]).T @ design + RIDGE * np.eye(len(found))
         found += np.linalg.solve(curvature, gradient)
     return found
 
 
 def judge(name: str, groups: Sequence[tuple[Indexed, Indexed, Sequence[Case]]], weights: NDArray[np.float64]) -> None:
     """Print, per kind of question, how many are called known at 0.5 and how well the scores separate."""
-    print(f"{name:<10} {'corpus pages':>12} {'answered':>9} {'own, page gone':>15} {'unanswerable':>13} {'other topic':>12} {'AUROC':>6}")
+    heads = ("corpus pages", "answered", "own, page gone", "unanswerable", "other topic", "AUROC")
+    print(f"{name:<10} " + " ".join(f"{head:>14}" for head in heads))
     for number, (home, away, cases) in enumerate(groups):
-        for size in (5, 30, 10_000):
+        for shown, size in (("5", 5), ("30", 30), ("all", 10_000)):
             rng = random.Random(number)
             with_gold, without, unknown, foreign = [], [], [], []
             for case in cases:
@@ -109,11 +114,12 @@ def judge(name: str, groups: Sequence[tuple[Indexed, Indexed, Sequence[Case]]], 
                 with_gold.append(_best(home, case, _draw(home, case, size, rng, keep=True), weights))
                 without.append(_best(home, case, _draw(home, case, size, rng, keep=False), weights))
                 foreign.append(_best(away, case, _draw(away, case, size, rng, keep=False), weights))
-            known = [np.mean(np.array(group) >= 0.5) if group else np.nan for group in (with_gold, without, unknown, foreign)]
-            shown = "all" if size > 1000 else str(size)
+            known = [
+                np.mean(np.array(group) > THRESHOLD) if group else np.nan
+                for group in (with_gold, without, unknown, foreign)
+            ]
             print(
-                f"{'':<10} {shown:>12} {known[0]:>9.3f} {known[1]:>15.3f} {known[2]:>13.3f} {known[3]:>12.3f} "
-                f"{_auroc(with_gold, foreign):>6.3f}"
+                f"{'':<10} {shown:>14} " + " ".join(f"{value:>14.3f}" for value in (*known, _auroc(with_gold, foreign)))
             )
 
 
@@ -201,7 +207,10 @@ def _indexed(arguments: argparse.Namespace, name: str, corpus: Corpus) -> Indexe
     home.mkdir(parents=True, exist_ok=True)
     _, retriever, generation = index(Settings(home=home, model={"embedder": arguments.embedder}), corpus)
     places = tuple(
-        (generation.addresses[chunk.document_id], corpus.headings[generation.addresses[chunk.document_id], chunk.section])
+        (
+            generation.addresses[chunk.document_id],
+            corpus.headings[generation.addresses[chunk.document_id], chunk.section],
+        )
         for chunk in generation.chunks
     )
     return Indexed(retriever, generation, places)

@@ -1,12 +1,12 @@
-"""Retrieval on the handbook's own FAQ: the product's search against BM25 alone and dense alone, on one index, in one run.
+"""Retrieval on the handbook's own FAQ: the product's search against BM25 alone and dense alone, in one run.
 
     .venv/bin/python benchmarks/retrieval.py
 
 The index is the product's, over all pages of ``examples/handbook`` as one department, and the hybrid is the product's
-``search``. Each question is a heading of the handbook, so all headings are hidden from what is indexed (page titles stay);
-the section under the question's heading is the one right answer. A section counts where its best chunk stands. ``--dataset`` measures other questions instead:
-JSON lines with ``question``, ``section_ids`` (best first), optional ``history`` and ``answerable``, with ``--sections``
-naming each id's ``path`` and ``heading``; nothing is hidden then.
+``search``. Each question is a heading of the handbook, so all headings are hidden from what is indexed (page titles
+stay); the section under the question's heading is the one right answer. A section counts where its best chunk stands.
+``--dataset`` measures other questions instead: JSON lines with ``question``, ``section_ids`` (best first), optional
+``history`` and ``answerable``, with ``--sections`` naming each id's ``path`` and ``heading``; nothing is hidden then.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ if Path(sys.path[0]) == Path(__file__).parent:
     del sys.path[0]  # this file is named like the package that it measures
 
 from bot.messages import Audience, Turn
-from bot.protocols import ParsedDocument
 from bot.settings import Settings
 from bot.store import Store, migrate
 from bot.store.models import DepartmentRow
@@ -42,6 +41,7 @@ from retrieval.search import HybridRetriever
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from bot.protocols import ParsedDocument
     from retrieval.index import Generation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,7 +89,9 @@ def main() -> None:
 def methods(retriever: HybridRetriever, generation: Generation) -> dict[str, Callable[[Asked], list[Section]]]:
     """Return the three ways of searching, each giving sections, best first."""
     everything = np.ones(len(generation.chunks), dtype=bool)
-    of_chunk = {chunk.chunk_id: section for chunk, section in zip(generation.chunks, _sections(generation), strict=True)}
+    of_chunk = {
+        chunk.chunk_id: section for chunk, section in zip(generation.chunks, _sections(generation), strict=True)
+    }
 
     def hybrid(item: Asked) -> list[Section]:
         found = retriever.search(item.question, DEPARTMENT, Audience(), k=3 * K, history=item.history)
@@ -114,7 +116,8 @@ def index(settings: Settings, corpus: Corpus) -> tuple[Store, HybridRetriever, G
         session.merge(DepartmentRow(name=DEPARTMENT, title=DEPARTMENT))
     retriever = HybridRetriever(store, settings)
     wanted = [
-        Wanted(address, address, "", sha256(repr(page).encode()), 1, parsed=page) for address, page in corpus.pages.items()
+        Wanted(address, address, "", sha256(repr(page).encode()), 1, parsed=page)
+        for address, page in corpus.pages.items()
     ]
     with retriever.generations.building(DEPARTMENT):
         report = Library(store, retriever).apply(DEPARTMENT, Change(wanted=wanted), actor="benchmark")
@@ -128,7 +131,7 @@ def read(folder: Path, *, hide_headings: bool) -> Corpus:
     headings: dict[Section, str] = {}
     for path in sorted(folder.rglob("*.md")):
         address = path.relative_to(folder).as_posix()
-        if address == "LICENSE.md" or address == "README.md":
+        if address in ("LICENSE.md", "README.md"):
             continue
         try:
             page = parse(path.read_bytes(), address, parsers)

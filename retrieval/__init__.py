@@ -1,0 +1,1 @@
+"""Finding passages: documents in, verified index generations, hybrid search with the audience's rights."""

@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import semchunk
+from semchunk.semchunk import chunkerify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bot.protocols import ParsedDocument, ParsedSection
 
-SEPARATOR = " › "
+SEPARATOR = " › "  # noqa: RUF001 - the mark people know from breadcrumbs
 CHUNK_TOKENS = 200
 HEADING_TOKENS = 48
 OVERLAP = 0.1
-_EMPTY_WORDS = frozenset(("doc", "document", "file", "page", "passage", "section", "part", "chunk", "item", "untitled", "text"))
+_EMPTY_WORDS = frozenset(
+    ("doc", "document", "file", "page", "passage", "section", "part", "chunk", "item", "untitled", "text")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ def _pieces(text: str, count: Callable[[str], int]) -> Iterator[str]:
     if count(text) <= CHUNK_TOKENS:
         yield from [text] if text else []
         return
-    chunker = semchunk.chunkerify(count, CHUNK_TOKENS, memoize=False)
-    yield from (piece for piece in chunker(text, overlap=OVERLAP) if piece.strip())
+    chunker = chunkerify(count, CHUNK_TOKENS, memoize=False)
+    yield from (piece for piece in map(str, chunker(text, overlap=OVERLAP)) if piece.strip())
 
 
 def _context(title: str, section: ParsedSection, count: Callable[[str], int]) -> str:

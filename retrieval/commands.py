@@ -40,7 +40,9 @@ def documents() -> None:
 @documents.command()
 @click.argument("addresses", nargs=-1, required=True, metavar="PATH…")
 @department_option
-@click.option("--readers", multiple=True, metavar="PRINCIPAL", help="Who may read them, like group:board; else the department.")
+@click.option(
+    "--readers", multiple=True, metavar="PRINCIPAL", help="Who may read them, like group:board; else the department."
+)
 @json_option
 def add(addresses: tuple[str, ...], department: str, readers: tuple[str, ...], *, as_json: bool) -> None:
     """Add files, folders, git repositories (….git, git+PATH) or web pages. Adding the same again changes nothing."""
@@ -83,7 +85,9 @@ def list_(department: str, *, as_json: bool) -> None:
     table = Table("Document", "Title", "State", "Readers")
     for row in rows:
         state = row.state + (f": {row.error}" if row.error else "") + "".join(f" ({flag})" for flag in row.flags)
-        table.add_row(escape(row.address), escape(row.title), escape(state), escape(", ".join(row.readers)) or "department")
+        table.add_row(
+            escape(row.address), escape(row.title), escape(state), escape(", ".join(row.readers)) or "department"
+        )
     console.print(table if rows else f"No documents yet: `mentee documents add PATH --department {department}`.")
 
 
@@ -92,7 +96,9 @@ def list_(department: str, *, as_json: bool) -> None:
 @click.option("--department", metavar="NAME", help="The department to search; rows of --file may name their own.")
 @click.option("--k", default=10, show_default=True, type=click.IntRange(1, 100), help="How many passages.")
 @click.option("--as", "as_user", metavar="USER", help="Search with this person's rights instead of an operator's.")
-@click.option("--file", "file", type=click.Path(path_type=Path), metavar="QUESTIONS.jsonl", help="Search for every row.")
+@click.option(
+    "--file", "file", type=click.Path(path_type=Path), metavar="QUESTIONS.jsonl", help="Search for every row."
+)
 @json_option
 def search(  # noqa: PLR0913 - one parameter for each option
     question: str | None, department: str | None, k: int, as_user: str | None, file: Path | None, *, as_json: bool
@@ -149,7 +155,9 @@ def _show(question: str, passages: Sequence[Passage], *, as_json: bool) -> None:
     for number, passage in enumerate(passages, start=1):
         excerpt = " ".join(passage.text.split())
         excerpt = excerpt if len(excerpt) <= EXCERPT else excerpt[:EXCERPT].rsplit(" ", 1)[0] + " …"
-        console.print(f"[bold]{number}. {escape(passage.heading)}[/]  [dim]{passage.score:.3f}  {escape(passage.document)}[/]")
+        console.print(
+            f"[bold]{number}. {escape(passage.heading)}[/]  [dim]{passage.score:.3f}  {escape(passage.document)}[/]"
+        )
         console.print(f"   {escape(excerpt)}")
 
 
@@ -175,7 +183,8 @@ def _history(row: Row) -> tuple[Turn, ...]:
         return tuple(Turn(str(turn["question"]), str(turn.get("answer") or "")) for turn in turns)
     except (TypeError, KeyError, AttributeError):
         raise InputFileError(
-            f'{row.place}: "history" is {json.dumps(turns)[:80]}.', hint='Expected a list of {"question", "answer"} objects.'
+            f'{row.place}: "history" is {json.dumps(turns)[:80]}.',
+            hint='Expected a list of {"question", "answer"} objects.',
         ) from None
 
 
@@ -200,8 +209,7 @@ def _change(department: str, make: Callable[[Documents], Report], *, as_json: bo
 
 def _print_report(report: Report) -> None:
     counts = {
-        state: len(report.of(state))  # type: ignore[arg-type] # each is a State
-        for state in ("added", "updated", "unchanged", "removed", "skipped", "failed")
+        state: len(report.of(state)) for state in ("added", "updated", "unchanged", "removed", "skipped", "failed")
     }
     console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "Nothing to do.")
     for outcome in report.outcomes:

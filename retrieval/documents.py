@@ -28,7 +28,9 @@ MAX_BYTES = 64_000_000
 TRUSTED = (TextParser, MarkdownParser, HtmlParser)
 """Parsers that read text only and run in this process; any other runs in a child with limits."""
 
-_HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL
+)
 _HEAD = 2_000
 
 
@@ -42,7 +44,8 @@ class UnreadableError(DocumentError):
 
 def built_in_parsers() -> tuple[Parser, ...]:
     """Return the parsers that come with Mentee."""
-    return (TextParser(), MarkdownParser(), HtmlParser(), PdfParser(), DocxParser())
+    parsers: tuple[Parser, ...] = (TextParser(), MarkdownParser(), HtmlParser(), PdfParser(), DocxParser())
+    return parsers
 
 
 def by_suffix(parsers: Sequence[Parser]) -> dict[str, Parser]:
@@ -69,7 +72,9 @@ def parse(data: bytes, name: str, parsers: Mapping[str, Parser]) -> ParsedDocume
     if not data.strip():
         raise EmptyError(f"{name} is empty.")
     if len(data) > MAX_BYTES:
-        raise DocumentError(f"{name} has {len(data) / 1e6:.0f} MB, more than {MAX_BYTES // 1_000_000} MB.", hint="Split it.")
+        raise DocumentError(
+            f"{name} has {len(data) / 1e6:.0f} MB, more than {MAX_BYTES // 1_000_000} MB.", hint="Split it."
+        )
     parser = _parser_for(data, name, parsers)
     if isinstance(parser, TRUSTED):
         return parser.parse(data, name)

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import threading
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -32,15 +33,19 @@ class Embedder(Protocol):
     """
 
     identity: str
-    dimension: int
-    max_tokens: int
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text are seen; the rest is cut."""
 
     def count_tokens(self, text: str) -> int:
         """Return the length of a text in the embedder's own tokens."""
 
-    def encode(
-        self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None
-    ) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         """Return unit vectors, shape ``(len(texts), dimension)``; ``progress`` hears how many texts are newly done."""
 
 
@@ -59,16 +64,14 @@ class HashingEmbedder:
         """Return the number of words and marks."""
         return len(re.findall(r"\w+|[^\w\s]", text))
 
-    def encode(
-        self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None
-    ) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         """Return unit vectors; an empty text gives the zero vector."""
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for row, text in enumerate(texts):
             words = re.findall(r"\w+", text.lower())
             for word in words:
                 self._add(vectors[row], word, 1.0)
-            for first, second in zip(words, words[1:], strict=False):
+            for first, second in pairwise(words):
                 self._add(vectors[row], f"{first} {second}", self._PAIR_WEIGHT)
             if progress:
                 progress(1)
@@ -107,9 +110,7 @@ class SentenceEmbedder:
         """Return the length in word pieces, without the special ones."""
         return len(self._model().tokenizer.encode(text, add_special_tokens=False, verbose=False))
 
-    def encode(
-        self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None
-    ) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         """Return unit vectors. Texts of like length are batched together, so that padding costs little."""
         model = self._model()
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
@@ -146,12 +147,14 @@ def open_embedder(settings: Settings) -> Embedder:
 
 
 def _load_model(path: Path) -> Any:
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the hub library is imported: nothing is fetched at run time
+    os.environ.setdefault(
+        "HF_HUB_OFFLINE", "1"
+    )  # read when the hub library is imported: nothing is fetched at run time
     import torch
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -166,7 +169,7 @@ def _load_model(path: Path) -> Any:
 
 
 def _bfloat16_pays(device: str) -> bool:
-    """Return whether this machine multiplies bfloat16 in hardware: twice as fast, and the same top ten (docs/retrieval.md)."""
+    """Return whether this machine multiplies bfloat16 in hardware: twice as fast, same top ten."""
     import torch
 
     if device == "cuda":

@@ -134,7 +134,9 @@ class Generations:
             self._served[department] = generation
         newest = GenerationRow.active.desc(), GenerationRow.created_at.desc()
         with self._store.write() as session:
-            rows = session.scalars(select(GenerationRow).where(GenerationRow.department == department).order_by(*newest))
+            rows = session.scalars(
+                select(GenerationRow).where(GenerationRow.department == department).order_by(*newest)
+            )
             for row in rows.all()[KEPT:]:
                 session.delete(row)
         self._sweep(department)

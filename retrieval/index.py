@@ -61,7 +61,7 @@ class Generation:
     addresses: Mapping[str, str]
     documents: Mapping[str, str]
     rows: Mapping[str, NDArray[np.int64]]
-    vectors: faiss.IndexIDMap2
+    vectors: faiss.Index
     lexical: LexicalIndex
 
     def nearest(
@@ -69,7 +69,7 @@ class Generation:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the rows and cosines of the ``count`` chunks nearest to the query among the allowed rows only."""
         selector = faiss.IDSelectorBatch(allowed)
-        parameters = faiss.SearchParameters(sel=selector)
+        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # patched in at import
         found, rows = self.vectors.search(query.reshape(1, -1), min(count, len(allowed)), params=parameters)
         kept = rows[0] >= 0
         return rows[0][kept], found[0][kept]
@@ -221,4 +221,6 @@ def _rows(chunks: Sequence[Chunk]) -> dict[str, NDArray[np.int64]]:
 
 def _require(condition: bool, path: Path, problem: str) -> None:  # noqa: FBT001 - reads as an assertion
     if not condition:
-        raise ArtifactError(f"The index {path} {problem}.", hint="It was refused; `mentee documents sync` builds a new one.")
+        raise ArtifactError(
+            f"The index {path} {problem}.", hint="It was refused; `mentee documents sync` builds a new one."
+        )

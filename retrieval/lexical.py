@@ -35,7 +35,10 @@ NAMES = {
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells every step of an index at debug level
 
 _WORD = re.compile(r"\w+(?:[.&'-]\w+)*")
-_ASKING = frozenset("do does did how what when where which who whom whose why can could should would may might me my we our i".split())
+_ASKING = frozenset(
+    ("do", "does", "did", "how", "what", "when", "where", "which", "who", "whom", "whose", "why", "can", "could")
+)
+_ASKING |= {"should", "would", "may", "might", "me", "my", "we", "our", "i"}
 STOP_WORDS = frozenset(STOPWORDS_EN) | _ASKING
 _NO_WORDS = "\u2205"
 
@@ -82,7 +85,7 @@ class LexicalIndex:
         self._model.save(folder, **NAMES, allow_pickle=False, show_progress=False)
 
     def scores(self, terms: Sequence[str], allowed: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Return the BM25 score of each chunk, shape ``(size,)``; chunks not ``allowed`` score 0 and are never looked at."""
+        """Return the BM25 score of each chunk, shape ``(size,)``; those not ``allowed`` score 0."""
         known = [term for term in terms if term in self._model.vocab_dict]
         if not known:
             return np.zeros(self.size, dtype=np.float32)

@@ -7,8 +7,9 @@ before that leaves everything as it was.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 from sqlalchemy import delete, select
@@ -20,7 +21,7 @@ from retrieval import index
 from retrieval.parse.sandbox import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from retrieval.search import HybridRetriever
 
 State = Literal["added", "updated", "unchanged", "removed", "skipped", "failed"]
-Listener = Callable[[str, int, int], None] if TYPE_CHECKING else Any
-"""Hears (stage, done, total)."""
+Listener = Callable[[str, int, int], None]
+"""Hears (stage, newly done, total)."""
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
 """What is looked for: the last question, and as much of the thread before it as it needs.
 
-Joining all turns hurts questions that stand alone, so each turn carries the one before it with a weight: a small one when
-it stands alone, a large one when it leans on what was said (few content words, "what about …", "it").
+Joining all turns hurts questions that stand alone, so each turn carries the one before it with a weight: a small one
+when it stands alone, a large one when it leans on what was said (few content words, "what about …", "it").
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ FEW_WORDS = 2
 
 _OPENING = re.compile(r"\s*(?:and|but|or|also|then|so|what about|how about|what if|and if|same)\b", re.IGNORECASE)
 _POINTING = re.compile(
-    r"\b(?:it|its|that|this|those|these|them|they|their|one|ones|there|he|she|his|her|too|either|instead|else)\b", re.IGNORECASE
+    r"\b(?:it|its|that|this|those|these|them|they|their|one|ones|there|he|she|his|her|too|either|instead|else)\b",
+    re.IGNORECASE,
 )
 
 

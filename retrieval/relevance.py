@@ -1,11 +1,12 @@
 """How likely a passage answers the question: a logistic model over five readable signs.
 
-The signs do not depend on how large the corpus is, so one set of coefficients serves three documents and three thousand.
+The signs do not depend on the corpus's size, so one set of coefficients serves three documents and three thousand.
 ``benchmarks/calibrate_relevance.py`` fits them; docs/retrieval.md says on what and how well.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,9 @@ SIGNS = ("cosine", "coverage", "both", "phrase", "words")
 COEFFICIENTS = {"hashing": (0.0,) * 6, "": (0.0,) * 6}
 
 
-def signs(generation: Generation, query: Query, candidates: Candidates, positions: Sequence[int]) -> NDArray[np.float64]:
+def signs(
+    generation: Generation, query: Query, candidates: Candidates, positions: Sequence[int]
+) -> NDArray[np.float64]:
     """Return the signs of the candidates at ``positions``, shape ``(len(positions), len(SIGNS))``."""
     wanted = _wanted(query)
     total = sum(wanted.values()) or 1.0
@@ -49,8 +52,8 @@ def _wanted(query: Query) -> dict[str, float]:
 
 def _phrase(query: Query, found: Sequence[str]) -> float:
     terms = query.terms[-1][0]
-    pairs = set(zip(terms, terms[1:], strict=False))
-    return len(pairs & set(zip(found, found[1:], strict=False))) / len(pairs) if pairs else 0.0
+    pairs = set(pairwise(terms))
+    return len(pairs & set(pairwise(found))) / len(pairs) if pairs else 0.0
 
 
 def chances(

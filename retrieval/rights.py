@@ -39,9 +39,11 @@ def readable(session: Session, department: str, audience: Audience) -> dict[str,
 def addresses(session: Session, department: str) -> dict[str, str]:
     """Return id and address of every document of the department that is there, whoever may read it."""
     rows = session.execute(
-        select(DocumentRow.id, DocumentRow.address).where(DocumentRow.department == department, DocumentRow.state == "ready")
+        select(DocumentRow.id, DocumentRow.address).where(
+            DocumentRow.department == department, DocumentRow.state == "ready"
+        )
     )
-    return {document: address for document, address in rows}
+    return {row.id: row.address for row in rows}
 
 
 def _members(session: Session, department: str) -> frozenset[str]:

@@ -76,9 +76,7 @@ class RememberingEmbedder:
         """Return the length of a text in tokens."""
         return self.inner.count_tokens(text)
 
-    def encode(
-        self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None
-    ) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         """Return unit vectors, shape ``(len(texts), dimension)``."""
         with self._lock:
             found = {text: self._known[text] for text in texts if text in self._known}
@@ -188,7 +186,9 @@ class HybridRetriever:
     def has_documents(self, department: str) -> bool:
         """Return whether the department has any searchable document."""
         with self._store.read() as session:
-            return self.generations.active(session, department) is not None and bool(rights.addresses(session, department))
+            return self.generations.active(session, department) is not None and bool(
+                rights.addresses(session, department)
+            )
 
     def generation(self, department: str) -> str | None:
         """Return the name of the index generation now served for the department."""
@@ -213,7 +213,7 @@ def find(generation: Generation, query: Query, allowed: NDArray[np.int64]) -> Ca
 
 
 def order(generation: Generation, candidates: Candidates) -> list[int]:
-    """Return positions in ``candidates``, best first: one chunk a section and no text twice, then what that left out."""
+    """Return positions in ``candidates``, best first: one chunk a section, no text twice, then the rest."""
     seen_sections: set[tuple[str, int]] = set()
     seen_texts: set[str] = set()
     first: list[int] = []

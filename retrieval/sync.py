@@ -1,9 +1,10 @@
-"""Adding, refreshing and removing documents: sources list them, parsers read them, the library stores and indexes them."""
+"""Adding, refreshing and removing documents: sources list them, parsers read them, the library keeps them."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.errors import DocumentError, NotFoundError
@@ -11,7 +12,7 @@ from retrieval.documents import EmptyError, UnreadableError, by_suffix, is_docum
 from retrieval.library import Change, Library, Outcome, Report, Wanted, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bot.app import Mentee
@@ -45,7 +46,12 @@ class Documents:
         ]
 
     def add(
-        self, addresses: Sequence[str], department: str, *, readers: Sequence[str] | None = None, base: str | None = None
+        self,
+        addresses: Sequence[str],
+        department: str,
+        *,
+        readers: Sequence[str] | None = None,
+        base: str | None = None,
     ) -> Report:
         """Add what is behind the addresses. Adding the same again changes nothing.
 
@@ -60,8 +66,8 @@ class Documents:
             known = {row.address: row for row in self.library.rows(department)}
             change = Change()
             for address in addresses:
-                documents = self._listing(address, folder)
-                self._collect(change, documents, known, address, folder, readers)
+                origin = _Origin(address, folder, readers)
+                self._collect(change, self._listing(origin), known, origin)
             if len(addresses) == 1 and len(change.outcomes) + len(change.wanted) == 1:
                 _refuse_alone(change)
             return self.library.apply(department, change, actor=self._actor, listener=self._listener)
@@ -73,12 +79,12 @@ class Documents:
         """
         self._mentee.departments.get(department)
         with self._retriever.generations.building(department):
-            rows = self.library.rows(department)
-            known = {row.address: row for row in rows}
+            origins: dict[tuple[str, str], list[DocumentRow]] = {}
+            for row in self.library.rows(department):
+                origins.setdefault((row.source, str(row.content.get("base", ""))), []).append(row)
             change = Change()
-            for source, folder in sorted({(row.source, row.content.get("base", "")) for row in rows}):
-                own = [row for row in rows if row.source == source and row.content.get("base", "") == folder]
-                self._sync_source(change, source, folder, own, known)
+            for (source, base), own in sorted(origins.items()):
+                self._sync_source(change, _Origin(source, base), own)
             return self.library.apply(department, change, actor=self._actor, listener=self._listener)
 
     def remove(self, addresses: Sequence[str], department: str) -> Report:
@@ -103,86 +109,103 @@ class Documents:
             change = Change(removed=list(gone))
             return self.library.apply(department, change, actor=self._actor, listener=self._listener)
 
-    def _sync_source(
-        self, change: Change, source: str, folder: str, own: Sequence[DocumentRow], known: dict[str, DocumentRow]
-    ) -> None:
+    def _sync_source(self, change: Change, origin: _Origin, own: Sequence[DocumentRow]) -> None:
         try:
-            documents = self._listing(source, folder)
+            documents = self._listing(origin)
         except DocumentError as error:
-            change.outcomes.append(Outcome(source, "failed", f"{error.text} Its documents are kept."))
+            change.outcomes.append(Outcome(origin.source, "failed", f"{error.text} Its documents are kept."))
             return
-        seen = self._collect(change, documents, known, source, folder, None)
+        seen = self._collect(change, documents, {row.address: row for row in own}, origin)
         change.removed += [row.address for row in own if row.address not in seen]
 
-    def _listing(self, address: str, folder: str) -> Sequence[SourceDocument]:
-        located = _located(address, folder)
+    def _listing(self, origin: _Origin) -> Sequence[SourceDocument]:
         for source in self._sources:
-            if source.accepts(located):
-                return source.documents(located)
-        raise DocumentError(f"No source reads {address!r}.", hint="Give a file, a folder, a git repository or a web address.")
+            if source.accepts(origin.located):
+                return source.documents(origin.located)
+        raise DocumentError(
+            f"No source reads {origin.source!r}.", hint="Give a file, a folder, a git repository or a web address."
+        )
 
-    def _collect(  # noqa: PLR0913 - one walk, shared by add and sync
+    def _collect(
         self,
         change: Change,
         documents: Sequence[SourceDocument],
-        known: dict[str, DocumentRow],
-        source: str,
-        folder: str,
-        readers: Sequence[str] | None,
+        known: Mapping[str, DocumentRow],
+        origin: _Origin,
     ) -> set[str]:
         """Read the documents into the change; return every address that is there."""
         seen: set[str] = set()
-        located = _located(source, folder)
         taken = {wanted.address for wanted in change.wanted}
-        for number, (place, document) in enumerate(_each(documents), start=1):
-            address = source.rstrip("/") + place.removeprefix(located) if place.startswith(located) else place
+        for place, document in _each(documents):
+            address = origin.shown(place)
             seen.add(address)
             if self._listener:
                 self._listener("Reading", 1, len(documents))
             if isinstance(document, UnreadableError):
                 change.outcomes.append(Outcome(address, "failed", document.text))
-            elif place != located and not is_document(place, self._parsers):
+            elif len(address) > MAX_ADDRESS:
+                problem = f"Its address has more than {MAX_ADDRESS} characters."
+                change.outcomes.append(Outcome(f"{address[:80]}…", "failed", problem))
+            elif place != origin.located and not is_document(place, self._parsers):
                 change.outcomes.append(Outcome(address, "skipped", "not a kind of file that is read"))
             elif address not in taken:
-                self._read(change, document, known.get(address), address, (source, folder), readers, alone=number == 1 == len(documents))
+                self._read(change, document, known.get(address), address, origin)
         return seen
 
-    def _read(  # noqa: PLR0913 - one walk, shared by add and sync
-        self,
-        change: Change,
-        document: SourceDocument,
-        row: DocumentRow | None,
-        address: str,
-        origin: tuple[str, str],
-        readers: Sequence[str] | None,
-        *,
-        alone: bool,
+    def _read(
+        self, change: Change, document: SourceDocument, row: DocumentRow | None, address: str, origin: _Origin
     ) -> None:
-        if len(address) > MAX_ADDRESS:
-            change.outcomes.append(Outcome(address[:80] + "…", "failed", f"Its address is over {MAX_ADDRESS} characters."))
-            return
-        digest = sha256(document.data)
-        rights = tuple(readers) if readers is not None else tuple(sorted(document.readers)) or None
-        values = (address, *origin, digest, len(document.data), rights)
-        if row is not None and row.sha256 == digest and row.state == "ready":
-            change.wanted.append(Wanted(*values))
+        given = origin.readers if origin.readers is not None else sorted(document.readers) or None
+        wanted = Wanted(
+            address,
+            origin.source,
+            origin.base,
+            sha256(document.data),
+            len(document.data),
+            readers=None if given is None else tuple(given),
+        )
+        if row is not None and row.sha256 == wanted.data_sha256 and row.state == "ready":
+            change.wanted.append(wanted)
             return
         try:
-            change.wanted.append(Wanted(*values, parsed=parse(document.data, address, self._parsers)))
+            change.wanted.append(replace(wanted, parsed=parse(document.data, address, self._parsers)))
         except EmptyError as error:
-            if alone:
-                raise
-            change.outcomes.append(Outcome(address, "skipped", error.text))
+            change.outcomes.append(Outcome(address, "skipped", str(error)))
         except DocumentError as error:
-            if alone and row is None:
-                raise
-            change.wanted.append(Wanted(*values, error=str(error)))
+            change.wanted.append(replace(wanted, error=str(error)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What an operator named: ``source`` as given, ``base`` the folder that a relative one is meant in."""
+
+    source: str
+    base: str
+    readers: Sequence[str] | None = None
+
+    @property
+    def located(self) -> str:
+        """The source so that it means the same from anywhere: local paths absolute, without resolving links."""
+        if _REMOTE.match(self.source):
+            return self.source
+        return os.path.normpath(os.path.join(self.base, os.path.expanduser(self.source)))  # noqa: PTH111, PTH118
+
+    def shown(self, place: str) -> str:
+        """Return the address of a document: the source as given, joined with the document's path in it."""
+        if place == self.located:
+            return self.source
+        return self.source.rstrip("/") + place.removeprefix(self.located)
 
 
 def add_documents(
-    mentee: Mentee, paths: Sequence[Path | str], department: str, *, readers: Sequence[str] | None = None, actor: str = "mentee"
+    mentee: Mentee,
+    paths: Sequence[Path | str],
+    department: str,
+    *,
+    readers: Sequence[str] | None = None,
+    actor: str = "mentee",
 ) -> Report:
-    """Add documents with progress shown on standard error, as ``mentee documents add`` does; see :meth:`Documents.add`."""
+    """Add documents as ``mentee documents add`` does, with progress on standard error; see :meth:`Documents.add`."""
     from retrieval.progress import shown
 
     with shown(department) as listener:
@@ -207,10 +230,3 @@ def _each(documents: Sequence[SourceDocument]) -> Iterator[tuple[str, SourceDocu
             yield error.address, error
         else:
             yield document.address, document
-
-
-def _located(address: str, folder: str) -> str:
-    """Return an address that means the same from anywhere: local paths become absolute, without resolving links."""
-    if _REMOTE.match(address):
-        return address
-    return os.path.normpath(os.path.join(folder, os.path.expanduser(address)))  # noqa: PTH111, PTH118 - as above

@@ -32,7 +32,9 @@ def pages(department: str) -> tuple[str, ...]:
 def spelled_out(question: Question, glossary: Mapping[str, str]) -> Question | None:
     """Return the question with each abbreviation's meaning beside it in ``search_text``; ``None`` when it has none."""
     text = question.search_text or question.text
-    meanings = [meaning for term, meaning in glossary.items() if _mentions(text, term) and meaning.lower() not in text.lower()]
+    meanings = [
+        meaning for term, meaning in glossary.items() if _mentions(text, term) and meaning.lower() not in text.lower()
+    ]
     return replace(question, search_text=f"{text} ({'; '.join(meanings)})") if meanings else None
 
 

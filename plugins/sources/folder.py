@@ -33,7 +33,9 @@ class FolderSource:
             raise DocumentError(f"There is no file or folder {address}.", hint="Check the path.")
         if not os.access(root, os.R_OK | os.X_OK):
             raise DocumentError(f"The folder {address} may not be read.", hint="Check its permissions.")
-        return Files([(f"{address.rstrip('/')}/{path.relative_to(root).as_posix()}", path) for path in files_below(root)])
+        return Files(
+            [(f"{address.rstrip('/')}/{path.relative_to(root).as_posix()}", path) for path in files_below(root)]
+        )
 
 
 class Files(Sequence[SourceDocument]):
@@ -59,7 +61,9 @@ class Files(Sequence[SourceDocument]):
         try:
             size = path.stat().st_size
             if size > MAX_BYTES:
-                raise UnreadableError(address, f"{address} has {size / 1e6:.0f} MB, more than {MAX_BYTES // 1_000_000} MB.")
+                raise UnreadableError(
+                    address, f"{address} has {size / 1e6:.0f} MB, more than {MAX_BYTES // 1_000_000} MB."
+                )
             return SourceDocument(address, path.read_bytes())
         except OSError as error:
             raise UnreadableError(address, f"{address} cannot be read: {error.strerror}.") from error

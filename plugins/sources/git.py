@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 SECONDS = 300
 _ADDRESS = re.compile(r"git\+|git@|git://|ssh://|.*\.git/?$")
-_ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes", "LC_ALL": "C"}
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "true",
+    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+    "LC_ALL": "C",
+}
 
 
 class GitSource:
@@ -58,4 +63,6 @@ def _run(command: Sequence[str], address: str) -> None:
         raise DocumentError(f"Cloning {address} took longer than {SECONDS} s.") from None
     except subprocess.CalledProcessError as error:
         reason = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise DocumentError(f"{address} cannot be cloned: {reason[0]}", hint="Check the address and this machine's rights.") from None
+        raise DocumentError(
+            f"{address} cannot be cloned: {reason[0]}", hint="Check the address and this machine's rights."
+        ) from None

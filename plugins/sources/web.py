@@ -41,9 +41,13 @@ class WebSource:
                 response.raise_for_status()
                 return [SourceDocument(address, _body(response, address))]
         except httpx2.HTTPStatusError as error:
-            raise DocumentError(f"{address} answered {error.response.status_code}.", hint="Check the address.") from None
+            raise DocumentError(
+                f"{address} answered {error.response.status_code}.", hint="Check the address."
+            ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise DocumentError(f"{address} cannot be fetched: {error}.", hint="Check the address and the network.") from error
+            raise DocumentError(
+                f"{address} cannot be fetched: {error}.", hint="Check the address and the network."
+            ) from error
 
 
 def _body(response: httpx2.Response, address: str) -> bytes:

@@ -29,7 +29,7 @@ class DocxParser:
     """Word documents; headings by their styles, lists and tables kept, hidden and white text removed."""
 
     name = "docx"
-    suffixes = (".docx",)
+    suffixes: tuple[str, ...] = (".docx",)
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Parse, or raise :class:`bot.errors.DocumentError`."""

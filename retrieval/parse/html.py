@@ -1,4 +1,4 @@
-"""HTML to sections. Markdown and DOCX become HTML first, so headings, lists, tables and hidden text are handled once."""
+"""HTML to sections. Markdown and DOCX become HTML first, so headings, lists and hidden text are handled once."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _HIDDEN_STYLE = re.compile(
     r"|(left|top|text-indent)\s*:\s*-\d{3,}",
     re.IGNORECASE,
 )
-_MAX_DEPTH = 400
+_MAX_DEPTH = 200
 
 
 class HtmlParser:
     """Web pages: the main part where the page marks one, without navigation, scripts and hidden elements."""
 
     name = "html"
-    suffixes = (".html", ".htm", ".xhtml")
+    suffixes: tuple[str, ...] = (".html", ".htm", ".xhtml")
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Parse, or raise :class:`bot.errors.DocumentError`."""
@@ -143,7 +143,7 @@ class _Walk:
 
     def _close(self) -> None:
         text = re.sub(r"[ \t]*\n[ \t]*", "\n", "".join(self._parts))
-        text = re.sub(r"(?<=\n)-\n+(?=\S)", "- ", text)
+        text = re.sub(r"\n{2,}(?=- )", "\n", re.sub(r"(?<=\n)-\n+(?=\S)", "- ", text))
         self._done.append(ParsedSection(tuple(heading for _, heading in self._path), text))
         self._parts = []
 

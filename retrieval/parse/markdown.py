@@ -27,7 +27,7 @@ class MarkdownParser:
     """CommonMark with tables. Nunjucks, Jinja and Liquid tags go; what they wrap stays."""
 
     name = "markdown"
-    suffixes = (".md", ".markdown", ".mdx")
+    suffixes: tuple[str, ...] = (".md", ".markdown", ".mdx")
 
     def __init__(self) -> None:
         self._markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

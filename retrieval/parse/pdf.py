@@ -25,7 +25,7 @@ class PdfParser:
     """PDF text by page; the outline's titles are the headings. Invisible, white and tiny text is removed."""
 
     name = "pdf"
-    suffixes = (".pdf",)
+    suffixes: tuple[str, ...] = (".pdf",)
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Parse, or raise :class:`bot.errors.DocumentError`."""
@@ -74,7 +74,7 @@ def _page_text(page: Any) -> tuple[str, list[str]]:
     has_image = any(True for _ in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=4))
     if texts and all(invisible) and has_image:
         return _plain(whole), [SCAN_FLAG]
-    if not any(invisible) and not any(_is_faint(item) for item in texts):
+    if not any(_is_hidden(item.raw) for item in texts):
         text, flags = clean(_plain(whole))
         return text, list(flags)
     shown = "".join(_visible_characters(text_page))
@@ -82,14 +82,18 @@ def _page_text(page: Any) -> tuple[str, list[str]]:
     return text, [*flags, HIDDEN_FLAG]
 
 
-def _is_faint(item: Any) -> bool:
+def _is_hidden(item: Any) -> bool:
+    """Return whether a text object (pdfium's own handle) is invisible, white, transparent or too small to read."""
     import pypdfium2.raw as pdfium
 
-    size = ctypes.c_float()
-    pdfium.FPDFTextObj_GetFontSize(item.raw, size)
-    height = size.value * abs(item.get_matrix().d or item.get_matrix().b)
+    if pdfium.FPDFTextObj_GetTextRenderMode(item) == _INVISIBLE_MODE:
+        return True
+    size, matrix = ctypes.c_float(), pdfium.FS_MATRIX()
+    pdfium.FPDFTextObj_GetFontSize(item, size)
+    pdfium.FPDFPageObj_GetMatrix(item, matrix)
+    height = size.value * max(abs(matrix.b), abs(matrix.d))
     channels = [ctypes.c_uint() for _ in range(4)]
-    pdfium.FPDFPageObj_GetFillColor(item.raw, *channels)
+    pdfium.FPDFPageObj_GetFillColor(item, *channels)
     red, green, blue, alpha = (channel.value for channel in channels)
     return height < _MIN_POINTS or alpha == 0 or min(red, green, blue) >= _WHITE
 
@@ -98,26 +102,17 @@ def _visible_characters(text_page: Any) -> list[str]:
     import pypdfium2.raw as pdfium
 
     shown = []
-    faint: dict[int, bool] = {}
+    known: dict[int, bool] = {}
     for index in range(text_page.count_chars()):
         owner = pdfium.FPDFText_GetTextObject(text_page.raw, index)
         if owner:
-            key = ctypes.addressof(owner.contents)
-            if key not in faint:
-                faint[key] = _owner_hidden(owner)
-            if faint[key]:
+            key = ctypes.cast(owner, ctypes.c_void_p).value or 0
+            if key not in known:
+                known[key] = _is_hidden(owner)
+            if known[key]:
                 continue
         shown.append(chr(pdfium.FPDFText_GetUnicode(text_page.raw, index)))
     return shown
-
-
-def _owner_hidden(owner: Any) -> bool:
-    import pypdfium2
-    import pypdfium2.raw as pdfium
-
-    if pdfium.FPDFTextObj_GetTextRenderMode(owner) == _INVISIBLE_MODE:
-        return True
-    return _is_faint(pypdfium2.PdfObject(owner, pdf=None))
 
 
 def _plain(text: str) -> str:

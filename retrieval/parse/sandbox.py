@@ -46,7 +46,9 @@ def parse_in_child(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise DocumentError(f"{name} could not be read within {seconds} s.", hint="Save it anew, or split it.") from None
+        raise DocumentError(
+            f"{name} could not be read within {seconds} s.", hint="Save it anew, or split it."
+        ) from None
     if done.returncode or len(done.stdout) > _MAX_ANSWER:
         raise DocumentError(f"{name} could not be read: {_cause(done, seconds, memory)}.", hint="Save it anew.")
     answer = json.loads(done.stdout)

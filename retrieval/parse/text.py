@@ -30,7 +30,7 @@ class TextParser:
     """Plain text: paragraphs as they stand, the file's name as the title."""
 
     name = "text"
-    suffixes = (".txt", ".text", ".rst", ".log")
+    suffixes: tuple[str, ...] = (".txt", ".text", ".rst", ".log")
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Parse, or raise :class:`bot.errors.DocumentError`."""
@@ -65,13 +65,11 @@ def clean(text: str) -> tuple[str, tuple[str, ...]]:
 
 def title_from(name: str) -> str:
     """Return a readable title made from a file's name or an address."""
-    stem = PurePosixPath(name.split("?")[0].rstrip("/")).stem
+    stem = PurePosixPath(name.partition("?")[0].rstrip("/")).stem
     return re.sub(r"[-_]+", " ", stem).strip() or name
 
 
-def document(
-    title: str, sections: Sequence[ParsedSection], flags: Sequence[str], name: str
-) -> ParsedDocument:
+def document(title: str, sections: Sequence[ParsedSection], flags: Sequence[str], name: str) -> ParsedDocument:
     """Put a parsed document together, leaving out empty sections.
 
     :raises EmptyError: nothing is left.

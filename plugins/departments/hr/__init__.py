@@ -36,7 +36,7 @@ def register_departments() -> Sequence[DepartmentSpec]:
         DepartmentSpec(
             name=NAME,
             title="HR",
-            instructions="Help with hiring, performance, training and working conditions. Say who decides and which form is needed.",
+            instructions="Help with hiring, performance, training and schedules. Say who decides and which form it needs.",
             glossary=GLOSSARY,
             sources=pages(NAME),
             examples=(

@@ -33,9 +33,9 @@ def due_answer(text: str, today: date, business_days: int) -> DirectAnswer | Non
     if back is None:
         return None
     due = add_business_days(back, business_days)
-    days = "business day" if business_days == 1 else "business days"
+    counted = f"{business_days} business day{'s' if business_days > 1 else ''}"
     said = (
-        f"Your voucher is due by {due:%A}, {due.day} {due:%B %Y}: {business_days} {days} after {back.day} {back:%B %Y} [1]. "
+        f"Your voucher is due by {due:%A}, {due.day} {due:%B %Y}: {counted} after {back.day} {back:%B %Y} [1]. "
         "Weekends are not counted; a federal holiday in between moves it by a day."
     )
     return DirectAnswer(said, (Citation(1, PAGE, "Don't forget about vouchers!", RULE),))
