@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.artifacts import write_atomically
+from bot.artifacts import read_manifest, write_atomically
 from bot.messages import ChatMessage
 from bot.protocols import AdapterRef
 from tuning.metrics import score
@@ -108,11 +108,9 @@ def read_questions(path: Path) -> list[HeldOut]:
 
 def cache_key(job: EvaluateJob, side: Side) -> str:
     """Return what identifies a side's answers: base, adapter, questions and how they were generated."""
-    manifest = Path(job.model) / "manifest.json"
-    adapter = Path(side.path) / "manifest.json" if side.path else None
     parts = [
-        manifest.read_text(encoding="utf-8"),
-        adapter.read_text(encoding="utf-8") if adapter else "",
+        read_manifest(Path(job.model), "model").sha256,
+        read_manifest(Path(side.path), "adapter").sha256 if side.path else "",
         Path(job.questions).read_text(encoding="utf-8"),
         f"{job.max_new_tokens} {job.dtype}",
     ]

@@ -17,6 +17,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+METRIC_NAMES = {
+    "rouge_l": "ROUGE-L",
+    "token_f1": "token F1",
+    "exact_match": "exact match",
+    "grounded_precision": "grounded precision",
+    "length_ratio": "length ratio",
+    "length_error": "length error",
+    "empty": "empty answers",
+    "endless": "endless answers",
+    "private": "private data",
+}
+"""The metrics in the order in which they are shown, and what people call them."""
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 

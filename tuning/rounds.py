@@ -174,6 +174,8 @@ def run_round(round_id: str) -> Carried:
             carried |= run_stage(round_id, stage, carried)
             if "end" in carried:
                 break
+        if carried.get("end") == "finished":  # a refusal ends before its turn to be reported
+            carried |= run_stage(round_id, "report", carried)
         finish_round(round_id, carried)
         return carried
     finally:

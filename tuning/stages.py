@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,8 @@ class Stages:
             return {"end": "failed", "reason": f"{stage}: {error}"}
         except Exception as error:
             log.exception("round_failed", round=self.round_id, stage=stage)
+            # The traceback's frames may hold a half-read cursor, and with it SQLite's lock, until they are collected.
+            traceback.clear_frames(error.__traceback__)
             return {"end": "failed", "reason": f"{stage}: {type(error).__name__}: {error}"}
         return result
 

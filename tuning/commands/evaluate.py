@@ -60,7 +60,7 @@ def evaluate(
 
 
 def _from_file(mentee: Mentee, department: Department, path: Path) -> list[dict[str, Any]]:
-    from tuning.clusters import clusters
+    from tuning.clusters import cluster
     from tuning.prompts import ServedPrompts
 
     rows = read_rows(path, required=("question", "reference"))
@@ -73,16 +73,15 @@ def _from_file(mentee: Mentee, department: Department, path: Path) -> list[dict[
             f"{path} has no row for department {department.name!r}.", hint="Choose another --department."
         )
     prompts = ServedPrompts(mentee, department)
+    clusters = cluster(row.text("question") for row in kept)
     return [
         {
             "id": f"{number:05d}",
             "messages": [asdict(message) for message in prompts.of_text(row.text("question"))],
             "reference": row.text("reference"),
-            "cluster": str(cluster),
+            "cluster": clusters[row.text("question")],
         }
-        for number, (row, cluster) in enumerate(
-            zip(kept, clusters([row.text("question") for row in kept]), strict=True), start=1
-        )
+        for number, row in enumerate(kept, start=1)
     ]
 
 
@@ -169,7 +168,7 @@ def _judge(department: Department, answers: Answers) -> dict[str, Any]:
         "metrics": decision.metrics_json(),
         "n": decision.n,
         "verdict": decision.verdict,
-        "reason": decision.reason.replace("promoted. ", "").replace(": champion stays", ""),
+        "reason": decision.reason.replace("better: promoted.", "better."),
     }
 
 

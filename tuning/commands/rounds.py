@@ -16,6 +16,7 @@ from bot.app import open_mentee
 from bot.commands.output import console, emit_json, json_option, progress_console
 from bot.errors import MenteeError
 from bot.settings import load_settings
+from tuning.metrics import METRIC_NAMES
 from tuning.round_book import UNDER_WAY, RoundBook
 
 if TYPE_CHECKING:
@@ -33,17 +34,6 @@ NAMES = {
     "gate": "Comparing",
     "publish": "Publishing",
     "report": "Writing the report",
-}
-METRICS = {
-    "rouge_l": "ROUGE-L",
-    "token_f1": "token F1",
-    "exact_match": "exact match",
-    "grounded_precision": "grounded precision",
-    "length_ratio": "length ratio",
-    "length_error": "length error",
-    "empty": "empty answers",
-    "endless": "endless answers",
-    "private": "private data",
 }
 
 
@@ -179,14 +169,14 @@ def metrics_table(
     table = Table(*names, box=None, header_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
-    for name in sorted(metrics, key=list(METRICS).index):
+    for name in sorted(metrics, key=list(METRIC_NAMES).index):
         row = metrics[name]
         low, high = row["interval"]
         cells = [f"{row['champion']:.3f}"]
         if paired:
             cells += [f"{row['challenger']:.3f}", f"{row['difference']:+.3f}"]
         sign = "+" if paired else ""
-        table.add_row(METRICS[name], *cells, f"\\[{low:{sign}.3f}, {high:{sign}.3f}]")
+        table.add_row(METRIC_NAMES[name], *cells, f"\\[{low:{sign}.3f}, {high:{sign}.3f}]")
     return table
 
 

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from sqlalchemy import select
+
+from bot.hookspecs import hookimpl
+from bot.store.models import ChampionRow, DatasetRowRow, HeldOutRow, RoundRow
+from bot.votes_file import import_votes
+from tuning.round_book import RoundBook
+from tuning.rounds import RoundWorker
+from tuning.registry import Registry
+
+WORDS = "order refund parcel invoice ticket laptop badge travel hotel visa payroll leave pension bonus desk".split()
+
+
+class Listener:
+    def __init__(self):
+        self.metrics, self.finished = [], []
+
+    @hookimpl
+    def on_round_metric(self, round_id, name, step, value):
+        self.metrics.append((round_id, name, step, value))
+
+    @hookimpl
+    def on_round_finished(self, event):
+        self.finished.append(event)
+
+
+def votes(count, seed=0):
+    """Corrections by an agent and agreed thumbs of many employees, on questions that share no cluster."""
+    rng = random.Random(seed)
+    rows = []
+    for n in range(count):
+        subject = " ".join(rng.sample(WORDS, 4))
+        question = f"{subject} {rng.randrange(10**6):x}?"
+        row = {"question": question, "answer": "No idea.", "department": "support", "vote": "down", "user": "kim"}
+        if n % 3:
+            rows.append({**row, "role": "agent", "correction": f"Open {subject}."})
+        else:
+            for user in range(2):
+                rows.append({**row, "answer": f"See {subject}.", "vote": "up", "user": f"u{(2 * n + user) % 23}"})
+    return rows
+
+
+@pytest.fixture
+def home(make_home, tiny_model, tmp_path):
+    listener = Listener()
+    settings = {
+        "model": {"name": tiny_model.name, "max_new_tokens": 12, "dtype": "float32", "threads": 1},
+        "tuning": {"min_examples": 20, "min_questions": 8, "epochs": 1, "lora_rank": 2, "person_share": 0.2},
+    }
+    mentee = make_home(
+        departments=("support",),
+        settings=settings,
+        secrets={"MODELS_DIR": str(tiny_model.parent)},
+        extra_plugins={"listener": listener},
+    )
+    mentee.listener = listener
+    mentee.import_rows = lambda rows: import_rows(mentee, rows, tmp_path)
+    return mentee
+
+
+def import_rows(mentee, rows, folder):
+    path = folder / "votes.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return import_votes(mentee, path)
+
+
+def run_round(mentee, round_id=None):
+    """Work on rounds in this process until the round has ended, as ``mentee round start --wait`` does."""
+    book = RoundBook(mentee)
+    round_id = round_id or book.start("support", actor="test").id
+    worker = RoundWorker(mentee, schedule=False)
+    worker.launch()
+    try:
+        wait_until(lambda: book.get(round_id).state not in ("queued", "running"), seconds=240)
+    finally:
+        worker.shut_down()
+    return book.get(round_id)
+
+
+def wait_until(condition, seconds):
+    import time
+
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "timed out"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_round_goes_from_votes_to_a_verdict_with_its_report(home):
+    home.import_rows(votes(60))
+    row = run_round(home)
+    assert (row.state, row.interruptions) == ("finished", 0), row.reason
+    assert row.verdict in ("better", "not_worse", "inconclusive", "worse", "refused")
+    assert row.device.startswith(("cpu", "cuda"))
+    assert {"rouge_l", "token_f1", "empty", "endless", "length_ratio", "private"} <= set(row.metrics)
+    registry = Registry(home)
+    assert [adapter.version for adapter in registry.versions("support")] == ["support-1"]
+    assert registry.champion("support") == ("support-1" if row.verdict == "better" else None)
+    folder = home.settings.artifacts_dir / "rounds" / row.id
+    assert row.reason.split("(")[0] in (folder / "report.html").read_text(encoding="utf-8")
+    seen = registry.provenance("support", "support-1")
+    assert seen["rows"] > 20
+    assert seen["people"] > 5
+    with home.store.read() as session:
+        held = set(session.scalars(select(HeldOutRow.answer_id)))
+        trained = set(session.scalars(select(DatasetRowRow.answer_id).where(DatasetRowRow.dataset == row.dataset)))
+    assert held
+    assert not held & trained
+    assert {name for _, name, _, _ in home.listener.metrics} >= {"sft.loss", "evaluate.steps"}
+    (event,) = home.listener.finished
+    assert (event.round_id, event.verdict, event.adapter) == (row.id, row.verdict, "support-1")
+    assert "import:kim" in event.voters
+
+
+def test_too_little_data_is_refused_quickly_and_honestly(home):
+    home.import_rows(votes(6))
+    row = run_round(home)
+    assert (row.state, row.verdict, row.adapter) == ("finished", "refused", None)
+    assert "20 are needed" in row.reason
+    assert (home.settings.artifacts_dir / "rounds" / row.id / "report.html").is_file()
+    assert home.listener.finished[0].verdict == "refused"
+
+
+def test_a_missing_model_fails_the_round_with_what_to_do(home):
+    home.import_rows(votes(60))
+    home.settings.models_dir.joinpath(home.settings.model.name)
+    object.__setattr__(home.settings, "models_dir", home.settings.home / "nowhere")
+    row = run_round(home)
+    assert row.state == "failed"
+    assert "mentee model fetch" in row.reason
+    with home.store.read() as session:
+        assert session.scalars(select(ChampionRow)).all() == []
+        assert session.scalars(select(RoundRow.verdict)).all() == [None]
