@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from bot.commands import ask, db, departments, doctor, init, model, plugins, ser
 from bot.commands.output import show_error
 from bot.errors import MenteeError
 from bot.hooks import Plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class _EveryPluginOn:
@@ -53,14 +56,23 @@ def command_line(*, discover: bool = True) -> tuple[click.Group, Plugins]:
     return cli, loaded
 
 
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    loaded = Plugins(_EveryPluginOn())  # type: ignore[arg-type] # the three methods that registration needs
+    list(loaded.call("register_commands", cli=cli))
+    try:
+        cli(arguments, prog_name="mentee")
+    except MenteeError as error:
+        show_error(error)
+        return error.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        loaded.close()
+    return 0
+
+
 def main() -> None:
     """Run the command line and exit."""
     logs.configure()
-    _, loaded = command_line()
-    try:
-        cli()
-    except MenteeError as error:
-        show_error(error)
-        sys.exit(error.exit_code)
-    finally:
-        loaded.close()
+    sys.exit(run(sys.argv[1:]))
