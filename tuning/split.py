@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MOST_HELD_OUT = 200
 """Held-out questions beyond which evaluation takes longer and hardly sees more (a paired test at 200 sees 8 points)."""
 
+LARGEST_PART = 10
+"""No cluster is more than one part in so many of the held-out questions, as long as there are others."""
+
 
 def within_shares(rows: Sequence[Evidence], share: float) -> list[Evidence]:
     """Return the rows left when no employee may stand for more than ``share`` of them.
@@ -43,8 +46,9 @@ def choose_held_out(  # noqa: PLR0913 - the numbers of the rule
 ) -> set[str]:
     """Return the clusters to freeze as held out, whole ones only.
 
-    Clusters come in the order of their hash; one that would overshoot is passed over, so a large group of near-equal
-    questions is trained on, not tested with. If nothing else fits, the smallest ones are taken.
+    Clusters come in the order of their hash. One that would be more than a tenth of the held-out questions is passed
+    over: a large group of near-equal questions would decide the comparison alone, and is better trained on. If too few
+    fit, the smallest of the others are taken. Never more than half of the questions go.
 
     :param questions: the cluster of each question that is not near a frozen one.
     :param answered: questions with a right answer to compare with.
@@ -56,11 +60,11 @@ def choose_held_out(  # noqa: PLR0913 - the numbers of the rule
     usable = sorted({questions[text] for text in answered}, key=_hash)
     total = len(questions) + frozen
     wanted = max(round(share * total), min(least, total - least_rows))
-    target = min(wanted, MOST_HELD_OUT) - frozen
+    target = min(min(wanted, MOST_HELD_OUT) - frozen, len(questions) // 2)
     chosen: set[str] = set()
     held = 0
     for name in usable:
-        if held + sizes[name] <= target:
+        if sizes[name] <= max(2, target // LARGEST_PART) and held + sizes[name] <= target:
             chosen.add(name)
             held += sizes[name]
     for name in sorted(set(usable) - chosen, key=lambda name: (sizes[name], _hash(name))):
