@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 MIN_PASSWORD = 8
 MAX_PASSWORD = 256
 _HASHER = PasswordHasher()
-_NOBODYS_HASH = _HASHER.hash("nobody signs in with this")
-"""Checked for unknown names, so that the time of a refusal does not tell which names exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class People:
             row = session.get(PersonRow, account_id(name))
         stored = row.password_hash if row is not None else None
         try:
-            _HASHER.verify(stored or _NOBODYS_HASH, password[:MAX_PASSWORD])
+            _HASHER.verify(stored or _nobodys_hash(), password[:MAX_PASSWORD])
         except (VerificationError, InvalidHashError):
             return None
         if row is None or stored is None:
@@ -117,6 +116,12 @@ class People:
 def account_id(name: str) -> str:
     """Return the id of the person who signs in on the web as ``name``; an id with a channel stays as it is."""
     return name if ":" in name else f"web:{name.strip().lower()}"
+
+
+@functools.cache
+def _nobodys_hash() -> str:
+    """Return what is checked for unknown names, so that the time of a refusal does not tell which names exist."""
+    return _HASHER.hash("nobody signs in with this")
 
 
 def _hash(password: str) -> str:

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.applications import Starlette
 
-from bot.errors import BusyError, MenteeError, SettingsError, SignInRequiredError
+from bot.errors import BusyError, MenteeError, NotFoundError, SettingsError, SignInRequiredError
 from bot.metrics import exposition
 from bot.middleware.body_limit import BodyLimit
 from bot.middleware.cross_site import CrossSiteRefusal
@@ -21,11 +21,12 @@ from bot.middleware.hosts import LOOPBACK, HostRefusal
 from bot.runtime import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from bot.app import Mentee
+    from bot.protocols import WebRoutes
     from bot.settings import WebSettings
 
 MAX_BODY_BYTES = 1_000_000
@@ -93,16 +94,31 @@ def _add_health(app: FastAPI, mentee: Mentee, runtime: Runtime) -> None:
         return Response(body, media_type=media_type)
 
 
+class Prefixes:
+    """Gives each request to the application with the longest prefix that fits, an exact one included.
+
+    Starlette's own ``Mount`` leaves out the prefix itself, which is where Slack posts to.
+    """
+
+    def __init__(self, routes: Iterable[WebRoutes]) -> None:
+        self._routes = sorted(routes, key=lambda each: len(each.prefix), reverse=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or answer 404."""
+        path = scope["path"]
+        for each in self._routes:
+            if path == each.prefix or path.startswith(f"{each.prefix}/"):
+                await each.app({**scope, "root_path": scope.get("root_path", "") + each.prefix}, receive, send)
+                return
+        raise NotFoundError(f"There is nothing at {path[:100]}.")
+
+
 def _mount_plugins(app: FastAPI, mentee: Mentee) -> None:
-    brought = [
-        (plugin, routes)
-        for plugin, found in mentee.plugins.values("register_routes", mentee=mentee)
-        for routes in found
-    ]
-    for plugin, routes in sorted(brought, key=lambda pair: len(pair[1].prefix), reverse=True):
+    brought = [routes for _, found in mentee.plugins.values("register_routes", mentee=mentee) for routes in found]
+    for routes in brought:
         if isinstance(routes.app, Starlette):
             routes.app.add_exception_handler(MenteeError, show_error)
-        app.mount(routes.prefix, routes.app, name=plugin)
+    app.mount("", Prefixes(brought), name="plugins")
 
 
 def _wall(app: ASGIApp, web: WebSettings) -> ASGIApp:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from bot.app import open_mentee
 from bot.commands.output import console, emit_json, json_option
 from bot.messages import Role
 from bot.people import People
 from bot.settings import load_settings
+from bot.store import Store, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,11 +82,12 @@ def remove(name: str) -> None:
 
 @contextmanager
 def _people() -> Iterator[People]:
-    mentee = open_mentee(load_settings())
+    store = Store(load_settings().database_url)
+    migrate.check(store)
     try:
-        yield People(mentee.store)
+        yield People(store)
     finally:
-        mentee.close()
+        store.close()
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -33,7 +33,7 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "0")
         if not declared.isdecimal() or int(declared) > self.limit:
-            await self._refuse(send)
+            await self._refuse(receive, send)
             return
         await self._count(scope, receive, send)
 
@@ -62,7 +62,7 @@ class BodyLimit:
             pass
         finally:
             if over and not started:
-                await self._refuse(send)
+                await self._refuse(receive, send)
 
-    async def _refuse(self, send: Send) -> None:
-        await refuse(send, 413, f"The request is over {self.limit:,} bytes.", "Send less at once.")
+    async def _refuse(self, receive: Receive, send: Send) -> None:
+        await refuse(receive, send, 413, f"The request is over {self.limit:,} bytes.", "Send less at once.")

@@ -44,24 +44,23 @@ class CrossSiteRefusal:
             await receive()
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         else:
-            await refuse(send, 403, "The request came from another site.", "Open Mentee in its own tab and try again.")
+            await refuse(
+                receive, send, 403, "The request came from another site.", "Open Mentee in its own tab and try again."
+            )
 
     def _allowed(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         if headers.get("authorization", "").lower().startswith("bearer ") and "cookie" not in headers:
             return True
-        site = headers.get("sec-fetch-site")
-        if site is not None and site in OWN:
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site is not None and (site in OWN or _is_navigation(scope, headers)):
             return True
-        if site is not None and _is_navigation(scope, headers):
-            return True
-        origin = headers.get("origin")
-        if site is None and origin is None:
-            return True
-        host = _host_of(origin or "")
+        if origin is None:
+            return site is None
+        host = _host_of(origin)
         if host is None:
             return False
-        own = _host_of(f"{urlsplit(origin or '').scheme}://{headers.get('host', '')}")
+        own = _host_of(f"{urlsplit(origin).scheme}://{headers.get('host', '')}")
         return host in self.trusted or (site is None and host == own)
 
 

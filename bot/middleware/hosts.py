@@ -36,7 +36,7 @@ class HostRefusal:
             await self.app(scope, receive, send)
         else:
             names = ", ".join(sorted(self.allowed))
-            await refuse(send, 421, "This demo answers to its own names only.", f"Use one of: {names}.")
+            await refuse(receive, send, 421, "This demo answers to its own names only.", f"Use one of: {names}.")
 
 
 def _name(host: str) -> str | None:

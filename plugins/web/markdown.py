@@ -34,7 +34,7 @@ def render(text: str) -> str:
     return nh3.clean(
         rendered,
         tags=TAGS,
-        attributes={"a": {"href", "target"}, "ol": {"start"}},
+        attributes={"*": set(), "a": {"href", "target"}, "ol": {"start"}},
         url_schemes=SCHEMES,
         link_rel="noopener noreferrer nofollow",
     )

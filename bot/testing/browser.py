@@ -1,0 +1,93 @@
+"""A headless Chromium for tests: the ``browser_page`` fixture opens pages and keeps an account of what they did."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Dialog, Page, Request
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+
+@dataclass(slots=True)
+class Opened:
+    """An open page: the addresses it asked for, the dialogs it showed and what went wrong in it.
+
+    ``blocked`` are addresses that the page's policy refused before anything was sent; they are not in ``requests``.
+    """
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def hosts(self) -> set[str]:
+        """The hosts (with ports) of all requests; ``data:`` addresses have none."""
+        return {urlsplit(address).netloc for address in self.requests} - {""}
+
+
+class BrowserPage(Protocol):
+    """What the ``browser_page`` fixture is."""
+
+    def __call__(self, url: str, *, width: int = 1280, height: int = 800) -> Opened:
+        """Open an address in a browser context of its own; returns when the chat page, if it is one, is ready."""
+
+
+@pytest.fixture(scope="module")
+def _browser() -> Iterator[Browser]:
+    # Not for the whole session: Playwright's own event loop would be in the way of other modules' async tests.
+    from playwright.sync_api import sync_playwright
+
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: install the package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(SWITCHES))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(_browser: Browser) -> Iterator[BrowserPage]:
+    """Return a function that opens pages; see :class:`BrowserPage`."""
+    contexts = []
+
+    def open_page(url: str, *, width: int = 1280, height: int = 800) -> Opened:
+        context = _browser.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        opened = Opened(context.new_page())
+        page = opened.page
+        context.on("request", lambda request: opened.requests.append(request.url))
+        context.on("requestfailed", lambda request: _sort_out(opened, request))
+        page.on("dialog", lambda dialog: _dismiss(opened, dialog))
+        page.on("pageerror", lambda error: opened.problems.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector("body.chat[data-ready], body:not(.chat)")
+        return opened
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def _sort_out(opened: Opened, request: Request) -> None:
+    if request.failure == "csp":
+        opened.requests.remove(request.url)
+        opened.blocked.append(request.url)
+
+
+def _dismiss(opened: Opened, dialog: Dialog) -> None:
+    opened.dialogs.append(dialog.message)
+    dialog.dismiss()

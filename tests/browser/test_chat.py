@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import pytest
+
+from bot.store.models import CorrectionRow, QuestionRow, VoteRow
+
+pytestmark = pytest.mark.timeout(90)
+QUESTION = "Which states exempt hotels from tax?"
+
+
+def ask(page, text=QUESTION):
+    page.fill("#question", text)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".answer:last-of-type[aria-busy=false]")
+
+
+def rows(home, table):
+    with home.mentee.store.read() as session:
+        return session.query(table).all()
+
+
+def test_ask_cite_vote_correct_and_reload(web, browser_page):
+    opened = browser_page(web.url)
+    page = opened.page
+    ask(page)
+    assert "12 states" in page.inner_text(".answer .text")
+    assert page.inner_text(".answer .text strong") == "12 states"
+
+    page.click(".answer .cite")
+    assert page.inner_text("#source-heading") == "Taxes"
+    assert "Show the form at the desk" in page.inner_text("#source-text")
+    assert "travel/lodging.md" in page.inner_text("#source-document")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#source")
+
+    page.click("button[aria-label='Bad answer']")
+    page.click(".feedback .chip:has-text('out of date')")
+    page.fill(".feedback textarea", "since May")
+    page.click(".feedback .primary")
+    page.wait_for_selector(".thanks")
+    (vote,) = rows(web, VoteRow)
+    assert (vote.value, vote.reason, vote.comment) == ("down", "outdated", "since May")
+
+    page.click(".actions button:has-text('Correct')")
+    page.fill(".feedback textarea", "Eleven states.")
+    page.click(".feedback .primary")
+    page.wait_for_selector(".thanks:has-text('From now on')")
+    assert [row.text for row in rows(web, CorrectionRow)] == ["Eleven states."]
+
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    assert page.inner_text(".question") == QUESTION
+    assert page.get_attribute("button[aria-label='Bad answer']", "aria-pressed") == "true"
+
+    ask(page)
+    assert page.is_visible(".mark.curated:has-text('Curated answer by a colleague')")
+    assert "Eleven states." in page.locator(".answer > .text").last.inner_text()
+    assert opened.problems == []
+
+
+def test_a_question_under_way_survives_a_reload(make_web, serve_home, browser_page, web_engine):
+    web_engine.delay = 0.15
+    home = serve_home(make_web())
+    page = browser_page(home.url).page
+    page.fill("#question", QUESTION)
+    with page.expect_response("**/events"):
+        page.keyboard.press("Enter")
+    page.wait_for_selector(".answer[aria-busy=true]")
+    page.reload()
+    page.wait_for_selector(".answer[aria-busy=false]")
+    assert page.locator(".question").count() == 1
+    assert len(rows(home, QuestionRow)) == 1
+
+
+def test_a_question_without_an_answer_looks_different(web, browser_page):
+    page = browser_page(web.url).page
+    page.select_option("#department", "it")
+    ask(page, "What is the airspeed of an unladen swallow?")
+    assert page.is_visible(".answer.unknown .mark.nearest:has-text('Closest I found')")
+    assert page.inner_text(".sources h3") == "Nearest pages"
+
+
+@pytest.mark.parametrize("path", ["", "/console/"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(web, browser_page, path):
+    opened = browser_page(web.url, width=360, height=740)
+    page = opened.page
+    page.goto(web.url + path)
+    if not path:
+        page.wait_for_selector("body[data-ready]")
+        ask(page)
+        page.click("button[aria-label='Bad answer']")
+        page.click(".sourcecard")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_the_menu_of_a_phone_opens_an_earlier_conversation(web, browser_page):
+    page = browser_page(web.url, width=360, height=740).page
+    ask(page)
+    page.click("#new-narrow")
+    assert page.is_visible("#welcome")
+    page.click("#sidebar-open")
+    page.click(f".conversation:has-text('{QUESTION}')")
+    page.wait_for_selector(".answer")
+    assert page.get_attribute("#sidebar-open", "aria-expanded") == "false"
+
+
+def test_everything_can_be_done_by_keyboard(web, browser_page):
+    page = browser_page(web.url).page
+    page.focus("#question")
+    page.keyboard.type(QUESTION)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".answer[aria-busy=false]")
+    page.focus(".answer .cite")
+    page.keyboard.press("Enter")
+    assert page.is_visible("#source")
+    page.keyboard.press("Escape")
+    page.focus("button[aria-label='Good answer']")
+    page.keyboard.press("Space")
+    page.wait_for_selector(".thanks")
+    assert page.get_attribute("button[aria-label='Good answer']", "aria-pressed") == "true"
+
+
+def test_an_example_is_asked_by_one_click(web, browser_page):
+    page = browser_page(web.url).page
+    page.select_option("#department", "travel")
+    assert page.locator("#examples .chip").count() == 2
+    page.click(f"#examples .chip:has-text('{QUESTION}')")
+    page.wait_for_selector(".answer[aria-busy=false]")
+
+
+def test_every_control_has_a_name(web, browser_page):
+    page = browser_page(web.url).page
+    ask(page)
+    page.click("button[aria-label='Bad answer']")
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea")].filter((node) =>
+             !(node.textContent.trim() || node.ariaLabel || node.labels?.length || node.type === "hidden"))
+             .map((node) => node.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+def test_the_page_says_that_it_is_starting(make_web, serve_home, browser_page, web_engine):
+    import asyncio
+    import threading
+
+    release = threading.Event()
+
+    async def slow_start():
+        await asyncio.to_thread(release.wait)
+
+    web_engine.start = slow_start
+    page = browser_page(serve_home(make_web(), ready=False).url).page
+    try:
+        page.wait_for_selector("#notice:has-text('Mentee is starting')")
+        page.fill("#question", QUESTION)
+        page.keyboard.press("Enter")
+    finally:
+        release.set()
+    page.wait_for_selector(".answer[aria-busy=false]")
+    page.wait_for_selector("#notice", state="hidden")
+
+
+def test_a_person_signs_in_and_out(make_web, serve_home, browser_page):
+    from bot.messages import Role
+    from bot.people import People
+
+    home = serve_home(make_web({"web": {"sign_in": "password"}}))
+    People(home.mentee.store).add("ada", role=Role.EMPLOYEE, password="correct horse battery", actor="test")
+    page = browser_page(home.url).page
+    page.fill("[name=name]", "ada")
+    page.fill("[name=password]", "wrong password")
+    page.click("button")
+    assert page.is_visible(".problem:has-text('do not match')")
+    page.fill("[name=password]", "correct horse battery")
+    page.click("button")
+    page.wait_for_selector("body[data-ready]")
+    assert page.locator("a[href='/console']").count() == 0
+    page.click("text=Sign out")
+    page.wait_for_selector("h1:has-text('Sign in to Mentee')")
+
+
+def test_an_operator_switches_and_configures_a_plugin(web, browser_page):
+    page = browser_page(web.url).page
+    page.goto(f"{web.url}/console/?department=travel")
+    page.click("button[role=switch][aria-label=metrics]")
+    page.wait_for_selector("button[role=switch][aria-label=metrics][aria-checked=false]")
+    assert not web.mentee.plugins.states.enabled("metrics", "travel")
+    assert web.mentee.plugins.states.enabled("metrics", "it")
+    assert page.is_visible("#changes :text('plugin.disable')")
+
+
+def test_nothing_is_loaded_from_other_hosts(web, browser_page):
+    opened = browser_page(web.url)
+    ask(opened.page)
+    opened.page.goto(f"{web.url}/console/")
+    assert opened.hosts == {web.url.removeprefix("http://")}

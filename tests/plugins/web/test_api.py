@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from bot.errors import BusyError
+from bot.messages import DepartmentSpec, Person, Role
+from bot.people import People
+from bot.store.models import AnswerRow, CorrectionRow, CuratedAnswerRow, InboxRow, VoteEventRow, VoteRow
+from bot.testing.web import TRAVEL, answer, ask, events
+
+QUESTION = "Which states exempt hotels from tax?"
+PASSWORD = "correct horse battery"
+
+
+def rows(home, table):
+    with home.mentee.store.read() as session:
+        return session.query(table).all()
+
+
+def test_a_question_is_committed_before_it_is_accepted_and_streamed_to_its_answer(web, visit):
+    client = visit(web)
+    accepted = ask(client, QUESTION)
+    assert accepted.status_code == 202
+    assert len(rows(web, InboxRow)) == 1
+    found = events(client, accepted.json()["events"])
+    names = [name for name, _ in found]
+    assert names[-1] == "done"
+    assert {"status", "text"} <= set(names[:-1])
+    given = found[-1][1]
+    assert (given["known"], given["department"], given["department_title"]) == (True, "travel", "Travel")
+    assert "<strong>12 states</strong>" in given["html"]
+    (citation,) = given["citations"]
+    assert citation["document"] == "travel/lodging.md"
+    assert set(citation) == {"n", "document", "heading", "text"}
+    assert "provenance" not in given
+
+
+def test_the_same_key_is_the_same_question(web, visit):
+    client = visit(web)
+    first, second = ask(client, QUESTION), ask(client, QUESTION)
+    assert first.json() == second.json()
+    assert len(rows(web, InboxRow)) == 1
+    events(client, first.json()["events"])
+    assert ask(client, QUESTION).json() == first.json()
+    assert len(rows(web, AnswerRow)) == 1
+
+
+def test_a_question_of_another_process_is_found_in_the_database(web, visit):
+    client = visit(web)
+    path = ask(client, QUESTION).json()["events"]
+    given = events(client, path)[-1]
+    web.mentee.streams._streams.clear()
+    assert events(client, path) == [given]
+
+
+def test_an_error_of_the_engine_is_told_to_the_asker(web, visit, web_engine):
+    web_engine.say(BusyError("The engine is full.", retry_after=0.1))
+    assert answer(visit(web), QUESTION)["known"] is True
+
+
+def test_a_refused_question_ends_with_the_reason(web, visit):
+    client = visit(web)
+    path = ask(client, QUESTION, department="it").json()["events"]
+    web.mentee.departments.configure("it", {"open": "false"}, actor="test")
+    name, data = events(client, path)[-1]
+    assert name in ("failed", "done")
+    assert data["text"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"text": "x" * 4_001}, 413),
+        ({"text": "  "}, 400),
+        ({"department": "nowhere"}, 404),
+        ({"key": "x"}, 422),
+        ({"conversation": "../../etc"}, 422),
+        ({"more": 1}, 422),
+    ],
+)
+def test_unusable_questions_are_refused_and_nothing_is_written(web, visit, body, status):
+    asked = {"text": QUESTION, **body}
+    assert ask(visit(web), asked.pop("text"), **asked).status_code == status
+    assert rows(web, InboxRow) == []
+
+
+def test_a_closed_department_is_refused_and_not_listed(make_web, serve_home, visit):
+    closed = DepartmentSpec("board", "Board", open=False, examples=("Who is paid what?",))
+    home = serve_home(make_web({"web": {"sign_in": "password"}}, departments=(TRAVEL, closed)))
+    People(home.mentee.store).add("ada", role=Role.EMPLOYEE, password=PASSWORD, actor="test")
+    client = visit(home, first_page=False)
+    client.post("/sign-in", data={"name": "ada", "password": PASSWORD})
+    assert [found["name"] for found in client.get("/api/departments").json()] == ["travel"]
+    assert ask(client, QUESTION, department="board").status_code == 403
+    home.mentee.departments.set_member("board", "user:web:ada", member=True, actor="test")
+    assert len(client.get("/api/departments").json()) == 2
+    assert ask(client, QUESTION, department="board").status_code == 202
+
+
+def test_too_many_questions_a_minute_are_told_when_to_come_back(make_web, serve_home, visit):
+    client = visit(serve_home(make_web({"limits": {"questions_per_minute": 2}})))
+    statuses = [ask(client, QUESTION, key=f"key-000{number}").status_code for number in range(3)]
+    assert statuses == [202, 202, 429]
+    refused = ask(client, QUESTION, key="key-0009")
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert ask(client, QUESTION, key="key-0001").status_code == 202
+
+
+def test_a_full_inbox_says_busy(make_web, serve_home, visit, web_engine):
+    web_engine.gate.clear()
+    home = serve_home(make_web({"limits": {"queue": 2, "drain_seconds": 0.1}}))
+    client = visit(home)
+    statuses = [ask(client, QUESTION, key=f"key-000{number}").status_code for number in range(3)]
+    assert statuses == [202, 202, 429]
+
+
+def test_only_the_asker_may_watch_vote_or_correct(make_web, serve_home, visit):
+    home = serve_home(make_web({"web": {"sign_in": "password"}}))
+    people = People(home.mentee.store)
+    clients = {}
+    for name in ("ada", "eve"):
+        people.add(name, role=Role.OPERATOR, password=PASSWORD, actor="test")
+        clients[name] = visit(home, first_page=False)
+        clients[name].post("/sign-in", data={"name": name, "password": PASSWORD})
+    path = ask(clients["ada"], QUESTION).json()["events"]
+    given = events(clients["ada"], path)[-1][1]
+    assert clients["eve"].get(path).status_code == 404
+    assert clients["eve"].post(f"/api/answers/{given['id']}/vote", json={"value": "up"}).status_code == 404
+    assert clients["eve"].post(f"/api/answers/{given['id']}/correction", json={"text": "x"}).status_code == 404
+    assert clients["eve"].get("/api/conversations").json() == []
+    assert clients["eve"].get("/api/conversations/conversation-1").json() == []
+    assert rows(home, VoteEventRow) == []
+
+
+def test_votes_are_changed_explained_and_taken_back(web, visit):
+    client = visit(web)
+    path = f"/api/answers/{answer(client, QUESTION)['id']}/vote"
+    for body in ({"value": "up"}, {"value": "down"}, {"value": "down", "reason": "outdated", "comment": "since May"}):
+        assert client.post(path, json=body).status_code == 204
+    (vote,) = rows(web, VoteRow)
+    assert (vote.value, vote.reason, vote.comment, vote.person_id) == ("down", "outdated", "since May", "web:demo")
+    assert client.post(path, json={"value": None}).status_code == 204
+    assert rows(web, VoteRow) == []
+    assert len(rows(web, VoteEventRow)) == 4
+
+
+@pytest.mark.parametrize("body", [{"value": "sideways"}, {"value": "up", "reason": "because"}, {}])
+def test_unusable_votes_are_refused(web, visit, body):
+    client = visit(web)
+    assert client.post(f"/api/answers/{answer(client, QUESTION)['id']}/vote", json=body).status_code == 422
+
+
+def test_a_forged_answer_id_is_refused(web, visit):
+    client = visit(web)
+    assert client.post("/api/answers/a_forged/vote", json={"value": "up"}).status_code == 404
+    assert client.post("/api/answers/a_forged/correction", json={"text": "x"}).status_code == 404
+
+
+def test_a_correction_is_live_at_once_and_shown_as_a_colleagues(web, visit):
+    client = visit(web)
+    given = answer(client, QUESTION)
+    corrected = client.post(f"/api/answers/{given['id']}/correction", json={"text": "Eleven states."})
+    assert corrected.json() == {"live": True}
+    assert (len(rows(web, CorrectionRow)), len(rows(web, CuratedAnswerRow))) == (1, 1)
+    again = answer(client, QUESTION, key="key-0002")
+    assert (again["source"], again["text"]) == ("curated", "Eleven states.")
+
+
+def test_a_conversation_is_listed_and_read_back_with_vote_and_correction(web, visit):
+    client = visit(web)
+    given = answer(client, QUESTION)
+    client.post(f"/api/answers/{given['id']}/correction", json={"text": "Eleven states."})
+    answer(client, "How do I book a train?", key="key-0002")
+    answer(client, "When does a new laptop come?", key="key-0003", conversation="conversation-2")
+    titles = {found["id"]: found["title"] for found in client.get("/api/conversations").json()}
+    assert titles == {"conversation-1": QUESTION, "conversation-2": "When does a new laptop come?"}
+    turns = client.get("/api/conversations/conversation-1").json()
+    assert [turn["question"]["text"] for turn in turns] == [QUESTION, "How do I book a train?"]
+    assert turns[0]["answer"]["correction"] == "Eleven states."
+    assert turns[0]["answer"]["vote"]["value"] == "down"
+
+
+def test_the_turns_before_go_along_with_a_question(web, visit, web_engine):
+    client = visit(web)
+    answer(client, QUESTION)
+    answer(client, "How do I book a train?", key="key-0002")
+    assert QUESTION in str(web_engine.requests[-1].messages)
+
+
+def test_a_question_that_nothing_answers_says_so(web, visit):
+    given = answer(visit(web), "What is the airspeed of an unladen swallow?", department="it")
+    assert given["known"] is False
+    assert given["source"] == "none"
+
+
+def test_the_api_describes_itself(web, visit):
+    schema = visit(web).get("/api/openapi.json").json()
+    assert "/api/questions" in schema["paths"]
+    assert "/api/answers/{answer_id}/vote" in schema["paths"]
+
+
+def test_two_watchers_see_the_same_answer(make_web, serve_home, visit, web_engine):
+    web_engine.delay = 0.02
+    client = visit(serve_home(make_web()))
+    path = ask(client, QUESTION).json()["events"]
+    seen = []
+    watchers = [threading.Thread(target=lambda: seen.append(events(client, path))) for _ in range(2)]
+    for watcher in watchers:
+        watcher.start()
+    for watcher in watchers:
+        watcher.join(10)
+    assert [found[-1][0] for found in seen] == ["done", "done"]
+    assert seen[0][-1][1]["id"] == seen[1][-1][1]["id"]
+
+
+def test_the_role_of_a_person_is_read_at_each_request(web, visit):
+    client = visit(web)
+    assert client.get("/console/").status_code == 200
+    with web.mentee.store.write() as session:
+        from bot.store.models import PersonRow
+
+        session.get_one(PersonRow, "web:demo").role = Role.EMPLOYEE.value
+    assert client.get("/console/").status_code == 403
+    assert web.mentee.departments.person("web:demo") == Person("web:demo", "Demo", Role.EMPLOYEE)
