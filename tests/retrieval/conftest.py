@@ -75,3 +75,16 @@ def make_pdf():
     return make
 
 
+
+
+@pytest.fixture
+def shelf(make_home, tmp_path):
+    """A home with departments travel and it, and a folder ``docs`` to fill: (mentee, documents, folder)."""
+    from retrieval.sync import Documents
+
+    mentee = make_home(departments=("travel", "it"), built_in=("retrieval.plugin", "plugins.sources"))
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "leave.md").write_text("# Leave\n\n## Annual\n\nEmployees earn four hours of annual leave each pay period.\n")
+    (folder / "hotel.md").write_text("# Hotels\n\nBook hotels in Concur below the per diem rate.\n")
+    return mentee, Documents(mentee, actor="test"), folder
