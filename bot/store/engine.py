@@ -2,11 +2,13 @@
 
 SQLite's defaults lose updates silently, so every connection gets WAL, ``synchronous=FULL``, foreign keys and a busy
 timeout, and every writing transaction begins with ``BEGIN IMMEDIATE`` (a deferred one fails with SQLITE_BUSY_SNAPSHOT).
+SQLite waits by polling, up to 0.1 s apart, which starves writers under load; so the writers of one process take turns.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,13 +17,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.errors import SettingsError
+from bot.errors import BusyError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
-BUSY_MS = 10_000
+BUSY_MS = 30_000
+
+_turns: dict[str, threading.RLock] = {}
+"""By SQLite file: held by the thread of this process that writes to it."""
 
 
 class Store:
@@ -32,6 +37,7 @@ class Store:
         self.engine = _create_engine(url)
         self._read = sessionmaker(self.engine, expire_on_commit=False)
         self._write = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
+        self._turn_lock = _turns.setdefault(str(self.engine.url.database), threading.RLock())
 
     @property
     def is_sqlite(self) -> bool:
@@ -46,9 +52,24 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Open a session whose transaction commits at the end of the block, or rolls back if it raises."""
-        with self._write.begin() as session:
+        """Open a session whose transaction commits at the end of the block, or rolls back if it raises.
+
+        :raises BusyError: others kept writing for too long.
+        """
+        with self._turn(), self._write.begin() as session:
             yield session
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._turn_lock.acquire(timeout=BUSY_MS / 1000):
+            raise BusyError("The database is busy with other writes.", retry_after=1)
+        try:
+            yield
+        finally:
+            self._turn_lock.release()
 
     async def run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run blocking store work in a worker thread."""
@@ -59,7 +80,7 @@ class Store:
         try:
             with self.write() as session:
                 session.connection()
-        except OperationalError:
+        except (OperationalError, BusyError):
             return False
         return True
 

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from bot.errors import SettingsError
+from bot.errors import BusyError, SettingsError
 from bot.messages import now
-from bot.store import Store
+from bot.store import Store, engine
 from bot.store.models import (
     AnswerRow,
     AuditRow,
@@ -227,3 +227,25 @@ async def test_run_leaves_the_event_loop_free(store):
 def test_an_address_that_is_none_is_named():
     with pytest.raises(SettingsError, match=r"store\.url"):
         Store("not an address")
+
+
+def test_a_writer_that_waits_too_long_is_told_so(tmp_path, monkeypatch):
+    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    monkeypatch.setattr(engine, "BUSY_MS", 100)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with store.write():
+            held.set()
+            done.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(10)
+    with pytest.raises(BusyError, match="busy"), store.write():
+        pass
+    assert not store.writable()
+    done.set()
+    holder.join()
+    assert store.writable()
+    store.close()
