@@ -1,9 +1,9 @@
 """Prove the loop on real data, on this machine: ``make loop``.
 
-In a fresh home: a support department without documents learns from votes and corrections (``examples/support``), a
-round trains and judges, the better adapter goes live, the champion is compared with itself, and a rollback gives the old
-answers back, byte for byte. Everything goes through ``mentee``; the last line says how long it took. With ``--home FOLDER`` the
-home is kept there, to be looked at (``report.html``) and asked.
+In a fresh home, a support department without documents learns from votes and corrections (``examples/support``): a
+round trains and judges, the better adapter goes live, the champion is compared with itself, and a rollback gives the
+old answers back, byte for byte. Everything goes through ``mentee``; the last line says how long it took. With ``--home
+FOLDER`` the home is kept there, to be looked at (``report.html``) and asked.
 """
 
 from __future__ import annotations

@@ -31,7 +31,9 @@ def main() -> None:
 
 
 def _die_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin: a thread that waits in it aborts the interpreter at its end.
+    while os.read(0, 1024):
+        pass
     os._exit(1)
 
 

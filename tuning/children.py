@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2
 STOP_SECONDS = 10.0
 LOG_LINES = 3
+OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that come from outside; a child that ends by another one (abort, segmentation fault) failed by itself."""
 
 
 class ChildFailedError(MenteeError):
@@ -50,8 +53,8 @@ def run(
 
     :param progress: JSON-lines file the child appends to; each line there is handed to ``on_progress`` once per call.
     :param should_stop: asked five times a second; the child is stopped when it says so.
-    :raises ChildFailedError: it ended with an exit code other than 0.
-    :raises ChildKilledError: a signal killed it.
+    :raises ChildFailedError: it ended with an exit code other than 0, or crashed.
+    :raises ChildKilledError: a signal from outside killed it.
     :raises ChildStoppedError: ``should_stop`` said so.
     """
     log = job.with_suffix(".log")
@@ -74,11 +77,12 @@ def run(
             _end(child)
     for line in lines.new():
         on_progress(line)
-    if child.returncode < 0:
+    if -child.returncode in OUTSIDE:
         raise ChildKilledError(f"{module} was killed by signal {-child.returncode}.", hint=f"Its log: {log}")
-    if child.returncode > 0:
+    if child.returncode:
         said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        raise ChildFailedError(" ".join(said[-LOG_LINES:]) or f"{module} failed.", hint=f"Its log: {log}")
+        crash = f"{module} crashed with signal {-child.returncode}." if child.returncode < 0 else f"{module} failed."
+        raise ChildFailedError(" ".join(said[-LOG_LINES:]) or crash, hint=f"Its log: {log}")
 
 
 class _Tail:

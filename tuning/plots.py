@@ -16,7 +16,7 @@ GREEN = "#1f9d63"
 RED = "#d6455d"
 GREY = "#8a94a3"
 PHASES = {"sft": (BLUE, "supervised"), "kto": ("#8a5cf0", "preference (KTO)")}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mentee",
     "font.family": "sans-serif",

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.errors import MenteeError, NotFoundError
 from bot.messages import new_id, now
 from bot.store.models import AnswerRow, AuditRow, HeldOutRow, RoundMetricRow, RoundRow, VoteRow, WorkerRow
+from tuning.slots import is_gone
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -149,10 +150,9 @@ class RoundBook:
     def worker_alive(self) -> bool:
         """Return whether some process works on the ``gpu`` queue."""
         with self._store.read() as session:
-            workers = session.scalars(
-                select(WorkerRow).where(WorkerRow.heartbeat_at > now() - timedelta(seconds=STALE_SECONDS))
-            )
-            return any(QUEUE in worker.queues for worker in workers)
+            query = select(WorkerRow).where(WorkerRow.heartbeat_at > now() - timedelta(seconds=STALE_SECONDS))
+            workers = [worker.id for worker in session.scalars(query) if QUEUE in worker.queues]
+        return not all(is_gone(self._mentee.settings.home, worker) for worker in workers)
 
     def start_due(self) -> list[str]:
         """Start the rounds that a department's schedule or vote threshold asks for now; return their ids."""

@@ -8,12 +8,10 @@ model: stages that need one run in children (:mod:`tuning.children`).
 
 from __future__ import annotations
 
-import fcntl
-import socket
 import threading
 import time
 from datetime import timedelta
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
@@ -21,11 +19,10 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from bot.messages import now
 from bot.store.models import WorkerRow
 from tuning.round_book import HEARTBEAT_SECONDS, QUEUE, STALE_SECONDS, RoundBook
+from tuning.slots import Slot, is_gone
 from tuning.stages import STAGES, Carried, Stages
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bot.app import Mentee
     from bot.settings import Settings
 
@@ -35,7 +32,6 @@ WORKFLOW_VERSION = "rounds-1"
 SCHEMA = "mentee_rounds"
 TICK_SECONDS = 0.5
 SCHEDULE_SECONDS = 60.0
-SLOTS = 64
 MAX_RECOVERIES = 1_000
 """Interruptions carry no strike, so DBOS's own dead-letter limit is put out of the way."""
 
@@ -55,7 +51,7 @@ class RoundWorker:
         self.book = RoundBook(mentee)
         self._schedule = schedule
         self._stopping = threading.Event()
-        self._slot: _Slot | None = None
+        self._slot: Slot | None = None
         self._thread: threading.Thread | None = None
         self._active = 0
         self._idle = threading.Condition()
@@ -69,7 +65,7 @@ class RoundWorker:
     def launch(self) -> None:
         """Take a slot, launch DBOS (which takes up what this slot left behind) and begin to look for work."""
         global _worker  # noqa: PLW0603 - DBOS calls module-level functions and there is one DBOS per process
-        self._slot = _Slot(self.mentee.settings.home)
+        self._slot = Slot(self.mentee.settings.home)
         _worker = self
         self._beat()
         DBOS(config=dbos_config(self.mentee.settings, self._slot.name))
@@ -145,12 +141,13 @@ class RoundWorker:
     def _take_up_lost(self) -> None:
         """Hand rounds whose worker fell silent back to the queue."""
         for status in DBOS.list_workflows(status="PENDING", load_input=False, load_output=False):
-            executor = status.executor_id
+            executor = status.executor_id or ""
             if executor == self.identity:
                 continue
             with self.mentee.store.read() as session:
                 worker = session.get(WorkerRow, executor)
-            if worker is None or worker.heartbeat_at < now() - timedelta(seconds=STALE_SECONDS):
+            stale = worker is None or worker.heartbeat_at < now() - timedelta(seconds=STALE_SECONDS)
+            if stale or is_gone(self.mentee.settings.home, executor):
                 log.warning("round_taken_up", round=status.workflow_id, lost_worker=executor)
                 DBOS.resume_workflow(status.workflow_id, queue_name=QUEUE)
 
@@ -216,24 +213,3 @@ def dbos_config(settings: Settings, executor: str) -> DBOSConfig:
 def _running_worker() -> RoundWorker:
     assert _worker is not None
     return _worker
-
-
-class _Slot:
-    """A numbered place of this machine in a home, held by a file lock that ends with the process however it ends."""
-
-    def __init__(self, home: Path) -> None:
-        for number in range(SLOTS):
-            file: IO[Any] = (home / f".gpu-worker-{number}.lock").open("a")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.close()
-                continue
-            self._file = file
-            self.name = f"{socket.gethostname()}-gpu-{number}"
-            return
-        raise RuntimeError(f"{SLOTS} workers hold the slots of {home} already.")
-
-    def release(self) -> None:
-        """Let another process have the slot."""
-        self._file.close()

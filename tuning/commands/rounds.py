@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,10 +20,11 @@ from tuning.metrics import METRIC_NAMES
 from tuning.round_book import UNDER_WAY, RoundBook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from bot.app import Mentee
     from bot.store.models import RoundRow
+    from tuning.rounds import RoundWorker
 
 ACTOR = "cli:operator"
 POLL_SECONDS = 0.5
@@ -50,7 +51,8 @@ def start(department: str, *, wait: bool, as_json: bool) -> None:
     """Start a round. Exit code 0 means an honest verdict, whatever it is."""
     with closing(open_mentee(load_settings())) as mentee:
         book = RoundBook(mentee)
-        row = book.start(department, actor=ACTOR)
+        row = _interrupted(book, department) if wait else None
+        row = row or book.start(department, actor=ACTOR)
         if not wait:
             alive = book.worker_alive()
             note = (
@@ -63,8 +65,7 @@ def start(department: str, *, wait: bool, as_json: bool) -> None:
             else:
                 console.print(f"Round [bold]{row.id}[/] is queued. {note}")
             return
-        with _working(mentee, book):
-            row = _watch(book, row.id)
+        row = _watch(mentee, book, row.id)
         result = round_json(mentee, row)
     if row.state in ("failed", "cancelled"):
         raise MenteeError(
@@ -180,40 +181,48 @@ def metrics_table(
     return table
 
 
-@contextmanager
-def _working(mentee: Mentee, book: RoundBook) -> Iterator[None]:
-    """Work on rounds in this process when no other does."""
-    if book.worker_alive():
-        yield
-        return
-    from tuning.rounds import RoundWorker
-
-    worker = RoundWorker(mentee, schedule=False)
-    worker.launch()
-    try:
-        yield
-    finally:
-        worker.shut_down()
+def _interrupted(book: RoundBook, department: str) -> RoundRow | None:
+    """Return the department's round that lost its worker, to be taken up instead of starting another."""
+    row = next((row for row in book.all(department) if row.state in UNDER_WAY), None)
+    if row is None or book.worker_alive():
+        return None
+    progress_console.print(f"Round {row.id} was interrupted and goes on.")
+    return row
 
 
-def _watch(book: RoundBook, round_id: str) -> RoundRow:
-    """Show the round's progress on stderr until it ends."""
+def _watch(mentee: Mentee, book: RoundBook, round_id: str) -> RoundRow:
+    """Show the round's progress on stderr until it ends; work on it in this process when no other does."""
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24),
         TextColumn("{task.fields[numbers]}"), TimeElapsedColumn(),
     )  # fmt: skip
     progress = Progress(*columns, console=progress_console)
     task = progress.add_task("Waiting for a worker", total=None, numbers="")
-    said = ""
-    with Live(progress, console=progress_console, refresh_per_second=4, transient=True):
-        while (row := book.get(round_id)).state in UNDER_WAY:
-            description, done, total, numbers = _state(row, book.metrics(round_id))
-            progress.update(task, description=description, completed=done, total=total, numbers=numbers)
-            if not progress_console.is_terminal and (line := f"{description} {numbers}".strip()) != said:
-                progress_console.print(line)
-                said = line
-            time.sleep(POLL_SECONDS)
+    said, worker = "", None
+    try:
+        with Live(progress, console=progress_console, refresh_per_second=4, transient=True):
+            while (row := book.get(round_id)).state in UNDER_WAY:
+                worker = worker or _work_here(mentee, book)
+                description, done, total, numbers = _state(row, book.metrics(round_id))
+                progress.update(task, description=description, completed=done, total=total, numbers=numbers)
+                if not progress_console.is_terminal and (line := f"{description} {numbers}".strip()) != said:
+                    progress_console.print(line)
+                    said = line
+                time.sleep(POLL_SECONDS)
+    finally:
+        if worker is not None:
+            worker.shut_down()
     return row
+
+
+def _work_here(mentee: Mentee, book: RoundBook) -> RoundWorker | None:
+    if book.worker_alive():
+        return None
+    from tuning.rounds import RoundWorker
+
+    worker = RoundWorker(mentee, schedule=False)
+    worker.launch()
+    return worker
 
 
 def _state(row: RoundRow, metrics: Mapping[str, list[tuple[int, float]]]) -> tuple[str, int, int | None, str]:

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tuning.children import ChildFailedError, ChildKilledError, ChildStoppedError, run
+
+MODULES = {
+    "steps": """
+import json, sys, time
+path = json.load(open(sys.argv[1]))["progress"]
+for step in range(3):
+    open(path, "a").write(json.dumps({"phase": "sft", "step": step}) + "\\n")
+    time.sleep(0.1)
+open(path, "a").write('{"phase": "cut')
+""",
+    "fails": "import sys; print('first'); sys.exit('The loss is no number.')",
+    "refuses": "from bot.errors import MenteeError\nraise MenteeError('No such dataset.', hint='Start again.')",
+    "crashes": "import os; os.abort()",
+    "killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "waits": "import os, sys, time; open(sys.argv[1] + '.pid', 'w').write(str(os.getpid())); time.sleep(60)",
+}
+
+
+@pytest.fixture
+def child(tmp_path, monkeypatch):
+    for name, text in MODULES.items():
+        (tmp_path / f"child_{name}.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    job, progress = tmp_path / "job.json", tmp_path / "progress.jsonl"
+    job.write_text(json.dumps({"progress": str(progress)}))
+    seen = []
+
+    def start(name, **options):
+        run(f"child_{name}", job, progress, on_progress=seen.append, **options)
+
+    start.job, start.progress, start.seen = job, progress, seen
+    return start
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().split()[2] != "Z"
+
+
+def wait_for(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_progress_is_handed_on_line_by_line_and_a_cut_line_waits(child):
+    child("steps")
+    assert [line["step"] for line in child.seen] == [0, 1, 2]
+
+
+def test_lines_of_an_earlier_run_are_not_handed_on_again(child):
+    child.progress.write_text('{"step": "old"}\n')
+    child("steps")
+    assert [line["step"] for line in child.seen] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("fails", "The loss is no number."), ("refuses", "No such dataset."), ("crashes", "signal 6")]
+)
+def test_a_failure_tells_what_the_child_said(child, name, says):
+    with pytest.raises(ChildFailedError, match=says):
+        child(name)
+
+
+def test_a_kill_from_outside_is_told_apart_from_a_failure(child):
+    with pytest.raises(ChildKilledError, match="signal 9"):
+        child("killed")
+
+
+def test_a_child_is_stopped_when_asked(child):
+    pid = child.job.with_name("job.json.pid")
+    with pytest.raises(ChildStoppedError):
+        child("waits", should_stop=pid.exists)
+    wait_for(lambda: not alive(int(pid.read_text())))
+
+
+def test_the_child_dies_with_a_killed_parent(child, tmp_path):
+    script = f"""
+from pathlib import Path
+from tuning.children import run
+run("child_waits", Path({str(child.job)!r}), Path({str(child.progress)!r}), on_progress=print)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", script])
+    pid = child.job.with_name("job.json.pid")
+    wait_for(lambda: pid.exists() and pid.read_text())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_for(lambda: not alive(int(pid.read_text())))
