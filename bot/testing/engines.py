@@ -107,6 +107,14 @@ class ScriptedEngine:
         return self.answer(request) if callable(self.answer) else self.answer
 
 
+def long_answer(paragraphs: int = 20, words: int = 60) -> str:
+    """Return a cited answer of many paragraphs, no sentence twice; set ``model.max_new_tokens`` high enough for it."""
+    return "\n\n".join(
+        f"Paragraph {number} on hotels: {' '.join(f'word-{number}-{index}' for index in range(words))} [1]."
+        for number in range(paragraphs)
+    )
+
+
 @pytest.fixture
 def scripted_engine() -> ScriptedEngine:
     """Return a fresh :class:`ScriptedEngine`."""

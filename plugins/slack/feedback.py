@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bot.errors import MenteeError, NotFoundError
+from bot.errors import BusyError, MenteeError, NotFoundError
 from bot.messages import Correction, Vote
 from plugins.slack import modal, texts
 from plugins.slack.client import SlackRefusedError, call
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from bot.app import Mentee
     from bot.messages import InboxItem
     from plugins.slack.delivery import Poster
+
+JUST_AFTER = timedelta(microseconds=1)
+LAST_WAIT = 3
+WAIT_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +46,7 @@ class Feedback:
         """Record what an item says; feedback on an unknown answer is ignored and logged without its text."""
         try:
             if item.kind == REACTION:
-                await self._reaction(item.payload)
+                await self._reaction(item)
             elif item.kind == VOTE:
                 await self._vote(item.payload)
             else:
@@ -54,11 +58,11 @@ class Feedback:
         answer_id = await self._known(payload["answer_id"], payload["channel"])
         await self._mentee.store.run(self._record, payload, answer_id, payload["value"])
 
-    async def _reaction(self, payload: Mapping[str, Any]) -> None:
-        answer_id = await self._answer_under(payload["channel"], payload["ts"])
+    async def _reaction(self, item: InboxItem) -> None:
+        answer_id = await self._answer_under(item.payload["channel"], item.payload["ts"])
         if answer_id is None:
             raise NotFoundError("The message carries no answer.")
-        await self._mentee.store.run(self._react, payload, answer_id)
+        await self._mentee.store.run(self._react, item, answer_id)
 
     async def _reason(self, payload: Mapping[str, Any]) -> None:
         answer_id = await self._known(payload["answer_id"], payload["channel"])
@@ -91,15 +95,23 @@ class Feedback:
         person = self._mentee.departments.person(_person_id(payload))
         self._mentee.votes.record(Vote(answer_id, person, value, at=_at(payload), **more))
 
-    def _react(self, payload: Mapping[str, Any], answer_id: str) -> None:
-        """Set the vote, or take it back if it is this reaction's; a removed 👍 leaves a later 👎 alone."""
+    def _react(self, item: InboxItem, answer_id: str) -> None:
+        """Set the vote, or take it back if it is this reaction's; a removed 👍 leaves a later 👎 alone.
+
+        Deliveries may be handled in any order, so the withdrawal counts from the vote it withdraws, and waits a little
+        for a vote that is not recorded yet.
+        """
+        payload, person_id = item.payload, _person_id(item.payload)
         value = payload["value"]
         if not payload["removed"]:
             self._record(payload, answer_id, value)
             return
-        current = self._mentee.votes.current(answer_id, _person_id(payload))
+        current = self._mentee.votes.current(answer_id, person_id)
         if current is not None and current.value == value:
-            self._record(payload, answer_id, None)
+            person = self._mentee.departments.person(person_id)
+            self._mentee.votes.record(Vote(answer_id, person, None, at=current.at + JUST_AFTER))
+        elif item.attempts < LAST_WAIT and not self._threads.voted(answer_id, person_id, value):
+            raise BusyError("The reaction is removed before it is recorded.", retry_after=WAIT_SECONDS)
 
     async def _thank(self, payload: Mapping[str, Any], *, live: bool) -> None:
         client = self._client()

@@ -1,4 +1,4 @@
-"""Threads as we know them: from our own tables, because reading them back from Slack is rate limited."""
+"""What we know of threads, from our own tables: reading them back from Slack is rate limited."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from bot.messages import Turn
-from bot.store.models import AnswerRow, InboxRow, OutboxRow, QuestionRow
+from bot.store.models import AnswerRow, InboxRow, OutboxRow, QuestionRow, VoteEventRow
 from plugins.slack.events import NAME, message_key
 
 if TYPE_CHECKING:
@@ -55,6 +55,14 @@ class Threads:
         posted = select(OutboxRow.address).where(OutboxRow.channel == NAME, OutboxRow.answer_id == answer_id)
         with self._store.read() as session:
             return any(address.get("channel") == channel for address in session.scalars(posted))
+
+    def voted(self, answer_id: str, person_id: str, value: str) -> bool:
+        """Return whether the person has ever voted so on the answer."""
+        so = select(VoteEventRow.id).where(
+            VoteEventRow.answer_id == answer_id, VoteEventRow.person_id == person_id, VoteEventRow.value == value
+        )
+        with self._store.read() as session:
+            return session.scalar(so.limit(1)) is not None
 
     def answer_of(self, outbox_id: str) -> str | None:
         """Return the answer that a delivery carried."""

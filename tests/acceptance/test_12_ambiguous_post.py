@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.testing.engines import long_answer
 from bot.testing.slack import drop, hang
 
 
@@ -23,9 +24,7 @@ async def test_a_lost_reply_makes_no_second_post(slack_project, fake_slack):
 
 async def test_a_long_answer_whose_middle_reply_was_lost_is_whole_and_in_order(slack_project, fake_slack):
     project = await slack_project(settings={"model": {"max_new_tokens": 4096}})
-    project.engine.answer = "\n\n".join(
-        f"Paragraph {number} on hotels. " + "word " * 150 + "[1]" for number in range(20)
-    )
+    project.engine.answer = long_answer()
     fake_slack.fail("chat.postMessage", hang(0.1, stored=True))
 
     await fake_slack.mention("Are hotels tax exempt?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.testing.engines import long_answer
 from bot.testing.slack import drop, error, hang, http_error, rate_limited
 
 
@@ -48,9 +49,7 @@ async def test_a_channel_that_threw_us_out_ends_in_a_dead_delivery(slack_project
 
 async def test_a_long_answer_goes_on_where_slack_asked_to_wait(slack_project, fake_slack):
     project = await slack_project(settings={"model": {"max_new_tokens": 4096}})
-    project.engine.answer = "\n\n".join(
-        f"Paragraph {number} on hotels. " + "word " * 150 + "[1]" for number in range(20)
-    )
+    project.engine.answer = long_answer()
     real = fake_slack.web_api.plan.take
     calls = []
 

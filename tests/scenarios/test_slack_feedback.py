@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import select
 
 from bot.messages import Person, Role
 from bot.people import People
 from bot.store.models import CorrectionRow, VoteEventRow, VoteRow
+from bot.testing.engines import long_answer
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 
@@ -111,11 +114,28 @@ async def test_a_removed_thumb_up_leaves_a_later_thumb_down(slack_project, fake_
     assert votes(project) == {"slack:U3": "down"}
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1), (2, 0, 1), (1, 0, 2)])
+async def test_the_order_in_which_deliveries_are_handled_does_not_matter(slack_project, fake_slack, order):
+    from bot.testing.slack import payloads
+
+    project = await slack_project()
+    post = await answered(project, fake_slack)
+    acts = [
+        (payloads.event(payloads.reaction("reaction_added", "+1", post, user="U3")), "events_api"),
+        (payloads.press(post, post.thumbs, post.thumbs["negative_button"]["value"], user="U3"), "interactive"),
+        (payloads.event(payloads.reaction("reaction_removed", "+1", post, user="U3")), "events_api"),
+    ]
+    for index in order:
+        payload, kind = acts[index]
+        await fake_slack.deliver(payload, kind=kind)
+        await asyncio.sleep(0.05)
+    await project.settled()
+    assert votes(project) == {"slack:U3": "down"}
+
+
 async def test_a_reaction_under_the_first_part_of_a_long_answer_counts(slack_project, fake_slack):
     project = await slack_project(settings={"model": {"max_new_tokens": 4096}})
-    project.engine.answer = "\n\n".join(
-        f"Paragraph {number} about hotels. " + "word " * 150 + "[1]" for number in range(20)
-    )
+    project.engine.answer = long_answer()
     project.mentee.departments.configure("travel", {"answers.passages": 1}, actor="test")
     await fake_slack.mention("Are hotels tax exempt?")
     await fake_slack.wait_for_post("C1", count=2)

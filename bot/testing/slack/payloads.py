@@ -15,7 +15,7 @@ _numbers = itertools.count(1)
 
 
 def event(body: dict[str, Any], *, external: bool = False) -> dict[str, Any]:
-    """Wrap an event as the Events API does, under a fresh ``event_id``; ``external``: of a channel shared with others."""
+    """Wrap an event as the Events API does, under a fresh ``event_id``; ``external``: others share the channel."""
     return {
         "token": "not-checked",
         "team_id": TEAM,
@@ -61,7 +61,7 @@ def press(post: Post, element: dict[str, Any], value: str, *, user: str) -> dict
         "channel": {"id": post.channel, "name": "fake"},
         "message": {"type": "message", "user": "U0BOT", "ts": post.ts, "text": "an answer"},
         "response_url": "https://hooks.slack.invalid/actions",
-        "actions": [{**action, "action_ts": f"{time.time():.3f}{number:03d}"}],
+        "actions": [{**action, "action_ts": f"{time.time():.6f}"}],
     }
 
 
