@@ -83,9 +83,10 @@ def test_commands_exist_with_their_options(command):
     root, plugins = command_line(discover=False)
     plugins.close()
     found, arguments = root, command[1:]
+    context = click.Context(root, info_name="mentee", **root.context_settings)
     while isinstance(found, click.Group):
         found, arguments = found.commands[arguments[0]], arguments[1:]
-    found.make_context(command[-1], list(arguments))
+    found.make_context(command[-1], list(arguments), parent=context)
 
 
 def _settings_in(text):

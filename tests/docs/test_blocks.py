@@ -117,7 +117,7 @@ def _check_mentee(words, command):
         if Path(word).suffix in {".jsonl", ".md", ".pdf"}:  # some arguments must name a file that is there
             Path(word).parent.mkdir(parents=True, exist_ok=True)
             Path(word).touch()
-    context = click.Context(command, info_name="mentee")
+    context = click.Context(command, info_name="mentee", **command.context_settings)
     while isinstance(command, click.Group):
         assert words, "a group needs a command"
         assert words[0] in command.commands, f"no such command: {words[0]}"

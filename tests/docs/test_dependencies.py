@@ -39,7 +39,8 @@ def _imported(*folders):
                     modules |= {alias.name.split(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.level == 0:
                     modules.add(node.module.split(".")[0])
-    return modules - set(sys.stdlib_module_names) - {*OURS, "__future__"}
+    beside = {path.stem for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    return modules - set(sys.stdlib_module_names) - beside - {*OURS, "__future__", "benchmarks"}
 
 
 def _distributions(modules):
