@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from bot import fallback
+from bot.messages import Passage
+
+
+def passage(document, text, relevance=0.9):
+    return Passage(f"{document}#0", "d", document, f"{document} › Part", text, relevance, "hr", "g", relevance)
+
+
+def embed(texts):
+    """One axis for each word of a tiny vocabulary."""
+    words = ["leave", "sick", "laptop", "denver"]
+    vectors = np.array([[word in text.lower() for word in words] for text in texts], dtype=np.float32) + 1e-3
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_the_nearest_pages_are_named_once_each():
+    pages = [passage("a.md", "x"), passage("a.md", "y"), passage("b.md", "z")]
+    text = fallback.not_found("HR", pages)
+    assert text.text == "I don't find this in the HR documents. The nearest pages: a.md [1], b.md [2]."
+    assert not text.known
+
+
+def test_a_quotation_takes_the_sentences_nearest_to_the_question():
+    best = passage("a.md", "Laptops come from Denver. " + "Sick leave needs a note. " + "The end. " * 80)
+    text = fallback.quotation("sick leave?", [best, passage("b.md", "Denver.")], embed)
+    assert "Sick leave needs a note." in text.text
+    assert len(text.text) < fallback.QUOTED_CHARACTERS + 100
+    assert [citation.document for citation in text.citations] == ["a.md", "b.md"]
+
+
+@pytest.mark.parametrize(
+    ("draft", "text", "documents"),
+    [
+        ("Sick leave needs a note [2].", "Sick leave needs a note [1].", ["b.md"]),
+        ("One [2]. Two [1].", "One [1]. Two [2].", ["b.md", "a.md"]),
+        ("Laptops come from Denver.", "Laptops come from Denver. [1]", ["a.md"]),
+        ("Made up [7].", "Made up .", ["a.md"]),
+    ],
+)
+def test_sources_are_renumbered_found_or_taken_out(draft, text, documents):
+    pages = [passage("a.md", "Laptops come from Denver."), passage("b.md", "Sick leave needs a note.")]
+    cited = fallback.cited(draft, pages)
+    assert cited.text.removesuffix(" [1]") == text.removesuffix(" [1]")
+    assert [citation.document for citation in cited.citations] == documents
