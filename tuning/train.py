@@ -77,7 +77,7 @@ class Training:
         self.device, self.device_reason = pick_device() if job.device == "auto" else (job.device, "asked for")
         _be_deterministic(job, self.device)
         self.lora = LoraModel(job, self.device)
-        self.identity = job.identity(self.dataset.sha256, self.base.sha256, champion, self.device, str(self.lora.dtype))
+        self.identity = job.identity(self.dataset.sha256, self.base.sha256, champion)
         self.plan = make_plan(job, self.lora)
         self.progress = Progress(job.work, self.plan.units)
         self.position = checkpoint.Position(notes=list(self.plan.notes))
