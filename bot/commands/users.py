@@ -32,7 +32,11 @@ def users() -> None:
 @users.command("add")
 @click.argument("name")
 @click.option(
-    "--role", type=click.Choice([role.value for role in Role]), default=Role.EMPLOYEE.value, show_default=True
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.EMPLOYEE.value,
+    show_default=True,
+    help="What the person may do: agents correct, operators run Mentee.",
 )
 @from_stdin
 def add(name: str, role: str, *, password_stdin: bool) -> None:
