@@ -97,7 +97,7 @@ def build(
 
     :param previous: vectors of texts that it already holds are reused if the embedder is the same.
     :param progress: hears ``(texts newly embedded, texts to embed in all)``.
-    :raises ArtifactError: ``target`` exists, or the embedder cannot be loaded.
+    :raises ArtifactError: ``target`` exists or cannot be written, or the embedder cannot be loaded.
     """
     chunks = [
         chunk
@@ -109,24 +109,30 @@ def build(
     index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
     index.add_with_ids(vectors, np.arange(len(chunks), dtype=np.int64))
     addresses = {document.document_id: document.address for document in documents}
-    with artifacts.writing(target, KIND) as draft:
-        faiss.write_index(index, str(draft.path / VECTORS))
-        lexical.save(draft.path / LEXICAL)
-        _write_chunks(draft.path / CHUNKS, chunks, addresses)
-        draft.meta = {
-            "format": FORMAT,
-            "embedder": embedder.identity,
-            "dimension": int(vectors.shape[1]),
-            "chunks": len(chunks),
-            "documents": {document.document_id: document.sha256 for document in documents},
-        }
+    meta = {
+        "format": FORMAT,
+        "embedder": embedder.identity,
+        "dimension": int(vectors.shape[1]),
+        "chunks": len(chunks),
+        "documents": {document.document_id: document.sha256 for document in documents},
+    }
+    try:
+        with artifacts.writing(target, KIND) as draft:
+            faiss.write_index(index, str(draft.path / VECTORS))
+            lexical.save(draft.path / LEXICAL)
+            _write_chunks(draft.path / CHUNKS, chunks, addresses)
+            draft.meta = meta
+    except (OSError, RuntimeError) as error:  # FAISS reports a full disk as a RuntimeError
+        raise ArtifactError(
+            f"The index {target} could not be written: {error}.", hint="Nothing was changed. Is the disk full?"
+        ) from error
     return Generation(
         name=target.name,
         embedder=embedder.identity,
         dimension=int(vectors.shape[1]),
         chunks=tuple(chunks),
         addresses=addresses,
-        documents=draft.meta["documents"],
+        documents={document.document_id: document.sha256 for document in documents},
         rows=_rows(chunks),
         vectors=index,
         lexical=lexical,

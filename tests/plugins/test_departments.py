@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from bot.messages import Person, Question
+from plugins.departments.handbook import spelled_out
+from plugins.departments.travel.vouchers import add_business_days, due_answer, trip_end
+
+NAMES = ("it", "hr", "travel", "procurement", "security", "operations", "general")
+TODAY = date(2026, 3, 20)
+
+
+def question(text, search_text=""):
+    return Question(text, Person("cli:ada"), search_text=search_text)
+
+
+@pytest.fixture
+def demo(make_home):
+    return make_home(built_in=tuple(f"plugins.departments.{name}" for name in NAMES))
+
+
+def test_every_department_is_offered_with_its_pages(demo):
+    specs = {spec.name: spec for _, offered in demo.plugins.values("register_departments") for spec in offered}
+    assert set(specs) == set(NAMES)
+    for spec in specs.values():
+        (folder,) = spec.sources
+        assert spec.examples
+        assert spec.glossary
+        assert folder.endswith(f"examples/handbook/{spec.name}")
+        demo.departments.add(spec, actor="test")
+
+
+def test_abbreviations_are_spelled_out_in_their_own_department_only(demo):
+    asked = question("when do i need an ato?")
+    found = demo.plugins.fold("enrich_question", "question", asked, "security")
+    assert found.text == asked.text
+    assert found.search_text == "when do i need an ato? (Authorization to Operate)"
+    assert demo.plugins.fold("enrich_question", "question", asked, "travel") == asked
+
+
+@pytest.mark.parametrize("text", ["how far may i travel", "is it the par value", "what is an Authorization to Operate (ATO)?", "atom"])
+def test_words_that_look_like_abbreviations_are_left_alone(text):
+    glossary = {"FAR": "Federal Acquisition Regulation", "ATO": "Authorization to Operate", "PAR": "Personnel Action Request"}
+    assert spelled_out(question(text), glossary) is None
+
+
+def test_earlier_words_to_search_for_are_kept():
+    found = spelled_out(question("x", search_text="FAR rules"), {"FAR": "Federal Acquisition Regulation"})
+    assert found.search_text == "FAR rules (Federal Acquisition Regulation)"
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("My trip ended on 12 March. When is my voucher due?", "Thursday, 19 March 2026"),
+        ("i got back 2026-03-13, voucher deadline?", "Friday, 20 March 2026"),
+        ("When is the voucher due if I return on March 12th, 2025?", "Wednesday, 19 March 2025"),
+        ("back on 31 Dec, voucher due when", "Wednesday, 7 January 2026"),
+    ],
+)
+def test_the_voucher_date_is_computed(text, day):
+    answer = due_answer(text, TODAY, 5)
+    assert day in answer.text
+    assert answer.citations[0].n == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "When is my voucher due?",
+        "When is my voucher due if I was away from 2 March to 12 March?",
+        "My trip ended on 31 February, when is my voucher due?",
+        "When is the report of 12 March due?",
+        "I handed in my voucher on 12 March.",
+    ],
+)
+def test_other_questions_go_to_the_model(text):
+    assert due_answer(text, TODAY, 5) is None
+
+
+def test_business_days_skip_weekends():
+    assert add_business_days(date(2026, 3, 13), 1) == date(2026, 3, 16)
+    assert trip_end("on 1st of April 2025", TODAY) == date(2025, 4, 1)
+
+
+def test_the_number_of_days_is_a_setting_of_the_department(demo):
+    model = demo.plugins.settings_model("departments-travel")
+    demo.plugins.states.configure("departments-travel", "travel", {"voucher_business_days": 1}, actor="test", model=model)
+    asked = question("My trip ended on 2026-03-12. When is my voucher due?")
+    ((_, answer),) = demo.plugins.values("answer_directly", "travel", question=asked)
+    assert "Friday, 13 March 2026: 1 business day after" in answer.text
+    assert list(demo.plugins.values("answer_directly", "hr", question=asked)) == []
