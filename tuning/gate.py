@@ -173,14 +173,15 @@ def decide(  # noqa: PLR0913 - the gate's whole policy in one signature
 def _verdict(
     low: float, high: float, margin: float, *, unchanged: bool, broken: Sequence[Guard]
 ) -> tuple[VerdictName, str]:
+    gives = "The challenger gives " + "; ".join(guard.means for guard in broken) if broken else ""
+    if high < 0:
+        return "worse", f"worse: champion stays. The loss is below zero by its interval. {gives}".rstrip(" .")
     if broken:
-        return "refused", "refused: champion stays. The challenger gives " + "; ".join(guard.means for guard in broken)
+        return "refused", f"refused: champion stays. {gives}"
     if unchanged:
         return "inconclusive", "inconclusive: champion stays. The answers score the same"
     if low > 0:
         return "better", "better: promoted. The gain is above zero by its interval and no guard is worse"
-    if high < 0:
-        return "worse", "worse: champion stays. The loss is below zero by its interval"
     if low > -margin:
         return "not_worse", "not_worse: champion stays. The challenger is as good, but a gain is not shown"
     return "inconclusive", "inconclusive: champion stays. The interval holds zero"

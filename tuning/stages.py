@@ -23,7 +23,7 @@ from bot.store.models import DatasetRowRow
 from tuning import children
 from tuning.gate import GUARDS, decide
 from tuning.job import TrainJob
-from tuning.registry import BASE, Registry
+from tuning.registry import BASE, Registry, check_sound
 from tuning.round_book import RoundBook
 
 if TYPE_CHECKING:
@@ -145,6 +145,11 @@ class Stages:
             ).write(job)
         if not output.exists():
             self._child("tuning.train", job, work / "progress.jsonl")
+        try:
+            check_sound(output, self.registry.base())
+        except ArtifactError as error:
+            reason = f"refused: champion stays. {error.text}"
+            return {"end": "finished", "verdict": "refused", "reason": reason, "challenger": str(output)}
         return {"challenger": str(output)}
 
     def evaluate(self, carried: Carried) -> Carried:
@@ -170,11 +175,7 @@ class Stages:
             dtype=settings.model.dtype,
             threads=settings.model.threads,
         ).write(job)
-        try:
-            self._child("tuning.evaluate", job, work / "progress-evaluate.jsonl")
-        except children.ChildFailedError:
-            self._refuse_unsound(challenger)
-            raise
+        self._child("tuning.evaluate", job, work / "progress-evaluate.jsonl")
         return {}
 
     def gate(self, _: Carried) -> Carried:
@@ -271,12 +272,6 @@ class Stages:
 
     def _should_stop(self) -> bool:
         return self._stopping() or self._row().state == "cancelled"
-
-    def _refuse_unsound(self, challenger: Path) -> None:
-        """Say plainly when the evaluation failed because the adapter is unsound."""
-        from tuning.registry import check_sound
-
-        check_sound(challenger, self.registry.base())
 
     def _voters(self, dataset: str | None) -> tuple[str, ...]:
         if dataset is None:

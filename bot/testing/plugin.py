@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-KIT = ("browser", "engines", "fake_slack", "homes", "serving", "stores", "tiny", "web")
+KIT = ("browser", "engines", "fake_slack", "homes", "serving", "stores", "tiny", "votes", "web")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -49,8 +50,7 @@ def alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().split()[2] != "Z"
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
 
 
 def wait_for(condition):
@@ -91,7 +91,7 @@ def test_a_child_is_stopped_when_asked(child):
     wait_for(lambda: not alive(int(pid.read_text())))
 
 
-def test_the_child_dies_with_a_killed_parent(child, tmp_path):
+def test_the_child_dies_with_a_killed_parent(child):
     script = f"""
 from pathlib import Path
 from tuning.children import run

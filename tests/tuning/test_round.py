@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-import json
-import random
+import time
 
 import pytest
 from sqlalchemy import select
 
 from bot.hookspecs import hookimpl
 from bot.store.models import ChampionRow, DatasetRowRow, HeldOutRow, RoundRow
-from bot.votes_file import import_votes
+from tuning.registry import Registry
 from tuning.round_book import RoundBook
 from tuning.rounds import RoundWorker
-from tuning.registry import Registry
-
-WORDS = "order refund parcel invoice ticket laptop badge travel hotel visa payroll leave pension bonus desk".split()
 
 
 class Listener:
@@ -29,24 +25,8 @@ class Listener:
         self.finished.append(event)
 
 
-def votes(count, seed=0):
-    """Corrections by an agent and agreed thumbs of many employees, on questions that share no cluster."""
-    rng = random.Random(seed)
-    rows = []
-    for n in range(count):
-        subject = " ".join(rng.sample(WORDS, 4))
-        question = f"{subject} {rng.randrange(10**6):x}?"
-        row = {"question": question, "answer": "No idea.", "department": "support", "vote": "down", "user": "kim"}
-        if n % 3:
-            rows.append({**row, "role": "agent", "correction": f"Open {subject}."})
-        else:
-            for user in range(2):
-                rows.append({**row, "answer": f"See {subject}.", "vote": "up", "user": f"u{(2 * n + user) % 23}"})
-    return rows
-
-
 @pytest.fixture
-def home(make_home, tiny_model, tmp_path):
+def home(make_home, tiny_model):
     listener = Listener()
     settings = {
         "model": {"name": tiny_model.name, "max_new_tokens": 12, "dtype": "float32", "threads": 1},
@@ -59,14 +39,7 @@ def home(make_home, tiny_model, tmp_path):
         extra_plugins={"listener": listener},
     )
     mentee.listener = listener
-    mentee.import_rows = lambda rows: import_rows(mentee, rows, tmp_path)
     return mentee
-
-
-def import_rows(mentee, rows, folder):
-    path = folder / "votes.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return import_votes(mentee, path)
 
 
 def run_round(mentee, round_id=None):
@@ -83,8 +56,6 @@ def run_round(mentee, round_id=None):
 
 
 def wait_until(condition, seconds):
-    import time
-
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "timed out"
@@ -93,8 +64,8 @@ def wait_until(condition, seconds):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_round_goes_from_votes_to_a_verdict_with_its_report(home):
-    home.import_rows(votes(60))
+def test_a_round_goes_from_votes_to_a_verdict_with_its_report(home, import_made_up_votes):
+    import_made_up_votes(home, 60)
     row = run_round(home)
     assert (row.state, row.interruptions) == ("finished", 0), row.reason
     assert row.verdict in ("better", "not_worse", "inconclusive", "worse", "refused")
@@ -119,8 +90,8 @@ def test_a_round_goes_from_votes_to_a_verdict_with_its_report(home):
     assert "import:kim" in event.voters
 
 
-def test_too_little_data_is_refused_quickly_and_honestly(home):
-    home.import_rows(votes(6))
+def test_too_little_data_is_refused_quickly_and_honestly(home, import_made_up_votes):
+    import_made_up_votes(home, 6)
     row = run_round(home)
     assert (row.state, row.verdict, row.adapter) == ("finished", "refused", None)
     assert "20 are needed" in row.reason
@@ -128,9 +99,8 @@ def test_too_little_data_is_refused_quickly_and_honestly(home):
     assert home.listener.finished[0].verdict == "refused"
 
 
-def test_a_missing_model_fails_the_round_with_what_to_do(home):
-    home.import_rows(votes(60))
-    home.settings.models_dir.joinpath(home.settings.model.name)
+def test_a_missing_model_fails_the_round_with_what_to_do(home, import_made_up_votes):
+    import_made_up_votes(home, 60)
     object.__setattr__(home.settings, "models_dir", home.settings.home / "nowhere")
     row = run_round(home)
     assert row.state == "failed"

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from bot.artifacts import writing
+from bot.errors import ArtifactError, InputFileError, MenteeError, NotFoundError
+from bot.store.models import AdapterRow, RoundRow
+from tuning.commands.adapters import adapters
+from tuning.commands.evaluate import evaluate
+from tuning.commands.rounds import round_
+from tuning.registry import Registry
+from tuning.round_book import RoundBook
+
+
+@pytest.fixture
+def mentee(make_home):
+    return make_home(departments=("support", "travel"), settings={"model": {"name": "tiny", "engine": "openai"}})
+
+
+def add_adapter(mentee, version, department="support"):
+    path = mentee.settings.artifacts_dir / "adapters" / version
+    with writing(path, "adapter") as draft:
+        header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+        (draft.path / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+        (draft.path / "adapter_config.json").write_text("{}")
+        draft.meta |= {"base_model": "tiny"}
+    from bot.artifacts import read_manifest
+
+    sha256 = read_manifest(path, "adapter").files["adapter_model.safetensors"]["sha256"]
+    with mentee.store.write() as session:
+        session.add(AdapterRow(version=version, department=department, base_model="tiny", sha256=sha256))
+
+
+def invoke(command, *arguments):
+    result = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def last_line(text):
+    """Return the JSON of the last line; before it are logs, which a test process prints to standard output."""
+    return json.loads(text.splitlines()[-1])
+
+
+def test_adapters_are_listed_promoted_shown_and_rolled_back(mentee):
+    add_adapter(mentee, "support-1")
+    listed = json.loads(invoke(adapters, "list", "--department", "support", "--json"))
+    assert (listed["champion"], [row["version"] for row in listed["adapters"]]) == (None, ["support-1"])
+    assert json.loads(invoke(adapters, "promote", "support-1", "--department", "support", "--json")) == {
+        "department": "support",
+        "champion": "support-1",
+        "action": "promoted",
+    }
+    shown = json.loads(invoke(adapters, "show", "--department", "support", "--json"))
+    assert (shown["version"], shown["state"], shown["rows"], shown["people"]) == ("support-1", "champion", 0, 0)
+    assert "support-1" in invoke(adapters, "list", "--department", "support")
+    assert "champion" in invoke(adapters, "show", "--department", "support")
+    assert "base" in invoke(adapters, "rollback", "--department", "support")
+    assert Registry(mentee).champion("support") is None
+
+
+def test_the_base_model_can_be_promoted_by_its_name(mentee):
+    add_adapter(mentee, "support-1")
+    invoke(adapters, "promote", "support-1", "--department", "support")
+    invoke(adapters, "promote", "base", "--department", "support")
+    assert Registry(mentee).champion("support") is None
+    invoke(adapters, "rollback", "--department", "support")
+    assert Registry(mentee).champion("support") == "support-1"
+
+
+@pytest.mark.usefixtures("mentee")
+def test_unknown_departments_and_versions_are_named():
+    with pytest.raises(NotFoundError, match="no department 'legal'"):
+        invoke(adapters, "list", "--department", "legal")
+    with pytest.raises(NotFoundError, match="no department 'legal'"):
+        invoke(round_, "start", "--department", "legal")
+    with pytest.raises(NotFoundError, match="has no adapter 'support-9'"):
+        invoke(adapters, "promote", "support-9", "--department", "support")
+    with pytest.raises(NotFoundError, match="no round 'r_9'"):
+        invoke(round_, "show", "r_9")
+
+
+@pytest.mark.usefixtures("mentee")
+def test_a_round_without_a_worker_is_queued_and_says_so():
+    started = json.loads(invoke(round_, "start", "--department", "support", "--json"))
+    assert (started["state"], started["worker"]) == ("queued", False)
+    with pytest.raises(MenteeError, match="under way already"):
+        invoke(round_, "start", "--department", "support")
+    assert "No worker runs" in invoke(round_, "start", "--department", "travel")
+    listed = json.loads(invoke(round_, "list", "--department", "support", "--json"))
+    assert [row["round"] for row in listed["rounds"]] == [started["round"]]
+    assert json.loads(invoke(round_, "cancel", started["round"], "--json"))["state"] == "cancelled"
+    with pytest.raises(MenteeError, match="is cancelled; only"):
+        invoke(round_, "cancel", started["round"])
+    assert json.loads(invoke(round_, "show", started["round"], "--json"))["state"] == "cancelled"
+    assert "cancelled" in invoke(round_, "list")
+
+
+def test_a_finished_round_is_shown_with_its_intervals(mentee):
+    metrics = {"rouge_l": {"champion": 0.2, "challenger": 0.4, "difference": 0.2, "interval": [0.1, 0.3], "n": 30}}
+    with mentee.store.write() as session:
+        finished = {"state": "finished", "verdict": "better", "reason": "better: promoted.", "metrics": metrics}
+        session.add(RoundRow(id="r_1", department="support", policy={}, **finished))
+    text = invoke(round_, "show", "r_1")
+    for expected in ("better", "ROUGE-L", "0.200", "0.400", "+0.200", "[+0.100, +0.300]"):
+        assert expected in text
+
+
+@pytest.mark.usefixtures("mentee")
+def test_waiting_for_a_round_with_too_little_data_ends_with_an_honest_refusal():
+    result = CliRunner().invoke(
+        round_, ["start", "--department", "support", "--wait", "--json"], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    found = last_line(result.stdout)
+    assert (found["verdict"], found["adapter"], found["metrics"]) == ("refused", None, {})
+    assert "are needed" in found["reason"]
+    assert {"round", "verdict", "reason", "metrics", "adapter", "dataset"} <= set(found)
+
+
+@pytest.mark.usefixtures("mentee")
+def test_a_malformed_questions_file_is_named_with_its_line(tmp_path):
+    path = tmp_path / "questions.jsonl"
+    path.write_text('{"question": "a?", "reference": "b"}\n{"question": "c?"}\n')
+    with pytest.raises(InputFileError, match=r"line 2.*reference"):
+        invoke(evaluate, "--department", "support", "--questions", str(path))
+    path.write_text('{"question": "a?", "reference": "b", "department": "travel"}\n')
+    with pytest.raises(InputFileError, match="no row for department 'support'"):
+        invoke(evaluate, "--department", "support", "--questions", str(path))
+
+
+@pytest.mark.usefixtures("mentee")
+def test_evaluation_without_questions_or_model_says_what_to_do(make_home, tmp_path):
+    with pytest.raises(MenteeError, match="no held-out questions yet"):
+        invoke(evaluate, "--department", "support")
+    make_home(departments=("support",), settings={"model": {"name": "not-here"}})
+    path = tmp_path / "questions.jsonl"
+    path.write_text('{"question": "a?", "reference": "b"}\n')
+    with pytest.raises(ArtifactError, match="not on this machine"):
+        invoke(evaluate, "--department", "support", "--questions", str(path))
+
+
+def test_an_interrupted_round_is_taken_up_again_by_waiting(mentee):
+    book = RoundBook(mentee)
+    row = book.start("support", actor="test")
+    result = CliRunner().invoke(
+        round_, ["start", "--department", "support", "--wait", "--json"], catch_exceptions=False
+    )
+    assert last_line(result.stdout)["round"] == row.id
+    assert "was interrupted and goes on" in result.stderr
+
+
+def test_neither_commands_nor_the_control_plane_load_torch():
+    modules = (
+        "bot.cli, tuning.plugin, tuning.registry, tuning.gate, tuning.rounds, tuning.report, tuning.commands.rounds"
+    )
+    modules += ", tuning.commands.evaluate, tuning.commands.adapters"
+    check = f"import sys, {modules}; print([m for m in ('torch', 'transformers', 'faiss') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
