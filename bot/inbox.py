@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -13,9 +12,10 @@ from bot.store.leases import heartbeat, lease, put_back
 from bot.store.models import InboxRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from sqlalchemy.orm import Session
+    from sqlalchemy.sql.dml import ReturningInsert
 
     from bot.store import Store
 
@@ -35,26 +35,28 @@ class Inbox:
 
     def accept(self, item: InboxItem) -> bool:
         """Commit a delivery. Return ``False`` when it, or another event with the same message, is there already."""
-        insert = sqlite.insert if self._store.is_sqlite else postgresql.insert
-        statement = (
-            insert(InboxRow)
-            .values(
-                id=item.id,
-                channel=item.channel,
-                kind=item.kind,
-                payload=dict(item.payload),
-                dedupe_key=item.dedupe_key,
-                message_key=item.message_key,
-            )
-            .on_conflict_do_nothing()
-            .returning(InboxRow.id)
-        )
+        return self.accept_all([item])[0]
+
+    def accept_all(self, items: Sequence[InboxItem]) -> list[bool]:
+        """Commit deliveries that came at the same time, in one transaction; see :meth:`accept`."""
         with self._store.write() as session:
-            accepted = session.execute(statement).scalar_one_or_none() is not None
-        if accepted:
+            accepted = [session.execute(self._insert(item)).scalar_one_or_none() is not None for item in items]
+        if any(accepted):
             for wake in self.on_accept:
                 wake()
         return accepted
+
+    def _insert(self, item: InboxItem) -> ReturningInsert[tuple[str]]:
+        insert = sqlite.insert if self._store.is_sqlite else postgresql.insert
+        values = insert(InboxRow).values(
+            id=item.id,
+            channel=item.channel,
+            kind=item.kind,
+            payload=dict(item.payload),
+            dedupe_key=item.dedupe_key,
+            message_key=item.message_key,
+        )
+        return values.on_conflict_do_nothing().returning(InboxRow.id)
 
     def lease(self, limit: int, channels: Collection[str]) -> list[InboxItem]:
         """Take up to ``limit`` due items of the channels this process serves, oldest first."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from slack_bolt.async_app import AsyncApp
@@ -19,6 +18,7 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.errors import MenteeError
 from bot.metrics import ACK_SECONDS
 from plugins.slack import events, modal
+from plugins.slack.acceptor import Acceptor
 from plugins.slack.client import LOGGER, call, web_client
 from plugins.slack.events import NAME
 from plugins.slack.render import VOTE_ACTION
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from bot.app import Mentee
     from bot.messages import InboxItem
 
-T = TypeVar("T")
 EVERYTHING = re.compile(".*")
 
 log = structlog.get_logger(__name__)
@@ -51,7 +50,7 @@ class Intake:
         self._client = client
         self._threads = Threads(mentee.store)
         self._opening: set[asyncio.Task[None]] = set()
-        self._threads_to_accept = ThreadPoolExecutor(1 if mentee.store.is_sqlite else 4, "slack-accept")
+        self._acceptor = Acceptor(mentee.inbox)
         self.app = self._build()
 
     async def dispatch(self, request: AsyncBoltRequest) -> BoltResponse:
@@ -66,7 +65,7 @@ class Intake:
         for task in self._opening:
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
-        self._threads_to_accept.shutdown(wait=False)
+        self._acceptor.close()
 
     def _build(self) -> AsyncApp:
         app = AsyncApp(
@@ -91,14 +90,13 @@ class Intake:
 
     async def _message(self, body: dict[str, Any]) -> None:
         heard = events.message(body)
-        if heard is not None:
-            await self._run(self._accept_heard, heard)
-
-    def _accept_heard(self, heard: events.Heard) -> bool:
-        payload = heard.item.payload
-        if heard.addressed or self._threads.ours(payload["team"], payload["channel"], payload["thread"]):
-            return self._mentee.inbox.accept(heard.item)
-        return False
+        if heard is None:
+            return
+        about = heard.item.payload
+        if heard.addressed or await asyncio.to_thread(
+            self._threads.ours, about["team"], about["channel"], about["thread"]
+        ):
+            await self._acceptor.accept(heard.item)
 
     async def _reaction(self, body: dict[str, Any]) -> None:
         await self._accept(events.reaction(body))
@@ -122,11 +120,7 @@ class Intake:
         await ack()
 
     async def _accept(self, item: InboxItem | None) -> bool:
-        return item is not None and await self._run(self._mentee.inbox.accept, item)
-
-    async def _run(self, work: Callable[[T], bool], argument: T) -> bool:
-        """Run a write in threads of its own: an acknowledgement never waits behind the threads that answer."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads_to_accept, work, argument)
+        return item is not None and await self._acceptor.accept(item)
 
     async def _open_modal(self, trigger_id: str, item: InboxItem) -> None:
         """Ask for a reason. The vote is committed, so a modal that does not open loses nothing."""

@@ -27,15 +27,15 @@ async def test_a_delivery_that_the_inbox_could_not_take_is_answered_when_it_come
     from sqlalchemy.exc import OperationalError
 
     project = await slack_project("http")
-    accept = project.mentee.inbox.accept
+    accept = project.mentee.inbox.accept_all
 
-    def unreachable(_item):
+    def unreachable(_items):
         raise OperationalError("insert", {}, Exception("the database is away"))
 
-    monkeypatch.setattr(project.mentee.inbox, "accept", unreachable)
+    monkeypatch.setattr(project.mentee.inbox, "accept_all", unreachable)
     first = await fake_slack.mention("Are hotels tax exempt?")
     assert first.status == 500
-    monkeypatch.setattr(project.mentee.inbox, "accept", accept)
+    monkeypatch.setattr(project.mentee.inbox, "accept_all", accept)
     await fake_slack.redeliver(first, retry=(1, "http_error"))
     assert first.acknowledged
     await project.settled()
