@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bot.protocols import ParsedDocument, ParsedSection
 
-SEPARATOR = " › "  # noqa: RUF001 - the mark people know from breadcrumbs
+SEPARATOR = " › "
 CHUNK_TOKENS = 200
 HEADING_TOKENS = 48
 OVERLAP = 0.1

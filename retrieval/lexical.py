@@ -43,14 +43,15 @@ STOP_WORDS = frozenset(STOPWORDS_EN) | _ASKING
 _NO_WORDS = "\u2205"
 
 
-def words(text: str) -> list[str]:
+@lru_cache(maxsize=2_000)
+def words(text: str) -> tuple[str, ...]:
     """Return the stemmed content words of a text; a hyphenated word also counts by its parts."""
     found: list[str] = []
     for match in _WORD.finditer(text.lower().replace("\u2019", "'")):
         word = match[0].removesuffix("'s")
         parts = word.split("-") if "-" in word else []
         found += [part for part in (word, *parts) if part and part not in STOP_WORDS]
-    return _stemmed(found)
+    return tuple(_stemmer().stemWords(found))
 
 
 class LexicalIndex:
@@ -63,7 +64,7 @@ class LexicalIndex:
     @classmethod
     def build(cls, texts: Iterable[str]) -> LexicalIndex:
         """Index the texts, in order."""
-        tokens = [words(text) or [_NO_WORDS] for text in texts]
+        tokens = [list(words(text)) or [_NO_WORDS] for text in texts]
         model = bm25s.BM25(k1=K1, b=B, method="lucene")
         model.index(tokens, show_progress=False)
         return cls(model, len(tokens))
@@ -96,7 +97,3 @@ class LexicalIndex:
 @lru_cache(maxsize=1)
 def _stemmer() -> Any:
     return Stemmer.Stemmer("english")
-
-
-def _stemmed(found: list[str]) -> list[str]:
-    return list(_stemmer().stemWords(found))

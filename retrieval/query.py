@@ -63,5 +63,5 @@ def make_query(text: str, history: Sequence[Turn], embedder: Embedder) -> Query:
         weights = [weight * carried for weight in weights] + [1.0 - carried]
     vector = np.asarray(np.array(weights, dtype=np.float32) @ vectors, dtype=np.float32)
     length = float(np.linalg.norm(vector))
-    terms = tuple((tuple(words(turn)), weight) for turn, weight in zip(turns, weights, strict=True))
+    terms = tuple((words(turn), weight) for turn, weight in zip(turns, weights, strict=True))
     return Query(vector / max(length, 1e-12), terms)

@@ -26,14 +26,18 @@ ADA, BOB = Person("web:ada"), Person("web:bob")
 
 @pytest.fixture
 def company(make_home, tmp_path, scripted_engine):
-    departments = (DepartmentSpec("hr", "HR", open=False), DepartmentSpec("travel", "Travel"), DepartmentSpec("it", "IT"))
+    departments = (
+        DepartmentSpec("hr", "HR", open=False),
+        DepartmentSpec("travel", "Travel"),
+        DepartmentSpec("it", "IT"),
+    )
     mentee = make_home(departments=departments, engine=scripted_engine, built_in=BUILT_IN)
     mentee.departments.set_member("hr", f"user:{ADA.id}", member=True, actor="test")
     documents = Documents(mentee, actor="test")
     pages = {
         "severance.md": f"# Severance of directors\n\n{SENTENCE}\n",
         "board.md": f"# Travel of directors\n\n{SENTENCE} Directors fly business class.\n",
-        "hotel.md": "# Hotels\n\nBook hotels in Concur below the per diem rate, also for directors and their weeks away.\n",
+        "hotel.md": "# Hotels\n\nBook hotels in Concur below the rate, also for directors and their weeks away.\n",
         "laptop.md": "# Laptops\n\nA laptop plan lasts for many weeks; directors get the same.\n",
     }
     for name, text in pages.items():
@@ -89,7 +93,9 @@ async def test_a_person_without_the_right_sees_nothing_of_it(company, values):
 
 async def test_a_mixed_channel_sees_only_what_all_of_it_may_see_even_if_a_member_asks(company):
     with capture_logs() as logs:
-        answer, shown = await ask(company, person=ADA, audience=Audience(), departments=("hr", "travel"), channel="slack")
+        answer, shown = await ask(
+            company, person=ADA, audience=Audience(), departments=("hr", "travel"), channel="slack"
+        )
     assert answer.department == "travel"
     assert SECRET not in everywhere(company, shown, logs)
 

@@ -1,4 +1,4 @@
-"""An index build that is killed or runs out of disk leaves the old or the new generation whole, and reading never stops.
+"""A build that is killed or runs out of disk leaves the old or the new generation whole, and reading never stops.
 
 Fifty points of a build, spread over every file operation in the home, each ended by kill -9 in a real process.
 """
@@ -93,7 +93,7 @@ class Reader(threading.Thread):
             try:
                 found = self._retriever.search("annual leave rules", "travel", Audience(), k=1)
                 self.versions.add(found[0].text.split()[1])
-            except Exception as error:  # any failure at all is what the test looks for
+            except Exception as error:  # noqa: BLE001 - any failure at all is what the test looks for
                 self.problems.append(repr(error))
 
 

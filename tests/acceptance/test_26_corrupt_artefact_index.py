@@ -1,4 +1,4 @@
-"""An altered index generation is refused by name, never unpickled; what was served goes on, and the metric counts it."""
+"""An altered index is refused by name and never unpickled; what was served goes on, and the metric counts it."""
 
 from __future__ import annotations
 

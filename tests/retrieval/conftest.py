@@ -5,7 +5,10 @@ import pytest
 
 from retrieval.documents import built_in_parsers, by_suffix
 
-DOCUMENT = '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>{body}</w:body></w:document>'
+DOCUMENT = (
+    '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>{body}</w:body>'
+    "</w:document>"
+)
 TYPES = (
     '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
     '<Default Extension="xml" ContentType="application/xml"/>'
@@ -15,7 +18,8 @@ TYPES = (
 )
 RELATIONS = (
     '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" '
-    'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/>'
+    'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
+    'Target="word/document.xml"/>'
     "</Relationships>"
 )
 
@@ -69,12 +73,11 @@ def make_pdf():
             places.append(len(out))
             out += f"{number} 0 obj\n{value}\nendobj\n".encode("latin-1")
         table = "".join(f"{place:010d} 00000 n \n" for place in places)
-        end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\n"
+        size = len(objects) + 1
+        end = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
         return out + f"{end}startxref\n{len(out)}\n%%EOF\n".encode("latin-1")
 
     return make
-
-
 
 
 @pytest.fixture
@@ -85,6 +88,8 @@ def shelf(make_home, tmp_path):
     mentee = make_home(departments=("travel", "it"), built_in=("retrieval.plugin", "plugins.sources"))
     folder = tmp_path / "docs"
     folder.mkdir()
-    (folder / "leave.md").write_text("# Leave\n\n## Annual\n\nEmployees earn four hours of annual leave each pay period.\n")
+    (folder / "leave.md").write_text(
+        "# Leave\n\n## Annual\n\nEmployees earn four hours of annual leave each pay period.\n"
+    )
     (folder / "hotel.md").write_text("# Hotels\n\nBook hotels in Concur below the per diem rate.\n")
     return mentee, Documents(mentee, actor="test"), folder

@@ -44,4 +44,6 @@ def test_no_chunk_is_too_long_and_no_word_is_lost(lengths, random):
     sentences = [" ".join(f"w{random.randrange(10_000)}" for _ in range(length)) + "." for length in lengths]
     found = chunks("T", ((), "\n\n".join(sentences)))
     assert all(count(chunk.text) <= CHUNK_TOKENS for chunk in found)
-    assert {word for chunk in found for word in chunk.text.split()} == {word for text in sentences for word in text.split()}
+    assert {word for chunk in found for word in chunk.text.split()} == {
+        word for text in sentences for word in text.split()
+    }

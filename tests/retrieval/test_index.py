@@ -40,7 +40,12 @@ def test_a_loaded_generation_is_the_one_that_was_built(tmp_path):
     allowed = np.ones(3, dtype=bool)
     terms = words("annual leave")
     assert np.array_equal(loaded.lexical.scores(terms, allowed), built.lexical.scores(terms, allowed))
-    assert {path.suffix for path in (tmp_path / "g1").rglob("*") if path.is_file()} <= {".json", ".jsonl", ".npy", ".faiss"}
+    assert {path.suffix for path in (tmp_path / "g1").rglob("*") if path.is_file()} <= {
+        ".json",
+        ".jsonl",
+        ".npy",
+        ".faiss",
+    }
 
 
 def test_unchanged_texts_are_not_embedded_again(tmp_path):

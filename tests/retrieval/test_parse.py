@@ -14,7 +14,8 @@ def sections(document):
 
 
 def test_markdown_keeps_heading_paths_and_takes_the_title_from_the_front_matter(parsers):
-    page = b"---\ntitle: Leave types\nredirect_from:\n  - /leave/\n---\nIntro.\n\n# Leave\n\n## Annual\n\nYou earn 4 hours.\n\n## Sick\n\nRest.\n"
+    front = b"---\ntitle: Leave types\nredirect_from:\n  - /leave/\n---\n"
+    page = front + b"Intro.\n\n# Leave\n\n## Annual\n\nYou earn 4 hours.\n\n## Sick\n\nRest.\n"
     document = parse(page, "leave.md", parsers)
     assert document.title == "Leave types"
     assert sections(document) == {(): "Intro.", ("Leave", "Annual"): "You earn 4 hours.", ("Leave", "Sick"): "Rest."}
@@ -74,7 +75,8 @@ def test_html_hidden_text_is_removed_and_flagged(parsers, hidden):
 
 
 def test_html_without_tricks_has_no_flag_and_no_scripts_or_navigation(parsers):
-    page = b'<html><head><title>Rules</title></head><body><nav>Home</nav><main><h1>A</h1><p style="background-color:white">B</p><script>x()</script></main></body></html>'
+    main = b'<main><h1>A</h1><p style="background-color:white">B</p><script>x()</script></main>'
+    page = b"<html><head><title>Rules</title></head><body><nav>Home</nav>" + main + b"</body></html>"
     document = parse(page, "x.html", parsers)
     assert document.title == "Rules"
     assert sections(document) == {("A",): "B"}
@@ -122,7 +124,9 @@ def test_docx_zip_bomb_is_refused_within_the_limits(parsers, make_docx):
 
 
 def test_pdf_text_by_page(parsers, make_pdf):
-    data = make_pdf("BT /F1 12 Tf 72 700 Td (Vacation is 30 days.) Tj ET", "BT /F1 12 Tf 72 700 Td (Second page.) Tj ET")
+    data = make_pdf(
+        "BT /F1 12 Tf 72 700 Td (Vacation is 30 days.) Tj ET", "BT /F1 12 Tf 72 700 Td (Second page.) Tj ET"
+    )
     document = parse(data, "leave_rules.pdf", parsers)
     assert sections(document) == {("Page 1",): "Vacation is 30 days.", ("Page 2",): "Second page."}
     assert document.title == "leave rules"

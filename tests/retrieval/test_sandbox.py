@@ -32,7 +32,8 @@ class Tells:
     name, suffixes = "tells", (".x",)
     def parse(self, data, name):
         print("a library's chatter")
-        return ParsedDocument(name, (ParsedSection(("A",), os.environ.get("MENTEE_SLACK_BOT_TOKEN", "no token")),), ("flag",))
+        token = os.environ.get("MENTEE_SLACK_BOT_TOKEN", "no token")
+        return ParsedDocument(name, (ParsedSection(("A",), token),), ("flag",))
 """
 
 
@@ -54,7 +55,7 @@ def test_a_loop_ends_at_the_time_limit(hostile):
 
 
 def test_memory_ends_at_the_limit(hostile):
-    with pytest.raises(DocumentError, match="needs more than 512|needs more than 536"):
+    with pytest.raises(DocumentError, match=r"needs more than 5(12|36)"):
         parse_in_child(hostile.Eats(), b"x", "x.x")
 
 

@@ -97,10 +97,13 @@ def test_search_file_prints_one_line_per_row_in_order(shelf, tmp_path):
     asked.write_text("\n".join(json.dumps(line) for line in lines))
     found = rows(mentee_command("search", "--file", str(asked), "--department", "travel", "--json"))
     assert [row["question"] for row in found] == ["hotel", "hotel", "and sick?"]
-    assert [row["results"][0]["document"] for row in found] == [f"{folder}/{name}.md" for name in ("leave", "hotel", "leave")]
+    assert [row["results"][0]["document"] for row in found] == [
+        f"{folder}/{name}.md" for name in ("leave", "hotel", "leave")
+    ]
 
 
-def test_search_file_names_the_line_that_cannot_be_used(shelf, tmp_path):
+@pytest.mark.usefixtures("shelf")
+def test_search_file_names_the_line_that_cannot_be_used(tmp_path):
     asked = tmp_path / "asked.jsonl"
     asked.write_text('{"question": "a"}\n{"question": "b", "department": "travel", "history": "x"}\n')
     assert "line 1 names no department" in str(mentee_command("search", "--file", str(asked)).exception)

@@ -36,7 +36,7 @@ def register_departments() -> Sequence[DepartmentSpec]:
         DepartmentSpec(
             name=NAME,
             title="HR",
-            instructions="Help with hiring, performance, training and schedules. Say who decides and which form it needs.",
+            instructions="Help with hiring, performance and training. Say who decides and which form it needs.",
             glossary=GLOSSARY,
             sources=pages(NAME),
             examples=(
