@@ -78,7 +78,9 @@ class Mentee:
         """
         for _, retriever in self.plugins.values("register_retriever", mentee=self):
             return retriever  # type: ignore[no-any-return]
-        raise SettingsError("No plugin brings a retriever.", hint="`mentee plugins list` shows why retrieval did not load.")
+        raise SettingsError(
+            "No plugin brings a retriever.", hint="`mentee plugins list` shows why retrieval did not load."
+        )
 
     @cached_property
     def champions(self) -> Champions:

@@ -1,7 +1,7 @@
 """Artifacts on disk: models, adapters, index generations and datasets, each a *generation*.
 
-A generation is a directory with a ``manifest.json`` that holds the SHA-256 and size of every other file and whatever its
-kind wants to remember (counts, versions, parents). It is written aside, fsynced and renamed, so a reader sees all of it
+A generation is a directory with a ``manifest.json`` with the SHA-256 and size of every other file and what its kind
+remembers (counts, versions, parents). It is written aside, fsynced and renamed, so a reader sees all of it
 or none. Loading verifies or refuses; it never repairs and never unpickles: only the suffixes in :data:`SUFFIXES` exist.
 """
 
@@ -57,7 +57,9 @@ def writing(target: Path, kind: str) -> Iterator[Draft]:
     :raises ArtifactError: ``target`` exists, or a file of a forbidden kind was written.
     """
     if target.exists():
-        raise ArtifactError(f"{kind} {target} exists already.", hint="Generations are never overwritten; use a new name.")
+        raise ArtifactError(
+            f"{kind} {target} exists already.", hint="Generations are never overwritten; use a new name."
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Draft(target.parent / f"{ASIDE}{target.name}-{uuid4().hex[:8]}")
     draft.path.mkdir()
@@ -78,7 +80,9 @@ def verify(path: Path, kind: str) -> Manifest:
     manifest = read_manifest(path, kind)
     listed = {*manifest.files, MANIFEST}
     found = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
-    _require(found <= listed, path, kind, f"holds files its manifest does not list: {', '.join(sorted(found - listed))}")
+    _require(
+        found <= listed, path, kind, f"holds files its manifest does not list: {', '.join(sorted(found - listed))}"
+    )
     _require(listed <= found, path, kind, f"lacks files its manifest lists: {', '.join(sorted(listed - found))}")
     for name, entry in manifest.files.items():
         _require(Path(name).suffix in SUFFIXES, path, kind, f"holds {name}, a kind of file that is never loaded")
@@ -166,5 +170,6 @@ def _sync_directory(path: Path) -> None:
 def _require(condition: bool, path: Path, kind: str, problem: str) -> None:  # noqa: FBT001 - reads as an assertion
     if not condition:
         raise ArtifactError(
-            f"The {kind} {path} {problem}.", hint="It was refused and nothing was changed; restore it or make a new one."
+            f"The {kind} {path} {problem}.",
+            hint="It was refused and nothing was changed; restore it or make a new one.",
         )

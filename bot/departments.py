@@ -90,7 +90,8 @@ class Departments:
         """
         if not NAME.fullmatch(spec.name):
             raise SettingsError(
-                f"{spec.name!r} cannot name a department.", hint="Use lower-case letters, digits and hyphens, like it-help."
+                f"{spec.name!r} cannot name a department.",
+                hint="Use lower-case letters, digits and hyphens, like it-help.",
             )
         with self._store.write() as session:
             if session.get(DepartmentRow, spec.name) is not None:
@@ -209,7 +210,11 @@ class Departments:
             row = session.get(ChannelRow, channel_id) or ChannelRow(id=channel_id, config={})
             row.departments, row.train_eligible, row.principals = list(departments), train_eligible, list(principals)
             session.add(row)
-            detail = {"departments": list(departments), "train_eligible": train_eligible, "principals": list(principals)}
+            detail = {
+                "departments": list(departments),
+                "train_eligible": train_eligible,
+                "principals": list(principals),
+            }
             session.add(AuditRow(actor=actor, action="channel.configure", subject=channel_id, detail=detail))
 
     def person(self, person_id: str) -> Person:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from bot.app import Mentee
     from bot.messages import Passage, Question
 
-REFUSAL = re.compile(r"\bI (?:don['\u2019]t|do not|can['\u2019]t|cannot|could not|couldn['\u2019]t) find\b", re.IGNORECASE)
+REFUSAL = re.compile(
+    r"\bI (?:don['\u2019]t|do not|can['\u2019]t|cannot|could not|couldn['\u2019]t) find\b", re.IGNORECASE
+)
 
 
 class Draft:
@@ -67,12 +69,16 @@ class Draft:
 
     def _judge(self, sentence: str) -> Verdict:
         department = self._question.department
-        given = {"question": self._question, "draft": sentence, "passages": self._passages}
-        for result in self._mentee.plugins.call("check_answer", department, **given):
+        guards = self._mentee.plugins.call(
+            "check_answer", department, question=self._question, draft=sentence, passages=self._passages
+        )
+        for result in guards:
             if result.error is not None:
                 return Verdict(ok=False, reason=f"the guard {result.plugin} failed")
             if not isinstance(result.value, Verdict):
-                error = self._mentee.plugins.fail(result.plugin, "check_answer", f"returned {result.value!r}, not a Verdict")
+                error = self._mentee.plugins.fail(
+                    result.plugin, "check_answer", f"returned {result.value!r}, not a Verdict"
+                )
                 return Verdict(ok=False, reason=error.text)
             if not result.value.ok:
                 return result.value

@@ -48,7 +48,9 @@ def not_found(title: str, passages: Sequence[Passage]) -> Text:
     if not citations:
         return Text(f"I don't find this in the {title} documents.", known=False)
     pages = ", ".join(f"{_page(citation)} [{citation.n}]" for citation in citations)
-    return Text(f"I don't find this in the {title} documents. The nearest pages: {pages}.", known=False, citations=citations)
+    return Text(
+        f"I don't find this in the {title} documents. The nearest pages: {pages}.", known=False, citations=citations
+    )
 
 
 def cited(text: str, passages: Sequence[Passage]) -> Text:
@@ -68,7 +70,9 @@ def cited(text: str, passages: Sequence[Passage]) -> Text:
     return Text(renumbered, known=True, citations=_numbered([passages[old - 1] for old in named]))
 
 
-def quotation(question: str, passages: Sequence[Passage], embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> Text:
+def quotation(
+    question: str, passages: Sequence[Passage], embed: Callable[[Sequence[str]], NDArray[np.float32]]
+) -> Text:
     """Quote the sentences of the best passage that are nearest in meaning to the question, with their source.
 
     Further relevant pages follow as sources. ``embed`` returns unit vectors, shape (texts, dimension).

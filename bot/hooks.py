@@ -15,6 +15,7 @@ from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import TYPE_CHECKING, Any
@@ -104,11 +105,11 @@ class Plugins:
         self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="hook")
         self._trace = bool(os.environ.get("MENTEE_TRACE_HOOKS"))
         for module in built_in:
-            self._load(_built_in_name(module), "built in", lambda module=module: import_module(module))
+            self._load(_built_in_name(module), "built in", partial(import_module, module))
         for point in entry_points(group=hookspecs.GROUP) if discover else ():
             self._load_entry_point(point)
         for name, plugin in (extra or {}).items():
-            self._load(name, "given", lambda plugin=plugin: plugin)
+            self._load(name, "given", partial(_given, plugin))
 
     def close(self) -> None:
         """Let go of the worker threads; a hanging hook does not hold the process."""
@@ -120,7 +121,9 @@ class Plugins:
             return result.value  # type: ignore[no-any-return]
         return None
 
-    def call(self, hook: str, /, department: str | None = None, *, only: str | None = None, **kwargs: Any) -> Iterator[HookResult]:
+    def call(
+        self, hook: str, /, department: str | None = None, *, only: str | None = None, **kwargs: Any
+    ) -> Iterator[HookResult]:
         """Call each implementation that is on, latest registered first, and yield what it returned or how it failed.
 
         Implementations that return ``None`` yield nothing. The caller decides whether a failure matters.
@@ -141,7 +144,15 @@ class Plugins:
                 yield result.plugin, result.value
 
     def fold(
-        self, hook: str, argument: str, value: Any, /, department: str | None = None, *, closed: bool = False, **kwargs: Any
+        self,
+        hook: str,
+        argument: str,
+        value: Any,
+        /,
+        department: str | None = None,
+        *,
+        closed: bool = False,
+        **kwargs: Any,
     ) -> Any:
         """Pass ``value`` through each implementation in turn; a result of another type than ``value`` is a failure.
 
@@ -185,7 +196,12 @@ class Plugins:
         return list(reversed(getattr(self._manager.hook, hook).get_hookimpls()))
 
     def _call_one(
-        self, implementation: pluggy.HookImpl, hook: str, department: str | None, limit: float, kwargs: Mapping[str, Any]
+        self,
+        implementation: pluggy.HookImpl,
+        hook: str,
+        department: str | None,
+        limit: float,
+        kwargs: Mapping[str, Any],
     ) -> HookResult:
         plugin = implementation.plugin_name
         started = time.perf_counter()
@@ -197,7 +213,7 @@ class Plugins:
             value = self._limited(lambda: implementation.function(*arguments), limit)
         except FutureTimeoutError:
             return HookResult(plugin, error=self.fail(plugin, hook, f"no result after {limit:g} s"))
-        except (Exception, SystemExit) as error:  # a plugin may raise anything; nothing of it may reach the caller
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything; none of it may get out
             return HookResult(plugin, error=self.fail(plugin, hook, f"{type(error).__name__}: {error}"))
         finally:
             if self._trace:
@@ -219,14 +235,18 @@ class Plugins:
         try:
             self._manager.register(load(), name=name)
             self._manager.check_pending()
-        except (Exception, SystemExit) as error:  # a broken plugin never keeps the bot from starting
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin never keeps the bot from starting
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
             problem = f"{type(error).__name__}: {error}"
-            log.error("plugin_not_loaded", plugin=name, origin=origin, problem=problem)
+            log.error("plugin_not_loaded", plugin=name, origin=origin, problem=problem)  # noqa: TRY400 - one line is enough
             self.loaded[name] = LoadedPlugin(name, shown, origin, problem)
         else:
             self.loaded[name] = LoadedPlugin(name, shown, origin)
+
+
+def _given(plugin: Any) -> Any:
+    return plugin
 
 
 def _built_in_name(module: str) -> str:

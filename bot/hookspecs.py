@@ -109,7 +109,7 @@ def route_question(question: Question, settings: Any) -> str | None:
 
 @hookspec
 def enrich_question(question: Question, department: str, settings: Any) -> Question | None:
-    """Return the question with better words to search for (abbreviations, synonyms), each after the other. Fails open."""
+    """Return the question with better words to search for (abbreviations, synonyms), one by one. Fails open."""
 
 
 @hookspec
@@ -118,10 +118,8 @@ def answer_directly(question: Question, department: str, settings: Any) -> Direc
 
 
 @hookspec
-def rank_passages(
-    question: Question, passages: list[Passage], department: str, settings: Any
-) -> list[Passage] | None:
-    """Return the list of passages reordered or thinned, each plugin after the other; passages cannot be added. Fails open."""
+def rank_passages(question: Question, passages: list[Passage], department: str, settings: Any) -> list[Passage] | None:
+    """Return the passages reordered or thinned, one plugin after the other; none can be added. Fails open."""
 
 
 @hookspec
@@ -133,7 +131,7 @@ def extend_prompt(question: Question, department: str, settings: Any) -> str | N
 def check_answer(
     question: Question, draft: str, passages: Sequence[Passage], department: str, settings: Any
 ) -> Verdict | None:
-    """Judge a sentence before anyone sees it; any ``ok=False`` stops the draft. **Fails closed.**"""
+    """Judge a sentence before anyone sees it; any ``ok=False`` stops the draft. Fails closed."""
 
 
 # --- after the answer --------------------------------------------------------------------------------------------
@@ -168,7 +166,9 @@ def filter_training_example(example: TrainingExample, department: str, settings:
 
 
 @hookspec
-def on_round_metric(round_id: str, name: str, step: int, value: float, department: str, settings: Any) -> None:
+def on_round_metric(  # noqa: PLR0913, PLR0917 - a metric's identity and value
+    round_id: str, name: str, step: int, value: float, department: str, settings: Any
+) -> None:
     """A number of a running round, such as the loss at a step. Fails open."""
 
 

@@ -31,7 +31,7 @@ class Inbox:
         self._store = store
         self._worker = worker
         self._seconds = lease_seconds
-        self.on_accept: list[Callable[[], None]] = []
+        self.on_accept: list[Callable[[], object]] = []
 
     def accept(self, item: InboxItem) -> bool:
         """Commit a delivery. Return ``False`` when it, or another event with the same message, is there already."""

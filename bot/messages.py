@@ -8,12 +8,14 @@ The way of one message, in these types::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 EVERYONE = "everyone"
 """The principal that every audience holds: documents readable by it are open to the whole company."""
@@ -44,7 +46,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who asks, votes or corrects. ``id`` carries the channel it came from, such as ``slack:U024BE7LH``."""
+    """Somebody who asks, votes or corrects. ``id`` carries its channel, such as ``slack:U024BE7LH``."""
 
     id: str
     name: str = ""
@@ -53,7 +55,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Everybody who will see an answer, as a set of principals: ``everyone``, ``user:…``, ``department:…``, ``group:…``.
+    """Everybody who will see an answer, as principals: ``everyone``, ``user:…``, ``department:…``, ``group:…``.
 
     In a direct message or in web chat that is the asker; in a channel it is the channel. A document is readable when
     its readers and these principals share at least one.

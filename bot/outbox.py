@@ -1,7 +1,8 @@
 """The outbox: what must reach a channel is committed with the answer, then delivered, seen once.
 
-Deliveries of one ``lane`` (a conversation place) keep their order and never run at the same time; lanes do not wait for
-each other. ``attempts`` is committed before a delivery begins, so a channel knows that an earlier one may have succeeded.
+Deliveries of one ``lane`` (a conversation place) keep their order and never run at the same time; lanes do not wait
+for each other. ``attempts`` is committed before a delivery begins, so a channel knows that an earlier one may
+have succeeded.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Outbox:
         )
 
     def lease(self, limit: int, channels: Collection[str]) -> list[OutboxItem]:
-        """Take up to ``limit`` due deliveries of the channels this process serves, at most one of each lane, the lane's oldest first."""
+        """Take up to ``limit`` due deliveries of ``channels``, at most one of each lane, the lane's oldest first."""
         earlier = aliased(OutboxRow)
         unfinished = (
             select(earlier.id)

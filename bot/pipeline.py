@@ -18,7 +18,7 @@ from bot.routing import route
 from bot.store.models import AnswerRow, QuestionRow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from bot.app import Mentee
     from bot.departments import Department
@@ -80,7 +80,7 @@ class Pipeline:
                 await self._mentee.engine.stop()
                 self._engine_started = False
 
-    async def answer(self, question: Question) -> AsyncIterator[AnswerEvent]:
+    async def answer(self, question: Question) -> AsyncGenerator[AnswerEvent, None]:
         """Answer a question, streaming; the last event is :class:`~bot.messages.Done`. Nothing is recorded here.
 
         :raises MenteeError: the question is refused (too long, closed department) or cannot be answered now.
@@ -173,7 +173,7 @@ class Pipeline:
         allowed = {passage.chunk_id: passage for passage in found}
         return [allowed[passage.chunk_id] for passage in ranked if passage.chunk_id in allowed]
 
-    async def _generate(self, work: _Work) -> AsyncIterator[AnswerEvent]:
+    async def _generate(self, work: _Work) -> AsyncGenerator[AnswerEvent, None]:
         await self._start_engine()
         work.adapter = self._mentee.champions.get(work.department.name)
         messages = await asyncio.to_thread(self._prompt, work)
@@ -201,7 +201,9 @@ class Pipeline:
     def _prompt(self, work: _Work) -> tuple[ChatMessage, ...]:
         """Build the prompt, leaving out the weakest passages and then the oldest turns until it fits the context."""
         department, question = work.department, work.question
-        extra = [str(line) for _, line in self._mentee.plugins.values("extend_prompt", department.name, question=question)]
+        extra = [
+            str(line) for _, line in self._mentee.plugins.values("extend_prompt", department.name, question=question)
+        ]
         room = self._mentee.engine.info.context_tokens - self._mentee.settings.model.max_new_tokens
         history = question.history
         while True:

@@ -1,7 +1,7 @@
 """Which plugins are on, and with what settings, per department: switched live, with an audit row for each change.
 
-Settings resolve department → instance → ``mentee.toml`` → the plugin's defaults. State is read from the database at most
-once in :data:`CACHE_SECONDS`, so a switch made in another process takes effect within that time.
+Settings resolve department → instance → ``mentee.toml`` → the plugin's defaults. State is read from the database at
+most once in :data:`CACHE_SECONDS`, so a switch made in another process takes effect within that time.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def answer_directly(question: Question, department: str, settings: Settings) -> 
     return DirectAnswer(f"{{settings.greeting}} from {{department}}!")
 '''
 
-TEST = '''\
+TEST = """\
 from dataclasses import replace
 
 import {module}
@@ -73,7 +73,7 @@ def test_greets_and_leaves_questions_alone():
     settings = {module}.Settings(greeting="Good day")
     assert {module}.answer_directly(hello, "it", settings).text == "Good day from it!"
     assert {module}.answer_directly(replace(hello, text="How do I get a laptop?"), "it", settings) is None
-'''
+"""
 
 
 def write_plugin(name: str, folder: Path) -> Path:

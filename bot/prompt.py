@@ -1,7 +1,7 @@
 """The prompt: one function builds it for serving, for training and for evaluation, so that the three never drift.
 
-Passages are data, not instructions: each stands between fence lines that hold a token taken from the passages' own hash,
-so a passage cannot close its own fence (OWASP LLM01).
+Passages are data, not instructions: each stands between fence lines that hold a token taken from the passages' own
+hash, so a passage cannot close its own fence (OWASP LLM01).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROMPT_VERSION = "1-" + hashlib.sha256((GROUNDED + UNGROUNDED).encode()).hexdige
 """Stored with every answer and every adapter; changes whenever the wording above does."""
 
 
-def build_messages(
+def build_messages(  # noqa: PLR0913 - everything a prompt is made of, by name
     question: str,
     passages: Sequence[Passage],
     *,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -65,7 +66,7 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """Describe what is served."""
 
-    def generate(self, request: GenerationRequest) -> AsyncIterator[str]:
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         """Stream the answer's text piece by piece."""
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int:

@@ -49,4 +49,4 @@ def _choose(mentee: Mentee, question: Question, candidates: list[str]) -> str:
 
 def _evidence(passages: list[Passage]) -> float:
     """Weigh a department's best passages: the first counts most, and no number of weak ones beats a strong one."""
-    return sum(passage.relevance / 4**rank for rank, passage in enumerate(passages))
+    return sum(passage.relevance * 0.25**rank for rank, passage in enumerate(passages))

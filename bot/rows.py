@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import InputFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -56,7 +55,9 @@ class Row:
         value = self.values.get(key)
         if value not in choices:
             expected = ", ".join(json.dumps(choice) for choice in choices)
-            raise InputFileError(f"{self.place}: {json.dumps(key)} is {_shown(value)}.", hint=f"Expected one of {expected}.")
+            raise InputFileError(
+                f"{self.place}: {json.dumps(key)} is {_shown(value)}.", hint=f"Expected one of {expected}."
+            )
         return value
 
 
@@ -88,7 +89,7 @@ def _row(path: Path, number: int, line: str) -> Row:
     except ValueError as error:
         raise InputFileError(f"{place} is not JSON: {error}.", hint="Expected one JSON object per line.") from None
     if not isinstance(values, dict):
-        raise InputFileError(f"{place} is {_shown(values)}.", hint="Expected a JSON object, like {\"question\": \"…\"}.")
+        raise InputFileError(f"{place} is {_shown(values)}.", hint='Expected a JSON object, like {"question": "…"}.')
     return Row(place, values)
 
 

@@ -72,9 +72,10 @@ class Votes:
         :raises NotFoundError: there is no such answer.
         :raises MenteeError: the text is empty or too long.
         """
-        if not 0 < len(correction.text.strip()) <= CORRECTION_CHARS:
+        length = len(correction.text.strip())
+        if not 0 < length <= CORRECTION_CHARS:
             raise MenteeError(
-                f"A correction has 1 to {CORRECTION_CHARS:,} characters; this one has {len(correction.text.strip()):,}.",
+                f"A correction has 1 to {CORRECTION_CHARS:,} characters; this one has {length:,}.",
                 hint="Write what would have been the right answer.",
             )
         with self._mentee.store.write() as session:

@@ -55,7 +55,7 @@ class _VoteLine:
     @property
     def key(self) -> str:
         """Identity of the answer: the same text to the same question in the same department is one answer."""
-        identity = "\x00".join((self.department, self.question, self.answer))
+        identity = f"{self.department}\0{self.question}\0{self.answer}"
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
@@ -107,8 +107,9 @@ def _rows_of(session: Session, answer: AnswerRow, question: str) -> Iterator[dic
 def _line(row: Row, known: set[str]) -> _VoteLine:
     department = row.text("department")
     if department not in known:
+        names = ", ".join(sorted(known)) or "none yet"
         raise InputFileError(
-            f"{row.place}: there is no department {department!r}. Departments: {', '.join(sorted(known)) or 'none yet'}.",
+            f"{row.place}: there is no department {department!r}. Departments: {names}.",
             hint=f"Correct the row, or `mentee departments add {department}`.",
         )
     correction = row.optional_text("correction")

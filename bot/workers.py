@@ -1,10 +1,11 @@
-"""The workers of the inbox and the outbox: they lease, keep the leases alive, answer, deliver, and hand back on stop."""
+"""The workers of inbox and outbox: they lease, keep the leases alive, answer, deliver, and hand back on stop."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -48,7 +49,7 @@ class MessageWorkers:
     async def start(self) -> None:
         """Begin to work."""
         loop = asyncio.get_running_loop()
-        self._mentee.inbox.on_accept.append(lambda: loop.call_soon_threadsafe(self._wake.set))
+        self._mentee.inbox.on_accept.append(partial(loop.call_soon_threadsafe, self._wake.set))
         self._loops = [asyncio.create_task(self._forever(self._turn)), asyncio.create_task(self._forever(self._beat))]
 
     async def stop(self) -> None:
@@ -162,6 +163,6 @@ class MessageWorkers:
             await store.run(outbox.failed, item, error.text, strike=False, after=error.retry_after)
         except Exception as error:
             log.exception("delivery_failed", item=item.id, channel=item.channel)
-            await store.run(outbox.failed, item, f"{type(error).__name__}: {error}", after=2.0 ** item.attempts)
+            await store.run(outbox.failed, item, f"{type(error).__name__}: {error}", after=2.0**item.attempts)
         else:
             await store.run(outbox.sent, item, reference)

@@ -34,8 +34,14 @@ CLI_USER = "cli:operator"
 @click.option("--no-curated", is_flag=True, help="Leave curated answers out, so that adapters can be compared.")
 @click.option("--file", "file", type=click.Path(path_type=Path), metavar="QUESTIONS.jsonl", help="Ask every row.")
 @json_option
-def ask(
-    question: str | None, department: str | None, as_user: str | None, file: Path | None, *, no_curated: bool, as_json: bool
+def ask(  # noqa: PLR0913 - one parameter for each option
+    question: str | None,
+    department: str | None,
+    as_user: str | None,
+    file: Path | None,
+    *,
+    no_curated: bool,
+    as_json: bool,
 ) -> None:
     """Ask QUESTION and show the answer with its numbered sources.
 
@@ -130,7 +136,9 @@ def _print_sources(answer: Answer) -> None:
     if answer.citations:
         console.print("\n[bold]Sources[/]" if answer.known else "\n[bold]Nearest pages[/]")
     for citation in answer.citations:
-        console.print(f"  \\[{citation.n}] {escape(citation.heading or citation.document)}  [dim]{escape(citation.document)}[/]")
+        console.print(
+            f"  \\[{citation.n}] {escape(citation.heading or citation.document)}  [dim]{escape(citation.document)}[/]"
+        )
 
 
 def _history(row: Row) -> tuple[Turn, ...]:
@@ -140,6 +148,6 @@ def _history(row: Row) -> tuple[Turn, ...]:
         return tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in turns)
     except (TypeError, KeyError):
         raise InputFileError(
-            f"{row.place}: \"history\" is {json.dumps(turns)[:80]}.",
+            f'{row.place}: "history" is {json.dumps(turns)[:80]}.',
             hint='Expected a list of {"question", "answer"} objects.',
         ) from None

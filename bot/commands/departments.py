@@ -96,7 +96,7 @@ def remove(name: str) -> None:
 @click.option("--not-member", "former", multiple=True, metavar="PRINCIPAL", help="Take a member out.")
 @click.option("--channel", "channels", multiple=True, metavar="slack:C…", help="Answer in this channel.")
 @click.option("--train-eligible", is_flag=True, help="Rounds may learn from these channels.")
-def configure(
+def configure(  # noqa: PLR0913 - one parameter for each option
     name: str,
     values: tuple[str, ...],
     members: tuple[str, ...],

@@ -38,7 +38,9 @@ def init(context: click.Context, *, demo: bool) -> None:
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"{home} cannot be made: {error.strerror}.", hint="Set MENTEE_HOME to another folder.") from None
+        raise SettingsError(
+            f"{home} cannot be made: {error.strerror}.", hint="Set MENTEE_HOME to another folder."
+        ) from None
     if not config.is_file():
         config.write_text(TEMPLATE.format(sign_in="demo" if demo else "password"), encoding="utf-8")
     settings = load_settings()
@@ -50,7 +52,9 @@ def init(context: click.Context, *, demo: bool) -> None:
         _add_demo(context, Mentee(settings))
         console.print("The demo is ready. Next: `mentee serve`, or `mentee ask QUESTION --department travel`.")
     else:
-        console.print("Next: `mentee model fetch`, `mentee departments add NAME`, `mentee documents add PATH --department NAME`.")
+        console.print(
+            "Next: `mentee model fetch`, `mentee departments add NAME`, `mentee documents add PATH --department NAME`."
+        )
 
 
 def _add_demo(context: click.Context, mentee: Mentee) -> None:

@@ -45,7 +45,9 @@ def list_(department: str | None, *, as_json: bool) -> None:
         return
     table = Table("Plugin", "Version", "From", "State", "Settings")
     for row in rows:
-        table.add_row(row["name"], row["version"], row["origin"], escape(row["state"]), escape(", ".join(row["settings"])))
+        table.add_row(
+            row["name"], row["version"], row["origin"], escape(row["state"]), escape(", ".join(row["settings"]))
+        )
     console.print(table)
 
 

@@ -15,7 +15,7 @@ from bot.errors import EngineError, MenteeError
 from bot.protocols import EngineInfo
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from pathlib import Path
 
     from bot.messages import ChatMessage
@@ -58,7 +58,7 @@ class LocalEngine:
         """Return the prompt's length in tokens, chat template included. Works before :meth:`start`, too."""
         return len(self._encode(messages))
 
-    async def generate(self, request: GenerationRequest) -> AsyncIterator[str]:
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         """Stream the answer's text piece by piece; it is cut at the cap, at a stop text and at the time limit.
 
         :raises BusyError: the queue is full, or the request waited too long in it.

@@ -23,7 +23,7 @@ from bot.errors import ArtifactError, BusyError, EngineError, MenteeError
 from bot.protocols import EngineInfo
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from pathlib import Path
 
     from bot.messages import ChatMessage
@@ -125,7 +125,7 @@ class OpenAIEngine:
         self._tokenizer = self._tokenizer or load_tokenizer(self._folder)
         return len(encode(self._tokenizer, render(self._tokenizer, messages)))
 
-    async def generate(self, request: GenerationRequest) -> AsyncIterator[str]:
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         """Stream the answer's text piece by piece; it is cut at the cap, at a stop text and at the time limit.
 
         :raises BusyError: too many requests are under way here, or the server says that it is full.

@@ -27,9 +27,9 @@ INTERRUPTIONS = 10
 """Lost leases after which a row is dead even without a strike: it may be what kills the workers."""
 
 
-def lease(
+def lease(  # noqa: PLR0913 - one keyword for each rule of a lease
     session: Session,
-    table: type[InboxRow] | type[OutboxRow],
+    table: type[InboxRow | OutboxRow],
     *,
     waiting: str,
     worker: str,
@@ -38,16 +38,23 @@ def lease(
     channels: Collection[str],
     where: Sequence[Any] = (),
 ) -> list[Any]:
-    """Take up to ``limit`` due rows of ``channels`` for ``worker``: waiting ones, and leased ones whose lease ran out."""
+    """Take up to ``limit`` due rows of ``channels`` for ``worker``: waiting ones, and those whose lease ran out."""
     moment = now()
     due = or_(
         and_(table.state == waiting, table.not_before <= moment),
         and_(table.state == "leased", table.leased_until < moment),
     )
     order = table.received_at if hasattr(table, "received_at") else table.created_at
-    statement = select(table).where(due, table.channel.in_(channels), *where).order_by(order, table.id).limit(limit).with_for_update(skip_locked=True)
-    rows = []
-    for row in session.scalars(statement):
+    statement = (
+        select(table)
+        .where(due, table.channel.in_(channels), *where)
+        .order_by(order, table.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows: list[Any] = []
+    found: list[Any] = list(session.scalars(statement))
+    for row in found:
         if row.state == "leased":
             row.interruptions += 1
         if row.interruptions >= INTERRUPTIONS:
@@ -60,7 +67,7 @@ def lease(
 
 
 def heartbeat(
-    store: Store, table: type[InboxRow] | type[OutboxRow], ids: Sequence[str], *, worker: str, seconds: float
+    store: Store, table: type[InboxRow | OutboxRow], ids: Sequence[str], *, worker: str, seconds: float
 ) -> int:
     """Prolong the worker's leases on ``ids``; return how many it still holds."""
     with store.write() as session:

@@ -14,7 +14,7 @@ from bot.errors import BusyError
 from bot.protocols import EngineInfo
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from bot.messages import ChatMessage
     from bot.protocols import GenerationRequest
@@ -64,7 +64,7 @@ class ScriptedEngine:
         """Queue answers for the next requests, in order; an exception is raised instead."""
         self._next.extend(answers)
 
-    async def generate(self, request: GenerationRequest) -> AsyncIterator[str]:
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         """Stream the scripted answer word by word, cut at ``stop`` and at ``max_new_tokens`` words."""
         self.requests.append(request)
         if self.running >= self.queue:

@@ -115,7 +115,7 @@ class FakeModelServer:
                 if fault == "drop in mid-answer":
                     return
         finally:
-            await pieces.aclose()  # type: ignore[attr-defined]
+            await pieces.aclose()
         await response.write(b"data: [DONE]\n\n")
 
     def _request(self, body: dict[str, Any]) -> GenerationRequest:

@@ -64,7 +64,8 @@ class NotesRetriever:
         for row, text in enumerate(texts):
             for word in re.findall(r"\w+", text.lower()):
                 vectors[row, sum(map(ord, word)) * 31 % 512] += 1
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return vectors
 
     def has_documents(self, department: str) -> bool:
         """Return whether there are notes."""

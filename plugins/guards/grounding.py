@@ -27,9 +27,76 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w-]*[A-Za-z]\b")
 _COMMON = frozenset(
-    "a an and any are as at be been but by can could do does for from had has have here how i if in into is it its may "
-    "more must my no not of on or our should so such than that the their them then there these they this those to was we "
-    "were what when where which who will with would yes you your".split()
+    [
+        "a",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "can",
+        "could",
+        "do",
+        "does",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "here",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "may",
+        "more",
+        "must",
+        "my",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "our",
+        "should",
+        "so",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "will",
+        "with",
+        "would",
+        "yes",
+        "you",
+        "your",
+    ]
 )
 
 
@@ -46,12 +113,16 @@ def register_settings() -> type[BaseModel]:
 
 
 @hookimpl
-def check_answer(question: Question, draft: str, passages: Sequence[Passage], settings: GroundingSettings) -> Verdict | None:
-    """Refuse a sentence that the passages (and the question) do not hold. Without passages there is nothing to check."""
+def check_answer(
+    question: Question, draft: str, passages: Sequence[Passage], settings: GroundingSettings
+) -> Verdict | None:
+    """Refuse a sentence that no passage holds. Without passages there is nothing to check."""
     if not passages:
         return None
     sentence = _CITATION.sub("", draft).strip()
-    verdicts = [_held(sentence, f"{passage.heading} {passage.text}", question.text, settings.words) for passage in passages]
+    verdicts = [
+        _held(sentence, f"{passage.heading} {passage.text}", question.text, settings.words) for passage in passages
+    ]
     return next((verdict for verdict in verdicts if verdict.ok), verdicts[0])
 
 

@@ -1,4 +1,4 @@
-"""Promise: whatever a plugin does wrong, the answer is still sent, the plugin is named, and it is switched off at five."""
+"""Promise: whatever a plugin does wrong, the answer is still sent, it is named, and it is switched off at five."""
 
 import sys
 import textwrap
@@ -26,15 +26,22 @@ def crash():
     raise RuntimeError("boom")
 
 
-FAULTS = {"raises": crash, "hangs": hang, "leaves": leave, "wrong type": lambda: object()}
-HELPERS = ("route_question", "enrich_question", "answer_directly", "rank_passages", "extend_prompt", "on_answer_recorded")
+FAULTS = {"raises": crash, "hangs": hang, "leaves": leave, "wrong type": object}
+HELPERS = (
+    "route_question",
+    "enrich_question",
+    "answer_directly",
+    "rank_passages",
+    "extend_prompt",
+    "on_answer_recorded",
+)
 
 
 @pytest.fixture
 def make_mentee(make_home):
     def make(**plugins):
         retriever = NotesRetriever()
-        notes = make_plugin(register_retriever=lambda mentee: retriever)
+        notes = make_plugin(register_retriever=lambda: retriever)
         return make_home(
             departments=("it", "travel"),
             engine=ScriptedEngine("Hotels are tax exempt in 12 states [1]."),
@@ -96,9 +103,11 @@ async def test_a_plugin_that_cannot_be_imported_does_not_keep_mentee_from_starti
     package.mkdir(parents=True)
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-plugin\nVersion: 1.0\n")
     (package / "entry_points.txt").write_text("[mentee]\nbroken = broken_plugin\ngone = not_there\n")
-    (tmp_path / "site" / "broken_plugin.py").write_text(textwrap.dedent("""
+    (tmp_path / "site" / "broken_plugin.py").write_text(
+        textwrap.dedent("""
         raise SystemExit("I take everything down with me")
-    """))
+    """)
+    )
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
     mentee = make_home(departments=("it",), built_in=(), discover=True)
     broken, gone = mentee.plugins.loaded["broken"], mentee.plugins.loaded["gone"]

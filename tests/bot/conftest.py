@@ -17,7 +17,7 @@ def make_mentee(make_home, engine):
     retriever = NotesRetriever()
 
     def make(plugins=None, departments=("it", "travel", "support"), **more):
-        given = {"notes": make_plugin(register_retriever=lambda mentee: retriever), **(plugins or {})}
+        given = {"notes": make_plugin(register_retriever=lambda: retriever), **(plugins or {})}
         return make_home(departments=departments, engine=engine, built_in=GUARDS, extra_plugins=given, **more)
 
     return make

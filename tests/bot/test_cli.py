@@ -85,10 +85,22 @@ def test_a_malformed_votes_file_names_the_line_and_imports_nothing(home, tmp_pat
 
 
 def test_votes_go_in_and_out(home, tmp_path):
-    row = {"question": "q", "answer": "a", "vote": "up", "user": "u", "department": "support", "at": "2026-11-01T00:00:00Z"}
+    row = {
+        "question": "q",
+        "answer": "a",
+        "vote": "up",
+        "user": "u",
+        "department": "support",
+        "at": "2026-11-01T00:00:00Z",
+    }
     path = tmp_path / "votes.jsonl"
     path.write_text(json.dumps(row))
-    assert json.loads(home("votes", "import", path, "--json")) == {"rows": 1, "votes": 1, "corrections": 0, "unchanged": 0}
+    assert json.loads(home("votes", "import", path, "--json")) == {
+        "rows": 1,
+        "votes": 1,
+        "corrections": 0,
+        "unchanged": 0,
+    }
     (exported,) = map(json.loads, home("votes", "export", "--department", "support").splitlines())
     assert (exported["question"], exported["vote"], exported["user"]) == ("q", "up", "import:u")
 
@@ -109,7 +121,8 @@ def test_questions_files_are_checked_before_any_is_asked(home, tmp_path):
     assert 'line 2: "question" is 5' in home("ask", "--file", path, "--department", "support", exit_code=1)
 
 
-def test_doctor_says_what_needs_mending(home, capsys):
+@pytest.mark.usefixtures("home")
+def test_doctor_says_what_needs_mending(capsys):
     assert run(["doctor", "--json"]) == 1
     checks = {row["check"]: row for row in json.loads(capsys.readouterr().out.splitlines()[-1])}
     assert checks["database"]["ok"]

@@ -55,7 +55,9 @@ def test_switched_per_department_with_an_audit_row(make_mentee):
     mentee.plugins.states.switch("tone", "it", enabled=True, actor="ada")
     assert lines(mentee, "it") == [], "off for the instance silences a plugin everywhere"
     with mentee.store.read() as session:
-        actions = [row.action for row in session.query(AuditRow).filter(AuditRow.subject == "tone").order_by(AuditRow.at)]
+        actions = [
+            row.action for row in session.query(AuditRow).filter(AuditRow.subject == "tone").order_by(AuditRow.at)
+        ]
     assert actions == ["plugin.disable", "plugin.disable", "plugin.enable"]
 
 
@@ -78,12 +80,21 @@ def leaves():
 
 @pytest.mark.parametrize("fault", [raises, leaves])
 def test_one_failing_plugin_does_not_take_the_others_results(make_mentee, fault):
-    mentee = make_mentee({"a": make_plugin(extend_prompt=lambda: "a"), "bad": make_plugin(extend_prompt=fault), "b": make_plugin(extend_prompt=lambda: "b")})
+    mentee = make_mentee(
+        {
+            "a": make_plugin(extend_prompt=lambda: "a"),
+            "bad": make_plugin(extend_prompt=fault),
+            "b": make_plugin(extend_prompt=lambda: "b"),
+        }
+    )
     assert lines(mentee, "it") == ["b", "a"]
 
 
 def test_a_hanging_plugin_is_left_behind(make_mentee):
-    mentee = make_mentee({"slow": make_plugin(extend_prompt=lambda: time.sleep(3)), "b": make_plugin(extend_prompt=lambda: "b")}, settings={"limits": {"plugin_seconds": 0.1}})
+    mentee = make_mentee(
+        {"slow": make_plugin(extend_prompt=lambda: time.sleep(3)), "b": make_plugin(extend_prompt=lambda: "b")},
+        settings={"limits": {"plugin_seconds": 0.1}},
+    )
     started = time.monotonic()
     assert lines(mentee, "it") == ["b"]
     assert time.monotonic() - started < 2
@@ -99,14 +110,16 @@ def test_switched_off_after_repeated_failures_and_says_so(make_mentee):
 
 
 def test_folding_open_keeps_the_value_and_closed_raises(make_mentee):
-    mentee = make_mentee({"shout": make_plugin(scrub_text=lambda text: text.upper()), "bad": make_plugin(scrub_text=lambda text: 1 / 0)})
+    mentee = make_mentee(
+        {"shout": make_plugin(scrub_text=lambda text: text.upper()), "bad": make_plugin(scrub_text=lambda: 1 / 0)}
+    )
     assert mentee.plugins.fold("scrub_text", "text", "hi", "it") == "HI"
     with pytest.raises(PluginError, match="'bad' failed in scrub_text: ZeroDivisionError"):
         mentee.plugins.fold("scrub_text", "text", "hi", "it", closed=True)
 
 
 def test_a_plugin_with_an_unknown_hook_is_refused_and_named(make_mentee):
-    mentee = make_mentee({"typo": make_plugin(enrich_questoin=lambda question: None)})
+    mentee = make_mentee({"typo": make_plugin(enrich_questoin=lambda: None)})
     assert "enrich_questoin" in mentee.plugins.loaded["typo"].error
 
 

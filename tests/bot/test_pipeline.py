@@ -39,11 +39,19 @@ async def test_a_grounded_answer_streams_with_its_source(make_mentee):
     assert [(citation.n, citation.document) for citation in answer.citations] == [(1, "travel/lodging.md")]
     provenance = answer.provenance
     assert (provenance.source, provenance.generation, provenance.adapter) == ("model", "g1", None)
-    assert [chunk["chunk_id"] for chunk in provenance.chunks][0] == "travel/lodging.md#0"
+    assert provenance.chunks[0]["chunk_id"] == "travel/lodging.md#0"
     assert {"route", "retrieve", "prompt", "first_token", "generate", "total"} <= set(provenance.timings)
 
 
-@pytest.mark.parametrize("claim", ["Hotels cost $97 a night.", "Ask Zanzibar Travel about hotels.", "Whales sing beautifully.", "Hotels are tax exempt. Hotels are tax exempt. Hotels are tax exempt."])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "Hotels cost $97 a night.",
+        "Ask Zanzibar Travel about hotels.",
+        "Whales sing beautifully.",
+        "Hotels are tax exempt. Hotels are tax exempt. Hotels are tax exempt.",
+    ],
+)
 async def test_an_ungrounded_claim_is_replaced_by_a_quotation(make_mentee, engine, claim):
     engine.answer = claim
     answer, events = await ask(make_mentee(), "Are hotels tax exempt?", department="travel")
@@ -101,15 +109,23 @@ async def test_unknown_department_and_overlong_question_are_refused(make_mentee)
 
 async def test_enrichment_changes_what_is_searched_and_nothing_else(make_mentee, engine):
     def enrich(question):
-        return replace(question, search_text="hotels tax exempt", text="pwned", person=Person("user:eve", role=Role.OPERATOR))
+        return replace(
+            question, search_text="hotels tax exempt", text="pwned", person=Person("user:eve", role=Role.OPERATOR)
+        )
 
-    answer, _ = await ask(make_mentee({"abbreviations": make_plugin(enrich_question=enrich)}), "htl tx?", department="travel")
+    answer, _ = await ask(
+        make_mentee({"abbreviations": make_plugin(enrich_question=enrich)}), "htl tx?", department="travel"
+    )
     assert answer.known
     assert engine.requests[0].messages[-1].content.endswith("Question: htl tx?")
 
 
 async def test_a_direct_answer_needs_no_model(make_mentee, engine):
-    given = {"tickets": make_plugin(answer_directly=lambda question: DirectAnswer("Ticket 7 is open.") if "ticket" in question.text else None)}
+    given = {
+        "tickets": make_plugin(
+            answer_directly=lambda question: DirectAnswer("Ticket 7 is open.") if "ticket" in question.text else None
+        )
+    }
     mentee = make_mentee(given)
     answer, _ = await ask(mentee, "my ticket?", department="it")
     assert (answer.text, answer.provenance.source, engine.requests) == ("Ticket 7 is open.", "plugin", [])
@@ -165,7 +181,9 @@ async def test_an_agents_correction_answers_the_same_question_at_once(make_mente
 async def test_records_question_answer_delivery_and_provenance_together(make_mentee):
     mentee = make_mentee()
     answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
-    question = Question("Are hotels tax exempt?", ADA, id=answer.question_id, channel="web", place="p", reply_to={"to": "p"})
+    question = Question(
+        "Are hotels tax exempt?", ADA, id=answer.question_id, channel="web", place="p", reply_to={"to": "p"}
+    )
     mentee.pipeline.record(question, answer)
     with mentee.store.read() as session:
         assert session.get(QuestionRow, question.id).person_id == "user:ada"
@@ -177,7 +195,7 @@ async def test_records_question_answer_delivery_and_provenance_together(make_men
 
 async def test_the_prompt_is_cut_to_the_context(make_mentee, engine):
     tokens = iter([10**9, 10**9, 10**9, 100])
-    engine.count_tokens = lambda messages: next(tokens)
+    engine.count_tokens = lambda _messages: next(tokens)
     await ask(make_mentee(), "Are hotels tax exempt?", department="travel", history=(Turn("a", "b"), Turn("c", "d")))
     last = engine.requests[0].messages
     assert "c" not in [message.content for message in last]

@@ -10,7 +10,9 @@ def passage(text, heading="Leave › Sick"):
 
 
 def test_a_grounded_prompt_numbers_its_passages_and_ends_with_the_question():
-    system, user = build_messages("How long?", [passage("Two days."), passage("Ask HR.")], title="HR", glossary={"HR": "people", "ATO": "x"})
+    system, user = build_messages(
+        "How long?", [passage("Two days."), passage("Ask HR.")], title="HR", glossary={"HR": "people", "ATO": "x"}
+    )
     assert "Use only the numbered passages" in system.content
     assert "HR means people." in system.content
     assert "ATO" not in system.content, "a term that does not occur explains nothing"

@@ -120,7 +120,11 @@ def test_import_is_repeatable_and_export_reads_back(mentee, tmp_path):
     assert (second.votes, second.corrections, second.unchanged) == (0, 0, 3)
     assert len(rows(mentee, AnswerRow)) == 1
     exported = list(export_votes(mentee, "support"))
-    assert [(row["user"], row["vote"]) for row in exported] == [("import:gus", None), ("import:u1", "down"), ("import:u2", "up")]
+    assert [(row["user"], row["vote"]) for row in exported] == [
+        ("import:gus", None),
+        ("import:u1", "down"),
+        ("import:u2", "up"),
+    ]
     assert exported[1]["at"] == "2026-11-01T10:00:00+00:00"
     again = write(tmp_path, *exported)
     assert import_votes(mentee, again).unchanged == 3
@@ -136,7 +140,10 @@ def test_import_is_repeatable_and_export_reads_back(mentee, tmp_path):
         ({**LINE, "vote": "sideways"}, r'line 2: "vote" is "sideways". Expected one of "up", "down", null'),
         ({**LINE, "question": ""}, r'line 2: "question" is ""'),
         ({key: value for key, value in LINE.items() if key != "user"}, r'line 2: "user" is missing'),
-        ({**LINE, "department": "finance"}, r"line 2: there is no department 'finance'. Departments: it, support, travel"),
+        (
+            {**LINE, "department": "finance"},
+            r"line 2: there is no department 'finance'. Departments: it, support, travel",
+        ),
         ({**LINE, "role": "boss"}, r'line 2: "role" is "boss"'),
         ({**LINE, "at": "yesterday"}, r"line 2: \"at\" is 'yesterday'"),
         ({**LINE, "correction": 5}, r'line 2: "correction" is 5'),
@@ -145,12 +152,18 @@ def test_import_is_repeatable_and_export_reads_back(mentee, tmp_path):
 def test_one_bad_line_is_named_and_nothing_is_imported(mentee, tmp_path, line, problem):
     with pytest.raises(InputFileError, match=problem):
         import_votes(mentee, write(tmp_path, LINE, line))
-    assert rows(mentee, AnswerRow) == rows(mentee, VoteRow) == rows(mentee, CorrectionRow) == rows(mentee, PersonRow) == []
+    assert (
+        rows(mentee, AnswerRow) == rows(mentee, VoteRow) == rows(mentee, CorrectionRow) == rows(mentee, PersonRow) == []
+    )
 
 
 def test_a_file_that_is_no_text_or_not_there_or_empty_is_named(mentee, tmp_path):
     binary = tmp_path / "votes.bin"
     binary.write_bytes(b"\xff\xfe\x00")
-    for path, problem in ((binary, "not UTF-8"), (tmp_path / "none.jsonl", "No such file"), (write(tmp_path), "no rows")):
+    for path, problem in (
+        (binary, "not UTF-8"),
+        (tmp_path / "none.jsonl", "No such file"),
+        (write(tmp_path), "no rows"),
+    ):
         with pytest.raises(InputFileError, match=problem):
             import_votes(mentee, path)

@@ -37,7 +37,14 @@ class Conversation:
         if item.kind != "question":
             return None
         place = item.payload.get("place", "p")
-        return Question(item.payload["text"], Person("user:ada"), department="travel", channel="test", place=place, reply_to={"to": place})
+        return Question(
+            item.payload["text"],
+            Person("user:ada"),
+            department="travel",
+            channel="test",
+            place=place,
+            reply_to={"to": place},
+        )
 
     async def deliver(self, item):
         if self.faults:
@@ -51,7 +58,7 @@ class Conversation:
 
 async def until(condition, seconds=10.0):
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the condition is a row of a database
             await asyncio.sleep(0.01)
 
 

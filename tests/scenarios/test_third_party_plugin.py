@@ -28,15 +28,41 @@ def mentee_command(make_home, tmp_path):
 
 
 def install(folder, site):
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        str(site),
+    ]
     subprocess.run([*pip, str(folder)], check=True, timeout=120, capture_output=True)
 
 
 @pytest.mark.timeout(180)
 def test_a_new_plugin_is_written_installed_switched_and_configured(mentee_command, tmp_path):
     mentee_command("plugins", "new", "greeter", "--folder", str(tmp_path))
-    own_test = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", str(tmp_path / "greeter")]
-    subprocess.run(own_test, check=True, timeout=60, capture_output=True, env={**os.environ, "PYTHONPATH": str(tmp_path / "greeter")})
+    own_test = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        str(tmp_path / "greeter"),
+    ]
+    subprocess.run(
+        own_test,
+        check=True,
+        timeout=60,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "greeter")},
+    )
     install(tmp_path / "greeter", mentee_command.site)
     listed = {row["name"]: row for row in json.loads(mentee_command("plugins", "list", "--json"))}
     assert (listed["greeter"]["origin"], listed["greeter"]["enabled"]) == ("greeter 0.1.0", True)

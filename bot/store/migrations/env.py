@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Literal
+
 from alembic import context
 
 from bot.store.models import Base, UtcDateTime
 
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
 
-def _render(kind: str, item: object, _context: object) -> str | bool:
+
+def _render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
     """Write our column types as the plain ones below, so that a migration never depends on today's models."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"

@@ -4,8 +4,19 @@ from bot.messages import Passage, Person, Question
 from plugins.guards.grounding import GroundingSettings, check_answer
 
 PASSAGES = [
-    Passage("1", "d", "leave.md", "Annual leave", "Staff earn 4 hours of leave each pay period. Ask Maria Lopez.", 1, "hr", "g"),
-    Passage("2", "d", "laptops.md", "Laptops", "New laptops come after five days, from the depot in Denver.", 1, "hr", "g"),
+    Passage(
+        "1",
+        "d",
+        "leave.md",
+        "Annual leave",
+        "Staff earn 4 hours of leave each pay period. Ask Maria Lopez.",
+        1,
+        "hr",
+        "g",
+    ),
+    Passage(
+        "2", "d", "laptops.md", "Laptops", "New laptops come after five days, from the depot in Denver.", 1, "hr", "g"
+    ),
 ]
 
 

@@ -22,6 +22,8 @@ def test_a_sentence_with_a_secret_is_replaced(secret):
     assert secret not in without_secrets(f"Sign in with {secret} please.")
 
 
-@pytest.mark.parametrize("text", ["Reset your password in HR Links.", "Password: at least 12 characters.", "A token is a coin."])
+@pytest.mark.parametrize(
+    "text", ["Reset your password in HR Links.", "Password: at least 12 characters.", "A token is a coin."]
+)
 def test_talk_about_secrets_is_fine(text):
     assert check_answer(text) is None
