@@ -26,7 +26,11 @@ def crash():
     raise RuntimeError("boom")
 
 
-FAULTS = {"raises": crash, "hangs": hang, "leaves": leave, "wrong type": object}
+def answer_nonsense():
+    return object()
+
+
+FAULTS = {"raises": crash, "hangs": hang, "leaves": leave, "wrong type": answer_nonsense}
 HELPERS = (
     "route_question",
     "enrich_question",
