@@ -34,7 +34,17 @@ SECRET_NAMES = frozenset({"password", "token", "secret", "authorization", "cooki
 USER_TEXT_NAMES = frozenset(
     {"text", "body", "payload", "question", "answer", "draft", "prompt", "correction", "comment"}
 )
-CHATTY = ("alembic", "slack_bolt", "slack_sdk", "dbos", "aiohttp.access", "uvicorn.access", "httpx2", "sqlalchemy.engine", "faiss")
+CHATTY = (
+    "alembic",
+    "slack_bolt",
+    "slack_sdk",
+    "dbos",
+    "aiohttp.access",
+    "uvicorn",
+    "httpx2",
+    "sqlalchemy.engine",
+    "faiss",
+)
 """Libraries whose INFO is request bodies or noise."""
 
 

@@ -40,7 +40,7 @@ def serve(host: str | None, port: int | None, *, no_rounds: bool) -> None:
     mentee = open_mentee(load_settings({"web": given} if given else None))
     failures: list[Exception] = []
     try:
-        with _listening(mentee) as listener:
+        with listening(mentee) as listener:
             asyncio.run(_serve(mentee, listener, failures, () if no_rounds else QUEUES))
     finally:
         mentee.close()
@@ -59,9 +59,7 @@ def worker(queues: tuple[str, ...]) -> None:
         mentee.close()
 
 
-async def _serve(
-    mentee: Mentee, listener: socket.socket, failures: list[Exception], queues: tuple[str, ...]
-) -> None:
+async def _serve(mentee: Mentee, listener: socket.socket, failures: list[Exception], queues: tuple[str, ...]) -> None:
     import uvicorn
 
     from bot.server import build_app
@@ -120,7 +118,8 @@ async def _work(mentee: Mentee, queues: tuple[str, ...]) -> None:
     await runtime.stop()
 
 
-def _listening(mentee: Mentee) -> socket.socket:
+def listening(mentee: Mentee) -> socket.socket:
+    """Return a socket that listens where the settings say, or raise an error that says what to do."""
     web = mentee.settings.web
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.responses import PlainTextResponse
 
+from bot.commands.serve import listening
 from bot.errors import BusyError, ForbiddenError, SettingsError
 from bot.protocols import WebRoutes
 from bot.runtime import DOWN_SECONDS, Runtime
@@ -40,12 +41,16 @@ class Channel:
         return self.well
 
 
+def notes():
+    return NotesRetriever()
+
+
 @pytest.fixture
 def make_plain(make_home, scripted_engine):
     """Make a home with nothing but a retriever and what the test gives."""
 
     def make(engine=scripted_engine, **hooks):
-        plugin = make_plugin(register_retriever=NotesRetriever, **hooks)
+        plugin = make_plugin(register_retriever=notes, **hooks)
         return make_home(departments=("it",), engine=engine, built_in=(), extra_plugins={"given": plugin})
 
     return make
@@ -183,6 +188,15 @@ def test_a_body_over_the_limit_is_refused_where_the_sender_sees_it(web, visit):
     client = visit(web)
     assert client.post("/api/questions", content=b"x" * 3_000_000).status_code == 413
     assert client.post("/api/questions", content=(b"x" * 100_000 for _ in range(30))).status_code == 413
+
+
+def test_a_port_in_use_is_named_with_what_to_do(make_plain, web):
+    port = int(web.url.rpartition(":")[2])
+    mentee = make_plain()
+    busy = mentee.settings.model_copy(update={"web": mentee.settings.web.model_copy(update={"port": port})})
+    mentee.settings = busy
+    with pytest.raises(SettingsError, match=f"Port {port} on 127.0.0.1 is in use.*--port {port + 1}"):
+        listening(mentee)
 
 
 def test_metrics_count_answers_votes_and_queues(web, visit):
