@@ -217,6 +217,19 @@ class Departments:
             }
             session.add(AuditRow(actor=actor, action="channel.configure", subject=channel_id, detail=detail))
 
+    def bind_channel(
+        self, channel_id: str, name: str, *, actor: str, train_eligible: bool | None, reads: Sequence[str]
+    ) -> None:
+        """Add a department to those a conversation place asks; what is not said (``None``, empty) stays as it was."""
+        bound = self.channel(channel_id) or ChannelRow(departments=[], principals=[], train_eligible=False)
+        self.set_channel(
+            channel_id,
+            sorted({*bound.departments, name}),
+            actor=actor,
+            train_eligible=bound.train_eligible if train_eligible is None else train_eligible,
+            principals=reads or bound.principals,
+        )
+
     def person(self, person_id: str) -> Person:
         """Return a person by id; somebody not known yet is an employee."""
         with self._store.read() as session:

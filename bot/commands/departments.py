@@ -95,17 +95,25 @@ def remove(name: str) -> None:
 @click.option("--member", "members", multiple=True, metavar="PRINCIPAL", help="Let user:… or group:… in.")
 @click.option("--not-member", "former", multiple=True, metavar="PRINCIPAL", help="Take a member out.")
 @click.option("--channel", "channels", multiple=True, metavar="slack:C…", help="Answer in this channel.")
-@click.option("--train-eligible", is_flag=True, help="Rounds may learn from these channels.")
-def configure(  # noqa: PLR0913 - one parameter for each option
+@click.option("--channel-reads", "reads", multiple=True, metavar="PRINCIPAL", help="What all of its people may read.")
+@click.option(
+    "--train-eligible/--no-train-eligible", default=None, help="Whether rounds may learn from these channels."
+)
+def configure(  # noqa: PLR0913, PLR0917 - one parameter for each option
     name: str,
     values: tuple[str, ...],
     members: tuple[str, ...],
     former: tuple[str, ...],
     channels: tuple[str, ...],
+    reads: tuple[str, ...],
     *,
-    train_eligible: bool,
+    train_eligible: bool | None,
 ) -> None:
-    """Change department NAME: title=…, instructions=…, open=true|false, answers.SETTING=… or tuning.SETTING=…."""
+    """Change department NAME: title=…, instructions=…, open=true|false, answers.SETTING=… or tuning.SETTING=….
+
+    A channel's answers are seen by everybody in it, so they come from what --channel-reads grants: nothing but open
+    documents unless told, such as --channel-reads department:hr.
+    """
     mentee = open_mentee(load_settings())
     try:
         mentee.departments.configure(name, pairs(values), actor=ACTOR)
@@ -114,9 +122,7 @@ def configure(  # noqa: PLR0913 - one parameter for each option
         for principal in former:
             mentee.departments.set_member(name, principal, member=False, actor=ACTOR)
         for channel in channels:
-            bound = mentee.departments.channel(channel)
-            names = sorted({*(bound.departments if bound else ()), name})
-            mentee.departments.set_channel(channel, names, actor=ACTOR, train_eligible=train_eligible)
+            mentee.departments.bind_channel(channel, name, actor=ACTOR, train_eligible=train_eligible, reads=reads)
     finally:
         mentee.close()
     console.print(f"Department {name} configured.")

@@ -62,3 +62,10 @@ def test_a_channel_asks_with_its_own_rights(departments):
     assert not channel.train_eligible, "off until somebody switches it on"
     with pytest.raises(NotFoundError):
         departments.set_channel("slack:C1", ["finance"], actor="ada")
+
+
+def test_binding_a_channel_again_keeps_what_was_granted(departments):
+    departments.bind_channel("slack:C1", "hr", actor="ada", train_eligible=True, reads=["department:hr"])
+    departments.bind_channel("slack:C1", "it", actor="ada", train_eligible=None, reads=())
+    channel = departments.channel("slack:C1")
+    assert (channel.departments, channel.principals, channel.train_eligible) == (["hr", "it"], ["department:hr"], True)

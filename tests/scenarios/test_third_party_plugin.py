@@ -17,8 +17,9 @@ def mentee_command(make_home, tmp_path):
     site = tmp_path / "site"
 
     def run(*arguments, ok=True):
+        # no model: what answers is the plugin, or nothing does
         command = [sys.executable, "-c", "from bot.cli import main; main()", *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(site)}
+        environment = {**os.environ, "PYTHONPATH": str(site), "MENTEE_MODELS_DIR": str(tmp_path / "models")}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
         assert (done.returncode == 0) is ok, done.stderr
         return done.stdout if ok else done.stderr
@@ -80,4 +81,4 @@ def test_a_new_plugin_is_written_installed_switched_and_configured(mentee_comman
 
 def test_an_unknown_plugin_or_setting_is_named(mentee_command):
     assert "There is no plugin 'greter'" in mentee_command("plugins", "disable", "greter", ok=False)
-    assert "has no settings" in mentee_command("plugins", "configure", "it", "a=b", ok=False)
+    assert "has no settings" in mentee_command("plugins", "configure", "secrets", "a=b", ok=False)
