@@ -22,6 +22,8 @@ CONFIDENT = 0.8
 NOTHING_TO_SAY = "I have nothing to say to that yet: this department has neither documents nor a trained adapter."
 NEAREST = 3
 QUOTED_CHARACTERS = 420
+ALSO_RELEVANT = 0.75
+"""Share of the best passage's relevance from which another page is named beside it."""
 _NUMBER = re.compile(r"\[(\d+)\]")
 
 
@@ -75,13 +77,14 @@ def quotation(
 ) -> Text:
     """Quote the sentences of the best passage that are nearest in meaning to the question, with their source.
 
-    Further relevant pages follow as sources. ``embed`` returns unit vectors, shape (texts, dimension).
+    Other pages about as relevant follow as sources. ``embed`` returns unit vectors, shape (texts, dimension).
     """
     best = passages[0]
     quote = nearest_sentences(question, best.text, embed)
-    further = [passage for passage in passages[1:] if passage.document != best.document][: NEAREST - 1]
+    near = [passage for passage in passages[1:] if passage.relevance >= ALSO_RELEVANT * best.relevance]
+    further = [passage for passage in near if passage.document != best.document][: NEAREST - 1]
     citations = _numbered([best, *further])
-    also = "".join(f" See also [{citation.n}]." for citation in citations[1:2])
+    also = f" See also {', '.join(f'[{citation.n}]' for citation in citations[1:])}." if further else ""
     return Text(f"Closest I found: \u201c{quote}\u201d [1]{also}", known=True, citations=citations)
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from bot.secrets import SECRET
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,13 +25,14 @@ MAX_CHARS = 2_000
 """A library that logs a whole request cannot fill the disk."""
 
 SECRET_SHAPES = (
-    re.compile(r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]+"),
-    re.compile(r"xapp-[A-Za-z0-9-]+"),
+    SECRET,
     re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=-]+"),
     re.compile(r"v0=[0-9a-f]{16,}"),
     re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),
     re.compile(r"(?i)(?<=mentee=)[A-Za-z0-9_-]{20,}"),
 )
+"""Besides what is a secret anywhere: whatever follows "bearer", request signatures, passwords in addresses, our own session tokens."""
+
 SECRET_NAMES = frozenset({"password", "token", "secret", "authorization", "cookie", "signature", "api_key"})
 USER_TEXT_NAMES = frozenset(
     {"text", "body", "payload", "question", "answer", "draft", "prompt", "correction", "comment"}

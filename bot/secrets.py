@@ -6,7 +6,7 @@ import re
 
 SECRET = re.compile(
     r"""
-      xox[abeprs]-[\w-]{8,} | xapp-[\w-]{8,}                          # Slack tokens
+      xox[a-z](?:\.xox[a-z])?-[\w-]{8,} | xapp-[\w-]{8,}                          # Slack tokens
     | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b                                   # cloud access keys
     | \bgh[pousr]_\w{20,}\b | \bglpat-[\w-]{16,}                       # code hosts' tokens
     | \b(?:sk|pk|rk)[-_](?:live|test|proj)?[-_]?[A-Za-z0-9]{20,}\b     # payment and model services' keys

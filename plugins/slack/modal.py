@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from bot.reasons import REASONS
 from plugins.slack import texts
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ REASON, COMMENT, CORRECTION = "reason", "comment", "correction"
 def reason_modal(vote: Mapping[str, Any]) -> dict[str, Any]:
     """Return the view for a vote's inbox payload."""
     about = {key: vote[key] for key in ("answer_id", "channel", "thread")}
-    options = [{"text": _plain(text), "value": reason} for reason, text in texts.REASONS.items()]
+    options = [{"text": _plain(text), "value": reason} for reason, text in REASONS.items()]
     return {
         "type": "modal",
         "callback_id": CALLBACK,

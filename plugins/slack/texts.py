@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-REASONS: Mapping[str, str] = {
-    "wrong": "It is wrong",
-    "outdated": "It is out of date",
-    "wrong source": "The source does not fit",
-    "incomplete": "Something is missing",
-    "unsafe": "It is unsafe or should not be said",
-    "tone": "The tone is off",
-    "other": "Something else",
-}
-"""The fixed reasons of a thumb down, as stored and as shown."""
 SHOWN_CHARACTERS = 100
 """Of a heading, of a path."""
 LINK_CHARACTERS = 200
