@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 from dbos import DBOS, SetWorkflowID
+from sqlalchemy import text
 
 from bot.errors import MenteeError
 from bot.messages import now
+from bot.store import Store
 from bot.store.models import HeldOutRow, RoundRow, WorkerRow
 from tuning.round_book import QUEUE, RoundBook
-from tuning.rounds import RoundWorker, dbos_config, run_round
+from tuning.rounds import SCHEMA, RoundWorker, dbos_config, run_round
 from tuning.slots import Slot, is_gone
 
 
@@ -139,14 +141,12 @@ def test_a_round_left_by_a_worker_of_another_machine_is_taken_up(mentee):
 
 
 def _mark_pending(mentee, round_id):
-    import sqlite3
-
-    with sqlite3.connect(mentee.settings.home / "dbos.db") as connection:
-        changed = connection.execute(
-            "update workflow_status set status = 'PENDING', executor_id = 'elsewhere-gpu-0' where workflow_uuid = ?",
-            (round_id,),
-        )
-        assert changed.rowcount == 1
+    store = Store(dbos_config(mentee.settings, "elsewhere-gpu-0")["system_database_url"])
+    table = "workflow_status" if store.is_sqlite else f"{SCHEMA}.workflow_status"
+    change = text(f"update {table} set status = 'PENDING', executor_id = 'elsewhere-gpu-0' where workflow_uuid = :id")
+    with store.write() as session:
+        assert session.execute(change, {"id": round_id}).rowcount == 1
+    store.close()
 
 
 async def test_the_plugin_serves_the_gpu_queue_and_says_so(mentee):
