@@ -31,7 +31,7 @@ SECRET_SHAPES = (
     re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),
     re.compile(r"(?i)(?<=mentee=)[A-Za-z0-9_-]{20,}"),
 )
-"""Besides what is a secret anywhere: whatever follows "bearer", request signatures, passwords in addresses, our own session tokens."""
+"""Besides what is a secret anywhere: what follows "bearer", signatures, passwords in addresses, session tokens."""
 
 SECRET_NAMES = frozenset({"password", "token", "secret", "authorization", "cookie", "signature", "api_key"})
 USER_TEXT_NAMES = frozenset(
