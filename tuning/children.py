@@ -77,11 +77,15 @@ def run(
             _end(child)
     for line in lines.new():
         on_progress(line)
-    if -child.returncode in OUTSIDE:
-        raise ChildKilledError(f"{module} was killed by signal {-child.returncode}.", hint=f"Its log: {log}")
-    if child.returncode:
+    _judge(module, child.returncode, log)
+
+
+def _judge(module: str, code: int, log: Path) -> None:
+    if -code in OUTSIDE:
+        raise ChildKilledError(f"{module} was killed by signal {-code}.", hint=f"Its log: {log}")
+    if code:
         said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        crash = f"{module} crashed with signal {-child.returncode}." if child.returncode < 0 else f"{module} failed."
+        crash = f"{module} crashed with signal {-code}." if code < 0 else f"{module} failed."
         raise ChildFailedError(" ".join(said[-LOG_LINES:]) or crash, hint=f"Its log: {log}")
 
 
