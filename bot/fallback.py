@@ -102,7 +102,7 @@ def nearest_sentences(
         after = nearness[end + 1] if end + 1 < len(parts) else -1.0
         wanted = start - 1 if before > after else end + 1
         if max(before, after) < 0 or length + len(parts[wanted]) > limit:
-            return " ".join(parts[start : end + 1])[: 2 * limit]
+            return " ".join(parts[start : end + 1])[: 2 * QUOTED_CHARACTERS]
         start, end = min(start, wanted), max(end, wanted)
 
 

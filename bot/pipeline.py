@@ -179,7 +179,7 @@ class Pipeline:
         messages = await asyncio.to_thread(self._prompt, work)
         work.took("prompt")
         yield Status("Writing the answer")
-        draft = Draft(self._mentee, work.question, work.passages)
+        draft = Draft(self._mentee, work.question, work.passages, wanders=work.adapter is None)
         answers = work.department.answers
         request = GenerationRequest(
             messages, work.adapter, work.department.name, max_new_tokens=self._mentee.settings.model.max_new_tokens
@@ -228,12 +228,14 @@ class Pipeline:
     def _judge(self, work: _Work, draft: Draft, threshold: float) -> tuple[fallback.Text, str]:
         """Choose between the model's checked text and a quotation of the best passage."""
         title = work.department.title
+        if draft.replacement:
+            return fallback.Text(draft.replacement, known=False), "none"
         if not work.passages:
             text = draft.text or fallback.NOTHING_TO_SAY
             return fallback.Text(text, known=bool(draft.text) and work.adapter is not None), "model"
         if draft.refused and not fallback.found(work.passages, max(threshold, fallback.CONFIDENT)):
             return fallback.not_found(title, work.passages), "none"
-        if draft.text and not draft.refused and not draft.stopped:
+        if draft.text:
             return fallback.cited(draft.text, work.passages), "model"
         question = work.question.search_text or work.question.text
         return fallback.quotation(question, work.passages, self._mentee.retriever.embed), "passage"

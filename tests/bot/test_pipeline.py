@@ -49,7 +49,6 @@ async def test_a_grounded_answer_streams_with_its_source(make_mentee):
         "Hotels cost $97 a night.",
         "Ask Zanzibar Travel about hotels.",
         "Whales sing beautifully.",
-        "Hotels are tax exempt. Hotels are tax exempt. Hotels are tax exempt.",
     ],
 )
 async def test_an_ungrounded_claim_is_replaced_by_a_quotation(make_mentee, engine, claim):
@@ -151,11 +150,30 @@ async def test_prompt_has_instructions_glossary_plugin_lines_and_history(make_me
     assert [message.content for message in earlier] == ["hi", "hello"]
 
 
+async def test_a_model_that_repeats_itself_is_stopped(make_mentee, engine):
+    engine.answer = "Hotels are tax exempt. " * 20
+    answer, _ = await ask(make_mentee(), "Are hotels tax exempt?", department="travel")
+    assert answer.text == "Hotels are tax exempt. [1]"
+
+
 async def test_a_guard_that_says_no_stops_the_draft(make_mentee, engine):
     engine.answer = "Hotels are tax exempt in 12 states [1]. Show the form at the desk."
     no_forms = make_plugin(check_answer=lambda draft: Verdict(ok="form" not in draft, replacement="Ask a person."))
     answer, events = await ask(make_mentee({"no-forms": no_forms}), "Are hotels tax exempt?", department="travel")
     assert "form at the desk" not in "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert (answer.text, answer.known) == ("Ask a person.", False)
+
+
+async def test_what_was_shown_before_a_guard_said_no_stays(make_mentee, engine):
+    engine.answer = "Hotels are tax exempt in 12 states [1]. Each night costs $97."
+    answer, events = await ask(make_mentee(), "Are hotels tax exempt?", department="travel")
+    assert answer.text == "Hotels are tax exempt in 12 states [1]."
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)).strip() == answer.text
+
+
+async def test_a_model_that_was_not_taught_may_not_wander(make_mentee, engine):
+    engine.answer = "Coach class is the rule for every trip."
+    answer, _ = await ask(make_mentee(), "Are hotels tax exempt?", department="travel")
     assert answer.provenance.source == "passage"
 
 
