@@ -140,6 +140,11 @@ def build_dataset(  # noqa: PLR0913 - the parts of an instance that a dataset co
     return _summary_of(store, target)
 
 
+def held_out_rows(store: Store, department: str, *, plugins: Plugins, prompt_for: PromptFor) -> list[dict[str, Any]]:
+    """Return the department's held-out questions as a dataset's ``held_out.jsonl`` has them, with prompts built now."""
+    return _held_out_rows(store, _Build(department, plugins, prompt_for))
+
+
 def _require_scrubber(build: _Build) -> None:
     if not list(build.plugins.call("scrub_text", build.department, text="")):
         raise SettingsError(

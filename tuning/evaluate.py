@@ -111,7 +111,7 @@ def cache_key(job: EvaluateJob, side: Side) -> str:
     parts = [
         read_manifest(Path(job.model), "model").sha256,
         read_manifest(Path(side.path), "adapter").sha256 if side.path else "",
-        Path(job.questions).read_text(encoding="utf-8"),
+        repr(read_questions(Path(job.questions))),
         f"{job.max_new_tokens} {job.dtype}",
     ]
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:32]

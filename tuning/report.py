@@ -28,8 +28,8 @@ VERDICTS = {
 DATA = {
     "rows": "distinct rows",
     "sft": "right answers to imitate",
-    "up": "👍 answers for preference",
-    "down": "👎 answers for preference",
+    "up": "good answers for preference",
+    "down": "bad answers for preference",
     "held_out": "held-out questions",
     "clusters": "clusters of near-copies",
     "scrubbed": "personal details removed",

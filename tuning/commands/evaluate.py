@@ -86,21 +86,11 @@ def _from_file(mentee: Mentee, department: Department, path: Path) -> list[dict[
 
 
 def _held_out(mentee: Mentee, department: Department) -> list[dict[str, Any]]:
-    from sqlalchemy import select
-
-    from bot.store.models import AnswerRow, HeldOutRow, QuestionRow
+    from tuning.dataset import held_out_rows
     from tuning.prompts import ServedPrompts
 
-    query = select(HeldOutRow).where(HeldOutRow.department == department.name).order_by(HeldOutRow.id)
     prompts = ServedPrompts(mentee, department)
-    rows = []
-    with mentee.store.read() as session:
-        for held in session.scalars(query).all():
-            answer = session.get(AnswerRow, held.answer_id) if held.answer_id else None
-            question = session.get(QuestionRow, answer.question_id) if answer else None
-            messages = prompts(question, answer) if question else prompts.of_text(held.question)
-            told = [asdict(message) for message in messages]
-            rows.append({"id": held.id, "messages": told, "reference": held.reference, "cluster": held.cluster})
+    rows = held_out_rows(mentee.store, department.name, plugins=mentee.plugins, prompt_for=prompts)
     if not rows:
         raise MenteeError(
             f"Department {department.name!r} has no held-out questions yet; its first round sets them aside.",
