@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from bot.hookspecs import hookimpl
 from bot.store.models import ChampionRow, DatasetRowRow, HeldOutRow, RoundRow
+from tuning.commands.evaluate import evaluate
 from tuning.registry import Registry
 from tuning.round_book import RoundBook
 from tuning.rounds import RoundWorker
@@ -88,6 +91,12 @@ def test_a_round_goes_from_votes_to_a_verdict_with_its_report(home, import_made_
     (event,) = home.listener.finished
     assert (event.round_id, event.verdict, event.adapter) == (row.id, row.verdict, "support-1")
     assert "import:kim" in event.voters
+    kept = sorted((home.settings.artifacts_dir / "answers").iterdir())
+    arguments = ["--department", "support", "--adapter", "support-1", "--against", "base", "--json"]
+    result = CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
+    compared = json.loads(result.stdout.splitlines()[-1])
+    assert compared["metrics"]["rouge_l"] == row.metrics["rouge_l"]
+    assert sorted((home.settings.artifacts_dir / "answers").iterdir()) == kept  # the round's own answers were used
 
 
 def test_too_little_data_is_refused_quickly_and_honestly(home, import_made_up_votes):
