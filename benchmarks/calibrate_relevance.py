@@ -45,6 +45,8 @@ TOP = 5
 RIDGE = 0.01
 THRESHOLD = 0.5
 OTHERS_WEIGHT = 0.25
+RIGHT_WEIGHT = 2.0
+"""Of right passages, over 1 for a question that nothing answers: a missed answer is worse than a weak one shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def _table(
         for line, hit in zip(table[:TOP], hits[:TOP], strict=True):
             rows.append(line)
             labels.append(float(hit))
-            weights.append(1.0 if hit or not any(hits) else OTHERS_WEIGHT / TOP)
+            weights.append(RIGHT_WEIGHT if hit else OTHERS_WEIGHT / TOP)
         if not any(hits):
             weights[-min(TOP, len(hits)) :] = [1.0 / TOP] * min(TOP, len(hits))
 

@@ -1,4 +1,4 @@
-"""How likely a passage answers the question: a logistic model over five readable signs.
+"""How likely a passage answers the question: a logistic model over four readable signs.
 
 The signs do not depend on the corpus's size, so one set of coefficients serves three documents and three thousand.
 ``benchmarks/calibrate_relevance.py`` fits them; docs/retrieval.md says on what and how well.
@@ -6,7 +6,6 @@ The signs do not depend on the corpus's size, so one set of coefficients serves 
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from retrieval.query import Query
     from retrieval.search import Candidates
 
-SIGNS = ("cosine", "coverage", "both", "phrase", "words")
-COEFFICIENTS = {"hashing": (0.0,) * 6, "": (0.0,) * 6}
+SIGNS = ("cosine", "coverage", "both", "words")
+COEFFICIENTS = {"hashing": (-7.828, -0.113, 9.142, 1.914, 2.182), "": (-10.091, 14.793, 6.039, -7.143, 1.563)}
 
 
 def signs(
@@ -34,11 +33,10 @@ def signs(
     total = sum(wanted.values()) or 1.0
     table = np.zeros((len(positions), len(SIGNS)))
     for line, position in enumerate(positions):
-        found = words(generation.chunks[int(candidates.rows[position])].indexed)
-        held = set(found)
+        held = set(words(generation.chunks[int(candidates.rows[position])].indexed))
         coverage = sum(weight for word, weight in wanted.items() if word in held) / total
         cosine = float(candidates.cosines[position])
-        table[line] = cosine, coverage, cosine * coverage, _phrase(query, found), np.log1p(len(wanted))
+        table[line] = cosine, coverage, cosine * coverage, np.log1p(len(wanted))
     return table
 
 
@@ -48,12 +46,6 @@ def _wanted(query: Query) -> dict[str, float]:
         for term in terms:
             wanted[term] = max(wanted.get(term, 0.0), weight)
     return wanted
-
-
-def _phrase(query: Query, found: Sequence[str]) -> float:
-    terms = query.terms[-1][0]
-    pairs = set(pairwise(terms))
-    return len(pairs & set(pairwise(found))) / len(pairs) if pairs else 0.0
 
 
 def chances(

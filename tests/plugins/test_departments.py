@@ -40,9 +40,15 @@ def test_abbreviations_are_spelled_out_in_their_own_department_only(demo):
     assert demo.plugins.fold("enrich_question", "question", asked, "travel") == asked
 
 
-@pytest.mark.parametrize("text", ["how far may i travel", "is it the par value", "what is an Authorization to Operate (ATO)?", "atom"])
+@pytest.mark.parametrize(
+    "text", ["how far may i travel", "is it the par value", "what is an Authorization to Operate (ATO)?", "atom"]
+)
 def test_words_that_look_like_abbreviations_are_left_alone(text):
-    glossary = {"FAR": "Federal Acquisition Regulation", "ATO": "Authorization to Operate", "PAR": "Personnel Action Request"}
+    glossary = {
+        "FAR": "Federal Acquisition Regulation",
+        "ATO": "Authorization to Operate",
+        "PAR": "Personnel Action Request",
+    }
     assert spelled_out(question(text), glossary) is None
 
 
@@ -87,7 +93,9 @@ def test_business_days_skip_weekends():
 
 def test_the_number_of_days_is_a_setting_of_the_department(demo):
     model = demo.plugins.settings_model("departments-travel")
-    demo.plugins.states.configure("departments-travel", "travel", {"voucher_business_days": 1}, actor="test", model=model)
+    demo.plugins.states.configure(
+        "departments-travel", "travel", {"voucher_business_days": 1}, actor="test", model=model
+    )
     asked = question("My trip ended on 2026-03-12. When is my voucher due?")
     ((_, answer),) = demo.plugins.values("answer_directly", "travel", question=asked)
     assert "Friday, 13 March 2026: 1 business day after" in answer.text
