@@ -148,7 +148,7 @@ class Departments:
         return self.get(name)
 
     def set_member(self, name: str, principal: str, *, member: bool, actor: str) -> None:
-        """Let a principal (``user:…`` or ``group:…``) into a closed department, or out of it."""
+        """Let a principal (``user:…``) into a closed department, or out of it."""
         self.get(name)
         with self._store.write() as session:
             row = session.get(MemberRow, (name, principal))
@@ -161,7 +161,7 @@ class Departments:
 
     def askable(self, audience: Audience) -> list[str]:
         """Return the departments that the whole audience may ask, sorted."""
-        return [department.name for department in self.all() if department.readers & audience.principals]
+        return [department.name for department in self.all() if audience.may_read(department.readers)]
 
     def require_askable(self, name: str, audience: Audience) -> Department:
         """Return a department the audience may ask.
@@ -170,24 +170,19 @@ class Departments:
         :raises ForbiddenError: there is, but it is closed to this audience.
         """
         department = self.get(name)
-        if not department.readers & audience.principals:
+        if not audience.may_read(department.readers):
             raise ForbiddenError(
                 f"The {department.title} department is open to its members only.", hint="Ask its owners to add you."
             )
         return department
 
     def audience_of(self, person: Person) -> Audience:
-        """Return the audience of a private answer: the person, their groups and the closed departments they belong to.
-
-        Operators read everything, as they can change any right.
-        """
+        """Return the audience of a private answer: the person and the closed departments they belong to."""
         own = {EVERYONE, person.id if person.id.startswith("user:") else f"user:{person.id}"}
         with self._store.read() as session:
             members = session.execute(select(MemberRow.department, MemberRow.principal)).all()
-            names = session.scalars(select(DepartmentRow.name)).all()
-        if person.role.includes(Role.OPERATOR):
-            return Audience(frozenset(own | {f"department:{name}" for name in names}))
-        return Audience(frozenset(own | {f"department:{name}" for name, principal in members if principal in own}))
+        own |= {f"department:{name}" for name, principal in members if principal in own}
+        return Audience(frozenset(own), unrestricted=person.role.includes(Role.OPERATOR))
 
     def channel(self, channel_id: str) -> ChannelRow | None:
         """Return what is known of a conversation place such as ``slack:C024BE91L``."""

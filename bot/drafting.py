@@ -6,7 +6,6 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from bot.fallback import nearest_sentences
 from bot.messages import Verdict
 from bot.sentences import split_finished
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from bot.app import Mentee
     from bot.messages import Passage, Question
 
-NEARNESS_MARGIN = 0.05
 REFUSAL = re.compile(
     r"\bI (?:don['\u2019]t|do not|can['\u2019]t|cannot|could not|couldn['\u2019]t) find\b", re.IGNORECASE
 )
@@ -27,12 +25,9 @@ class Draft:
 
     A guard that says no, or that fails, ends the draft (``stopped``). What was passed before has been shown and stays
     in ``text``, unless the guard gave a ``replacement``.
-
-    :param wanders: the model was not taught to read passages, so its first sentence must also be about as near to the
-        question as the best passage's own nearest sentence is.
     """
 
-    def __init__(self, mentee: Mentee, question: Question, passages: Sequence[Passage], *, wanders: bool) -> None:
+    def __init__(self, mentee: Mentee, question: Question, passages: Sequence[Passage]) -> None:
         self._mentee = mentee
         self._question = question
         self._passages = passages
@@ -42,7 +37,6 @@ class Draft:
         self.refused = False
         self.replacement = ""
         self.reason = ""
-        self._wanders = wanders and bool(passages)
 
     async def add(self, piece: str) -> list[str]:
         """Take the next piece from the model; return the sentences that may now be shown."""
@@ -89,13 +83,4 @@ class Draft:
                 return Verdict(ok=False, reason=error.text)
             if not result.value.ok:
                 return result.value
-        if self._wanders and not self.text and not self._answers(sentence):
-            return Verdict(ok=False, reason="it is beside the question")
         return Verdict(ok=True)
-
-    def _answers(self, sentence: str) -> bool:
-        question = self._question.search_text or self._question.text
-        embed = self._mentee.retriever.embed
-        quote = nearest_sentences(question, self._passages[0].text, embed, limit=1)
-        asked, said, quoted = embed([question, sentence, quote])
-        return bool(asked @ said >= asked @ quoted - NEARNESS_MARGIN)

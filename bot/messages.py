@@ -55,13 +55,19 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Everybody who will see an answer, as principals: ``everyone``, ``user:…``, ``department:…``, ``group:…``.
+    """Everybody who will see an answer, as principals: ``everyone``, ``user:…``, ``department:…``.
 
     In a direct message or in web chat that is the asker; in a channel it is the channel. A document is readable when
     its readers and these principals share at least one.
     """
 
     principals: frozenset[str] = frozenset({EVERYONE})
+    unrestricted: bool = False
+    """An operator alone: whoever can change every right reads everything."""
+
+    def may_read(self, readers: frozenset[str]) -> bool:
+        """Return whether what is open to these readers is open to the whole audience."""
+        return self.unrestricted or not self.principals.isdisjoint(readers)
 
 
 @dataclass(frozen=True, slots=True)

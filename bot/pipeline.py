@@ -179,7 +179,7 @@ class Pipeline:
         messages = await asyncio.to_thread(self._prompt, work)
         work.took("prompt")
         yield Status("Writing the answer")
-        draft = Draft(self._mentee, work.question, work.passages, wanders=work.adapter is None)
+        draft = Draft(self._mentee, work.question, work.passages)
         answers = work.department.answers
         request = GenerationRequest(
             messages, work.adapter, work.department.name, max_new_tokens=self._mentee.settings.model.max_new_tokens

@@ -41,7 +41,7 @@ def documents() -> None:
 @click.argument("addresses", nargs=-1, required=True, metavar="PATH…")
 @department_option
 @click.option(
-    "--readers", multiple=True, metavar="PRINCIPAL", help="Who may read them, like group:board; else the department."
+    "--readers", multiple=True, metavar="PRINCIPAL", help="Who may read them, like user:ada; else the department."
 )
 @json_option
 def add(addresses: tuple[str, ...], department: str, readers: tuple[str, ...], *, as_json: bool) -> None:

@@ -108,35 +108,38 @@ def build(
     lexical = LexicalIndex.build(chunk.indexed for chunk in chunks)
     index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
     index.add_with_ids(vectors, np.arange(len(chunks), dtype=np.int64))
-    addresses = {document.document_id: document.address for document in documents}
-    meta = {
-        "format": FORMAT,
-        "embedder": embedder.identity,
-        "dimension": int(vectors.shape[1]),
-        "chunks": len(chunks),
-        "documents": {document.document_id: document.sha256 for document in documents},
-    }
-    try:
-        with artifacts.writing(target, KIND) as draft:
-            faiss.write_index(index, str(draft.path / VECTORS))
-            lexical.save(draft.path / LEXICAL)
-            _write_chunks(draft.path / CHUNKS, chunks, addresses)
-            draft.meta = meta
-    except (OSError, RuntimeError) as error:  # FAISS reports a full disk as a RuntimeError
-        raise ArtifactError(
-            f"The index {target} could not be written: {error}.", hint="Nothing was changed. Is the disk full?"
-        ) from error
-    return Generation(
+    generation = Generation(
         name=target.name,
         embedder=embedder.identity,
         dimension=int(vectors.shape[1]),
         chunks=tuple(chunks),
-        addresses=addresses,
+        addresses={document.document_id: document.address for document in documents},
         documents={document.document_id: document.sha256 for document in documents},
         rows=_rows(chunks),
         vectors=index,
         lexical=lexical,
     )
+    _write(target, generation)
+    return generation
+
+
+def _write(target: Path, generation: Generation) -> None:
+    try:
+        with artifacts.writing(target, KIND) as draft:
+            faiss.write_index(generation.vectors, str(draft.path / VECTORS))
+            generation.lexical.save(draft.path / LEXICAL)
+            _write_chunks(draft.path / CHUNKS, generation.chunks, generation.addresses)
+            draft.meta = {
+                "format": FORMAT,
+                "embedder": generation.embedder,
+                "dimension": generation.dimension,
+                "chunks": len(generation.chunks),
+                "documents": dict(generation.documents),
+            }
+    except (OSError, RuntimeError) as error:  # FAISS reports a full disk as a RuntimeError
+        raise ArtifactError(
+            f"The index {target} could not be written: {error}.", hint="Nothing was changed. Is the disk full?"
+        ) from error
 
 
 def load(path: Path) -> Generation:

@@ -23,7 +23,7 @@ def readable(session: Session, department: str, audience: Audience) -> dict[str,
     row = session.get(DepartmentRow, department)
     if row is None:
         return {}
-    default = {EVERYONE} if row.open else _members(session, department)
+    default = frozenset({EVERYONE}) if row.open else _members(session, department)
     documents = session.execute(
         select(DocumentRow.id, DocumentRow.address, DocumentRow.readers).where(
             DocumentRow.department == department, DocumentRow.state == "ready"
@@ -32,7 +32,7 @@ def readable(session: Session, department: str, audience: Audience) -> dict[str,
     return {
         document: address
         for document, address, readers in documents
-        if audience.principals & (frozenset(readers) if readers else default)
+        if audience.may_read(frozenset(readers) if readers else default)
     }
 
 

@@ -92,7 +92,7 @@ def remove(name: str) -> None:
 @departments.command()
 @click.argument("name")
 @click.argument("values", nargs=-1, metavar="KEY=VALUE…")
-@click.option("--member", "members", multiple=True, metavar="PRINCIPAL", help="Let user:… or group:… in.")
+@click.option("--member", "members", multiple=True, metavar="PRINCIPAL", help="Let somebody in, like user:ada.")
 @click.option("--not-member", "former", multiple=True, metavar="PRINCIPAL", help="Take a member out.")
 @click.option("--channel", "channels", multiple=True, metavar="slack:C…", help="Answer in this channel.")
 @click.option("--channel-reads", "reads", multiple=True, metavar="PRINCIPAL", help="What all of its people may read.")

@@ -31,9 +31,10 @@ def emit_json(value: Any) -> None:
 
 def show_error(error: MenteeError) -> None:
     """Print an expected failure: what is wrong, then what to do next."""
-    progress_console.print(f"[bold red]Error:[/] {_escaped(error.text)}")
+    # not wrapped by us: a path cut in two can be neither read nor copied
+    progress_console.print(f"[bold red]Error:[/] {_escaped(error.text)}", soft_wrap=True)
     if error.hint:
-        progress_console.print(_escaped(error.hint))
+        progress_console.print(_escaped(error.hint), soft_wrap=True)
 
 
 def _escaped(text: str) -> str:

@@ -91,7 +91,7 @@ class DepartmentRow(Base):
 
 
 class MemberRow(Base):
-    """A principal (``user:…`` or ``group:…``) who may ask a closed department."""
+    """A principal (``user:…``) who may ask a closed department."""
 
     __tablename__ = "department_members"
     department: Mapped[str] = mapped_column(ForeignKey("departments.name", ondelete="CASCADE"), primary_key=True)

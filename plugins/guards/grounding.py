@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from bot.messages import Passage, Question
 
+LONG = 5
+"""Content words from which a sentence must share one with the question; a short answer may be just the fact."""
+STEM = 5
 _CITATION = re.compile(r"\[\d+\]")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
@@ -120,6 +123,8 @@ def check_answer(
     if not passages:
         return None
     sentence = _CITATION.sub("", draft).strip()
+    if _beside(sentence, question.text):
+        return Verdict(ok=False, reason="it is beside the question")
     verdicts = [
         _held(sentence, f"{passage.heading} {passage.text}", question.text, settings.words) for passage in passages
     ]
@@ -137,8 +142,18 @@ def _held(sentence: str, passage: str, question: str, needed: float) -> Verdict:
     for name in _NAME.findall(sentence):
         if not {part.lower() for part in _WORD.findall(name)} <= held:
             return Verdict(ok=False, reason=f"the name {name} is in no passage")
-    words = [word for word in (found.lower() for found in _WORD.findall(sentence)) if word not in _COMMON]
+    words = _content(sentence)
     share = sum(word in held for word in words) / len(words) if words else 1.0
     if share < needed:
         return Verdict(ok=False, reason=f"a passage holds only {share:.0%} of its words")
     return Verdict(ok=True)
+
+
+def _beside(sentence: str, question: str) -> bool:
+    """Return whether a long sentence shares no content word with the question, as an untaught model's often do."""
+    said, asked = ({word[:STEM] for word in _content(text)} for text in (sentence, question))
+    return len(said) >= LONG and bool(asked) and said.isdisjoint(asked)
+
+
+def _content(text: str) -> list[str]:
+    return [word for word in (found.lower() for found in _WORD.findall(text)) if word not in _COMMON]

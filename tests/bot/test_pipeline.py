@@ -171,8 +171,8 @@ async def test_what_was_shown_before_a_guard_said_no_stays(make_mentee, engine):
     assert "".join(event.text for event in events if isinstance(event, TextDelta)).strip() == answer.text
 
 
-async def test_a_model_that_was_not_taught_may_not_wander(make_mentee, engine):
-    engine.answer = "Coach class is the rule for every trip."
+async def test_what_is_beside_the_question_is_not_said(make_mentee, engine):
+    engine.answer = "Book trains in Concur, coach class for every trip."
     answer, _ = await ask(make_mentee(), "Are hotels tax exempt?", department="travel")
     assert answer.provenance.source == "passage"
 

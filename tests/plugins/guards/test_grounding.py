@@ -30,7 +30,7 @@ def judge(sentence, question="How much leave do I earn?"):
         "Staff earn 4 hours of leave each pay period [1].",
         "You earn 4 hours each pay period.",
         "Ask Maria Lopez.",
-        "- New laptops come after five days",
+        "- New laptops come",
         "Yes.",
     ],
 )
@@ -44,7 +44,7 @@ def test_what_a_passage_says_passes(sentence):
         ("Staff earn 5 hours of leave each pay period.", "the number 5 is in no passage"),
         ("Staff earn 4 hours of leave, says Jane Smith.", "the name Jane is in no passage"),
         ("Leave requests need approval by the finance director.", "holds only"),
-        ("New laptops earn 4 hours of leave from the depot.", "4|holds only"),
+        ("New laptops earn 4 hours of leave from the depot in Denver.", "4|holds only|name"),
     ],
 )
 def test_a_wrong_number_a_strange_name_or_mixed_words_do_not(sentence, reason):
@@ -55,6 +55,12 @@ def test_a_wrong_number_a_strange_name_or_mixed_words_do_not(sentence, reason):
 
 def test_words_of_the_question_may_be_repeated():
     assert judge("Maria Lopez knows about the sabbatical.", "Who knows about the sabbatical?").ok
+
+
+def test_a_long_sentence_beside_the_question_is_refused():
+    beside = judge("New laptops come after five days, from the depot in Denver.")
+    assert (beside.ok, beside.reason) == (False, "it is beside the question")
+    assert judge("New laptops come after five days, from the depot in Denver.", "When does my laptop come?").ok
 
 
 def test_without_passages_there_is_nothing_to_check():

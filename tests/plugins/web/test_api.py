@@ -19,7 +19,8 @@ def rows(home, table):
         return session.query(table).all()
 
 
-def test_a_question_is_committed_before_it_is_accepted_and_streamed_to_its_answer(web, visit):
+def test_a_question_is_committed_before_it_is_accepted_and_streamed_to_its_answer(web, visit, web_engine):
+    web_engine.delay = 0.2  # so that the answer is still being written when we begin to watch
     client = visit(web)
     accepted = ask(client, QUESTION)
     assert accepted.status_code == 202
