@@ -186,7 +186,6 @@ class Registry:
             "state": "champion" if champion == version else row.state,
             "base_model": row.base_model,
             "sha256": row.sha256,
-            "stale": row.stale,
             "created_at": row.created_at,
             "parent": row.parent,
             "round": row.round_id,

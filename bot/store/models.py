@@ -400,7 +400,6 @@ class AdapterRow(Base):
     base_model: Mapped[str] = mapped_column(String(255))
     sha256: Mapped[str] = mapped_column(String(64))  # of the adapter's weights
     state: Mapped[str] = mapped_column(String(16), default="challenger")
-    stale: Mapped[str] = mapped_column(Text, default="")
     round_id: Mapped[str | None] = mapped_column(String(64))
     dataset: Mapped[str | None] = mapped_column(String(128))
     parent: Mapped[str | None] = mapped_column(String(128))

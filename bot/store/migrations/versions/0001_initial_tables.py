@@ -24,7 +24,6 @@ def upgrade() -> None:
         sa.Column("base_model", sa.String(length=255), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("stale", sa.Text(), nullable=False),
         sa.Column("round_id", sa.String(length=64), nullable=True),
         sa.Column("dataset", sa.String(length=128), nullable=True),
         sa.Column("parent", sa.String(length=128), nullable=True),
