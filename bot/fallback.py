@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bot.messages import Citation
 from bot.sentences import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from bot.messages import Passage
@@ -21,6 +22,8 @@ CONFIDENT = 0.8
 """Relevance from which a passage is quoted even though the model says that it finds nothing."""
 NOTHING_TO_SAY = "I have nothing to say to that yet: this department has neither documents nor a trained adapter."
 NEAREST = 3
+TELLING_WORDS = 4
+"""Words of three letters or more from which a sentence may say something: "Back to Slack page" says nothing."""
 QUOTED_CHARACTERS = 420
 ALSO_RELEVANT = 0.75
 """Share of the best passage's relevance from which another page is named beside it."""
@@ -95,7 +98,8 @@ def nearest_sentences(
     parts = sentences(text) or [text]
     vectors = embed([question, *parts])
     nearness = vectors[1:] @ vectors[0]
-    start = end = int(nearness.argmax())
+    telling = [len(_words(part)) >= TELLING_WORDS for part in parts]
+    start = end = int(np.where(telling, nearness, nearness - 2).argmax())
     while True:
         length = sum(len(part) + 1 for part in parts[start : end + 1])
         before = nearness[start - 1] if start > 0 else -1.0

@@ -100,14 +100,16 @@ class _Asker:
         )
 
     async def _ask(self, question: Question, *, show: bool) -> Answer:
-        shown = ""
+        shown = held = ""
         async with aclosing(self._mentee.pipeline.answer(question)) as events:
             async for event in events:
                 if isinstance(event, Status) and show:
                     progress_console.print(f"[dim]{escape(event.text)} …[/]")
                 elif isinstance(event, TextDelta) and show:
-                    console.print(escape(event.text), end="")
-                    shown += event.text
+                    text = held + event.text
+                    held = text[len(text.rstrip()) :]  # white space waits: a source's number may follow the last word
+                    console.print(escape(text.rstrip()), end="")
+                    shown += text.rstrip()
                 elif isinstance(event, Done):
                     answer = event.answer
         if show:

@@ -31,6 +31,13 @@ def test_a_quotation_takes_the_sentences_nearest_to_the_question():
     assert [citation.document for citation in text.citations] == ["a.md", "b.md"]
 
 
+def test_a_line_that_says_nothing_is_not_quoted():
+    text = fallback.quotation(
+        "sick leave?", [passage("a.md", "Sick leave\nSick leave needs a note from Denver.")], embed
+    )
+    assert "needs a note" in text.text
+
+
 @pytest.mark.parametrize(
     ("draft", "text", "documents"),
     [
