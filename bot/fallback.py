@@ -80,11 +80,13 @@ def quotation(
 ) -> Text:
     """Quote the sentences of the best passage that are nearest in meaning to the question, with their source.
 
+    A passage that is only a link or a title is passed over.
+
     Other pages about as relevant follow as sources. ``embed`` returns unit vectors, shape (texts, dimension).
     """
-    best = passages[0]
+    best = next((passage for passage in passages if _tells(passage.text)), passages[0])
     quote = nearest_sentences(question, best.text, embed)
-    near = [passage for passage in passages[1:] if passage.relevance >= ALSO_RELEVANT * best.relevance]
+    near = [passage for passage in passages if passage.relevance >= ALSO_RELEVANT * best.relevance]
     further = [passage for passage in near if passage.document != best.document][: NEAREST - 1]
     citations = _numbered([best, *further])
     also = f" See also {', '.join(f'[{citation.n}]' for citation in citations[1:])}." if further else ""
@@ -98,8 +100,7 @@ def nearest_sentences(
     parts = sentences(text) or [text]
     vectors = embed([question, *parts])
     nearness = vectors[1:] @ vectors[0]
-    telling = [len(_words(part)) >= TELLING_WORDS for part in parts]
-    start = end = int(np.where(telling, nearness, nearness - 2).argmax())
+    start = end = int(np.where([_tells(part) for part in parts], nearness, nearness - 2).argmax())
     while True:
         length = sum(len(part) + 1 for part in parts[start : end + 1])
         before = nearness[start - 1] if start > 0 else -1.0
@@ -119,6 +120,10 @@ def _numbered(passages: Sequence[Passage]) -> tuple[Citation, ...]:
 
 def _page(citation: Citation) -> str:
     return citation.heading.split(" \u203a ")[0] or citation.document
+
+
+def _tells(text: str) -> bool:
+    return len(_words(text)) >= TELLING_WORDS
 
 
 def _words(text: str) -> list[str]:

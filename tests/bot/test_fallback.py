@@ -36,6 +36,8 @@ def test_a_line_that_says_nothing_is_not_quoted():
         "sick leave?", [passage("a.md", "Sick leave\nSick leave needs a note from Denver.")], embed
     )
     assert "needs a note" in text.text
+    link = passage("b.md", "Back to sick leave")
+    assert fallback.quotation("sick leave?", [link, best], embed).citations[0].document == "a.md"
 
 
 @pytest.mark.parametrize(
