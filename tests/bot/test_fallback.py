@@ -32,9 +32,8 @@ def test_a_quotation_takes_the_sentences_nearest_to_the_question():
 
 
 def test_a_line_that_says_nothing_is_not_quoted():
-    text = fallback.quotation(
-        "sick leave?", [passage("a.md", "Sick leave\nSick leave needs a note from Denver.")], embed
-    )
+    best = passage("a.md", "Sick leave\nSick leave needs a note from Denver.")
+    text = fallback.quotation("sick leave?", [best], embed)
     assert "needs a note" in text.text
     link = passage("b.md", "Back to sick leave")
     assert fallback.quotation("sick leave?", [link, best], embed).citations[0].document == "a.md"
