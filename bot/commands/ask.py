@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bot.rows import Row
 
 CLI_USER = "cli:operator"
+TOGETHER = 8
+"""Questions of a file asked at the same time: the engine answers them in one batch."""
 
 
 @click.command()
@@ -79,13 +81,23 @@ class _Asker:
             _print_sources(answer)
 
     async def ask_rows(self, rows: Sequence[Row], department: str | None) -> None:
+        questions = [
+            self._question(row.text("question"), row.optional_text("department") or department, _history(row))
+            for row in rows
+        ]
+        window = asyncio.Semaphore(TOGETHER)
+
+        async def ask(question: Question) -> Answer:
+            async with window:
+                return await self._ask(question, show=False)
+
         try:
-            for row in rows:
-                question = self._question(
-                    row.text("question"), row.optional_text("department") or department, _history(row)
-                )
-                answer = await self._ask(question, show=False)
-                emit_json({"question": question.text, **answer_json(answer)})
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(ask(question)) for question in questions]
+                for question, task in zip(questions, tasks, strict=True):
+                    emit_json({"question": question.text, **answer_json(await task)})
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # the first row that failed tells what is wrong
         finally:
             await self._mentee.pipeline.stop()
 

@@ -1,6 +1,7 @@
 """A sentence is shown only if a passage holds it: its numbers and names must occur there, and most of its words.
 
-One passage must hold them: words picked from several make a sentence that none of them says.
+One passage must hold them, and half of the sentence's neighbouring words must be neighbours there, too: the same words
+in another order, or picked from several passages, make a sentence that nobody wrote.
 
 Precision of the answer's words over the retrieved passages ("K-precision") follows people's judgement of faithfulness
 better than overlap with a reference does (Adlakha et al., "Evaluating Correctness and Faithfulness of
@@ -10,6 +11,7 @@ Instruction-Following Models for Question Answering", TACL 2024).
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -107,6 +109,7 @@ class GroundingSettings(BaseModel):
     """Settings of the grounding guard."""
 
     words: float = Field(0.8, ge=0, le=1, description="Share of a sentence's words that one passage must hold.")
+    pairs: float = Field(0.5, ge=0, le=1, description="Share of its neighbouring words that must be neighbours there.")
 
 
 @hookimpl
@@ -125,27 +128,29 @@ def check_answer(
     sentence = _CITATION.sub("", draft).strip()
     if _beside(sentence, question.text):
         return Verdict(ok=False, reason="it is beside the question")
-    verdicts = [
-        _held(sentence, f"{passage.heading} {passage.text}", question.text, settings.words) for passage in passages
-    ]
+    verdicts = [_held(sentence, f"{passage.heading} {passage.text}", question.text, settings) for passage in passages]
     return next((verdict for verdict in verdicts if verdict.ok), verdicts[0])
 
 
-def _held(sentence: str, passage: str, question: str, needed: float) -> Verdict:
-    """Judge a sentence against one passage; what the question itself said may be repeated."""
-    source = f"{question} {passage}"
-    held = {word.lower() for word in _WORD.findall(source)}
-    numbers = set(_NUMBER.findall(source))
+def _held(sentence: str, passage: str, question: str, settings: GroundingSettings) -> Verdict:
+    """Judge a sentence against one passage. Names may also come from the question; nothing else may."""
+    there, said = _words(passage), _words(sentence)
+    held, names = set(there), {*there, *_words(question)}
+    numbers = set(_NUMBER.findall(passage))
     for number in _NUMBER.findall(sentence):
         if number not in numbers:
             return Verdict(ok=False, reason=f"the number {number} is in no passage")
     for name in _NAME.findall(sentence):
-        if not {part.lower() for part in _WORD.findall(name)} <= held:
+        if not set(_words(name)) <= names:
             return Verdict(ok=False, reason=f"the name {name} is in no passage")
     words = _content(sentence)
     share = sum(word in held for word in words) / len(words) if words else 1.0
-    if share < needed:
+    if share < settings.words:
         return Verdict(ok=False, reason=f"a passage holds only {share:.0%} of its words")
+    pairs, known = list(pairwise(said)), set(pairwise(there))
+    together = sum(pair in known for pair in pairs) / len(pairs) if len(pairs) >= LONG else 1.0
+    if together < settings.pairs:
+        return Verdict(ok=False, reason=f"a passage holds its words, but only {together:.0%} of them side by side")
     return Verdict(ok=True)
 
 
@@ -156,4 +161,8 @@ def _beside(sentence: str, question: str) -> bool:
 
 
 def _content(text: str) -> list[str]:
-    return [word for word in (found.lower() for found in _WORD.findall(text)) if word not in _COMMON]
+    return [word for word in _words(text) if word not in _COMMON]
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]

@@ -133,3 +133,22 @@ def test_doctor_says_what_needs_mending(capsys):
 def test_json_where_data_is_printed(home):
     plugins = json.loads(home("plugins", "list", "--json"))
     assert {"name", "version", "enabled", "settings"} <= set(plugins[0])
+
+
+def test_a_file_of_questions_is_answered_in_its_order(home, tmp_path):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "leave.md").write_text("# Leave\n\nStaff earn four hours of leave each pay period.\n")
+    home("documents", "add", docs, "--department", "support")
+    path = tmp_path / "questions.jsonl"
+    rows = [{"question": f"What colour is planet number {n}?", "department": "support"} for n in range(12)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    answered = [json.loads(line) for line in home("search", "--file", path).splitlines()]
+    assert [row["question"] for row in answered] == [row["question"] for row in rows]
+
+
+def test_one_question_that_cannot_be_asked_ends_the_file_with_its_reason(home, tmp_path):
+    path = tmp_path / "questions.jsonl"
+    rows = [{"question": "Where is my order?", "department": name} for name in ("finance", "finance")]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert "There is no department 'finance'" in home("ask", "--file", path, exit_code=1)

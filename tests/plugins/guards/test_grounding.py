@@ -28,7 +28,7 @@ def judge(sentence, question="How much leave do I earn?"):
     "sentence",
     [
         "Staff earn 4 hours of leave each pay period [1].",
-        "You earn 4 hours each pay period.",
+        "You earn 4 hours of leave each pay period.",
         "Ask Maria Lopez.",
         "- New laptops come",
         "Yes.",
@@ -53,8 +53,15 @@ def test_a_wrong_number_a_strange_name_or_mixed_words_do_not(sentence, reason):
     assert any(part in verdict.reason for part in reason.split("|"))
 
 
-def test_words_of_the_question_may_be_repeated():
-    assert judge("Maria Lopez knows about the sabbatical.", "Who knows about the sabbatical?").ok
+def test_names_may_come_from_the_question_but_claims_may_not():
+    said = judge("Ask Maria Lopez, Ada.", "Whom should I, Ada, ask?")
+    assert said.ok or "name" not in said.reason
+    assert not judge("Maria Lopez grants the sabbatical.", "Who grants the sabbatical?").ok
+
+
+def test_the_same_words_in_another_order_are_another_claim():
+    verdict = judge("Maria Lopez pays staff leave for each 4 hours they ask period.")
+    assert not verdict.ok
 
 
 def test_a_long_sentence_beside_the_question_is_refused():
