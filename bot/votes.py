@@ -134,6 +134,8 @@ def store_vote(session: Session, vote: Vote) -> None:
     Deliveries may be handled in another order than they happened: the latest act is the current vote.
     """
     role = vote.person.role.value
+    # Votes on one answer take turns, or two handled at once on PostgreSQL would each miss the other.
+    session.execute(select(AnswerRow.id).where(AnswerRow.id == vote.answer_id).with_for_update())
     own = (VoteEventRow.answer_id == vote.answer_id, VoteEventRow.person_id == vote.person.id)
     latest = session.scalar(select(func.max(VoteEventRow.at)).where(*own))
     session.add(

@@ -37,6 +37,8 @@ class Store:
         self.engine = _create_engine(url)
         self._read = sessionmaker(self.engine, expire_on_commit=False)
         self._write = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
+        self._closed = False
+        event.listen(self.engine, "checkin", self._close_late)
         self._turn_lock = _turns.setdefault(str(self.engine.url.database), threading.RLock())
 
     @property
@@ -85,8 +87,13 @@ class Store:
         return True
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection; one that a thread still uses is closed when it is handed back."""
+        self._closed = True
         self.engine.dispose()
+
+    def _close_late(self, connection: Any, _record: object) -> None:
+        if self._closed and connection is not None:
+            connection.close()
 
 
 def _create_engine(url: str) -> Engine:
