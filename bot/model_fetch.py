@@ -15,7 +15,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
@@ -211,12 +211,12 @@ def _watched(entry: EmbeddedModel, work: Path, progress: Progress) -> Iterator[N
 
 
 def _bytes_in(folder: Path) -> int:
+    """Count what files hold; pip's own come and go meanwhile, so a folder that is gone counts nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue  # pip moved it in the meantime
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(parent, name).stat().st_size
     return total
 
 

@@ -138,17 +138,16 @@ def store_vote(session: Session, vote: Vote) -> None:
     session.execute(select(AnswerRow.id).where(AnswerRow.id == vote.answer_id).with_for_update())
     own = (VoteEventRow.answer_id == vote.answer_id, VoteEventRow.person_id == vote.person.id)
     latest = session.scalar(select(func.max(VoteEventRow.at)).where(*own))
-    session.add(
-        VoteEventRow(
-            answer_id=vote.answer_id,
-            person_id=vote.person.id,
-            role=role,
-            value=vote.value,
-            reason=vote.reason,
-            comment=vote.comment,
-            at=vote.at,
-        )
-    )
+    values = {
+        "answer_id": vote.answer_id,
+        "person_id": vote.person.id,
+        "role": role,
+        "value": vote.value,
+        "reason": vote.reason,
+        "comment": vote.comment,
+        "at": vote.at,
+    }
+    session.add(VoteEventRow(**values))
     row = session.get(VoteRow, (vote.answer_id, vote.person.id), with_for_update=True)
     if latest is not None and latest > vote.at:
         session.flush()
@@ -156,17 +155,7 @@ def store_vote(session: Session, vote: Vote) -> None:
         if row is not None:
             session.delete(row)
     elif row is None:
-        session.add(
-            VoteRow(
-                answer_id=vote.answer_id,
-                person_id=vote.person.id,
-                role=role,
-                value=vote.value,
-                reason=vote.reason,
-                comment=vote.comment,
-                at=vote.at,
-            )
-        )
+        session.add(VoteRow(**values))
     else:
         row.value, row.role, row.reason, row.comment, row.at = vote.value, role, vote.reason, vote.comment, vote.at
     session.flush()
