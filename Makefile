@@ -21,7 +21,7 @@ format: ## format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix-only --quiet
 	@.venv/bin/ruff format
 
-loop: ## prove the loop on real data: votes, round, gate, before and after, rollback (20 minutes on 2 cores)
+loop: ## prove the loop on real data: votes, round, gate, before and after, rollback (6 minutes on 2 cores)
 	@scripts/install
 	@.venv/bin/python scripts/loop.py
 
