@@ -18,7 +18,7 @@ from bot.testing.slack import hang
 
 SERVER = Path(__file__).with_name("scripted_server.py")
 SEED = 20260922
-KILLS = 10
+KILLS = 20
 QUESTIONS = 3
 SPREAD_SECONDS = 0.9
 """A little longer than an answer takes, so that kills fall before, during and after generation and posting."""
@@ -66,7 +66,7 @@ def unfinished(mentee):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 async def test_every_acknowledged_question_is_answered_once(make_home, fake_slack):
     chance = random.Random(SEED)
     settings = slack_settings(fake_slack, "socket", {"limits": {"lease_seconds": 1.0}})
