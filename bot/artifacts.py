@@ -103,7 +103,7 @@ def read_manifest(path: Path, kind: str) -> Manifest:
         manifest = Manifest(raw["kind"], raw["sha256"], raw["files"], raw["meta"], raw["created_at"])
     except FileNotFoundError:
         raise ArtifactError(
-            f"{path} is not a {kind}: it has no {MANIFEST}.", hint="Give the folder of one, as Mentee wrote it."
+            f"{path} holds no {kind}: it has no {MANIFEST}.", hint="Give the folder of one, as Mentee wrote it."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"The manifest of {kind} {path} cannot be read: {error}.") from error
