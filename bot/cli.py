@@ -58,10 +58,9 @@ def command_line(*, discover: bool = True) -> tuple[click.Group, Plugins]:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    loaded = Plugins(_EveryPluginOn())  # type: ignore[arg-type] # the three methods that registration needs
-    list(loaded.call("register_commands", cli=cli))
+    root, loaded = command_line()
     try:
-        cli(arguments, prog_name="mentee")
+        root(arguments, prog_name="mentee")
     except MenteeError as error:
         show_error(error)
         return error.exit_code
