@@ -13,10 +13,20 @@ from bot.protocols import WebRoutes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import click
+
     from bot.app import Mentee
     from bot.protocols import Channel
 
 EVENTS_PATH = "/slack/events"
+
+
+@hookimpl
+def register_commands(cli: click.Group) -> None:
+    """Add ``mentee slack``."""
+    from plugins.slack.commands import slack
+
+    cli.add_command(slack)
 
 
 @hookimpl

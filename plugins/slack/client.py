@@ -35,15 +35,21 @@ NEEDED = {
     "socket": ("MENTEE_SLACK_BOT_TOKEN", "MENTEE_SLACK_APP_TOKEN"),
     "http": ("MENTEE_SLACK_BOT_TOKEN", "MENTEE_SLACK_SIGNING_SECRET"),
 }
+REINSTALL = (
+    "Paste what `mentee slack manifest` prints into the app's page under App Manifest, save, "
+    "then Install App > Reinstall."
+)
 
 
 class SlackRefusedError(MenteeError):
-    """Slack answered ``ok: false``; ``name`` is its own name of the error."""
+    """Slack answered ``ok: false``; ``name`` is its own name of the error, ``needed`` the scope that is missing."""
 
     status = 502
 
-    def __init__(self, method: str, name: str) -> None:
-        super().__init__(f"Slack refused {method}: {name}.", hint=f"https://docs.slack.dev/reference/methods/{method}")
+    def __init__(self, method: str, name: str, needed: str = "") -> None:
+        problem = f"{name} {needed}".rstrip()
+        page = f"https://docs.slack.dev/reference/methods/{method}"
+        super().__init__(f"Slack refused {method}: {problem}.", hint=REINSTALL if needed else page)
         self.name = name
 
 
@@ -90,13 +96,9 @@ def tokens(settings: Settings) -> Tokens:
 
     :raises SettingsError: one is not set; the text names every missing one and where Slack shows it.
     """
-    values = {
-        "MENTEE_SLACK_BOT_TOKEN": settings.slack_bot_token,
-        "MENTEE_SLACK_APP_TOKEN": settings.slack_app_token,
-        "MENTEE_SLACK_SIGNING_SECRET": settings.slack_signing_secret,
-    }
+    values = {name: secret(settings, name) for name in WHERE}
     transport = settings.slack.transport
-    missing = [name for name in NEEDED.get(transport, ()) if not _plain(values[name])]
+    missing = [name for name in NEEDED.get(transport, ()) if not values[name]]
     if missing:
         where = "\n".join(f"  {name}: {WHERE[name]}" for name in missing)
         raise SettingsError(
@@ -104,7 +106,13 @@ def tokens(settings: Settings) -> Tokens:
             hint=f"Set it in the environment, from your app's page at https://api.slack.com/apps:\n{where}\n"
             'docs/slack.md shows each step; slack.transport = "off" starts without Slack.',
         )
-    return Tokens(*(_plain(value) for value in values.values()))
+    return Tokens(*values.values())
+
+
+def secret(settings: Settings, variable: str) -> str:
+    """Return a secret by its environment variable, one of :data:`WHERE`; empty when it is not set."""
+    value: SecretStr | None = getattr(settings, variable.removeprefix("MENTEE_").lower())
+    return value.get_secret_value().strip() if value else ""
 
 
 def web_client(settings: Settings, token: str | None) -> AsyncWebClient:
@@ -141,11 +149,7 @@ def _as_ours(error: SlackApiError, name: str, wait: float) -> MenteeError:
     if not isinstance(data, dict) or status >= 500:  # noqa: PLR2004 - HTTP's server errors
         return BusyError(f"Slack failed in {name} (HTTP {status}).", retry_after=wait)
     problem = str(data.get("error", "unknown_error"))
-    if problem in TOKEN_ERRORS:
+    if problem in TOKEN_ERRORS or (problem == "missing_scope" and name == "apps.connections.open"):
         variable = "MENTEE_SLACK_APP_TOKEN" if name == "apps.connections.open" else "MENTEE_SLACK_BOT_TOKEN"
         return TokenRefusedError(variable, problem)
-    return SlackRefusedError(name, problem)
-
-
-def _plain(secret: SecretStr | None) -> str:
-    return secret.get_secret_value().strip() if secret else ""
+    return SlackRefusedError(name, problem, str(data.get("needed", "")))

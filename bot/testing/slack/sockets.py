@@ -18,12 +18,13 @@ ACK_SECONDS = 3.0
 
 
 class Sockets:
-    """The open sockets of the app and the envelopes sent over them."""
+    """The open sockets of the app and the envelopes sent over them. ``refusal`` is why none is opened, if it is set."""
 
     def __init__(self, changes: Changes) -> None:
         self.open: list[web.WebSocketResponse] = []
         self.accepted = 0
         self.answer_pings = True
+        self.refusal = ""
         self.acknowledged_at: dict[str, float] = {}
         self._answers: dict[str, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
@@ -33,6 +34,9 @@ class Sockets:
         """Serve one socket until it closes."""
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
+        if self.refusal:
+            await socket.send_json({"type": "disconnect", "reason": self.refusal})
+            return socket
         await socket.send_json(
             {"type": "hello", "num_connections": len(self.open) + 1, "connection_info": {"app_id": "A0FAKE"}}
         )

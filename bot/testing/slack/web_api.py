@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from aiohttp import web
 from bot.testing.slack.faults import FaultPlan
 from bot.testing.slack.judge import message_problems, view_problems
 from bot.testing.slack.payloads import APP, TEAM
+from bot.testing.slack.scopes import EVERY, needed
 from bot.testing.slack.wire import Call, Changes, Clock, Post
 
 if TYPE_CHECKING:
@@ -27,13 +29,16 @@ JSON_ARGUMENTS = ("blocks", "metadata", "view")
 class RefusedError(Exception):
     """A call that Slack answers with ``ok: false``."""
 
-    def __init__(self, name: str, *problems: str) -> None:
+    def __init__(self, name: str, *problems: str, **more: str) -> None:
         super().__init__(name)
-        self.answer = {"ok": False, "error": name, "response_metadata": {"messages": list(problems)}}
+        said = {"response_metadata": {"messages": list(problems)}} if problems else {}
+        self.answer = {"ok": False, "error": name, **said, **more}
 
 
 class WebApi:
     """State and methods of the Web API.
+
+    ``granted`` holds the bot token's scopes and ``app`` its app; ``ahead`` is by how many seconds Slack's clock is off.
 
     :param socket_url: where ``apps.connections.open`` sends the app.
     """
@@ -47,10 +52,15 @@ class WebApi:
         self.plan = FaultPlan()
         self.clock = Clock()
         self.tokens = {"xoxb-fake", "xapp-fake"}
+        self.granted = set(EVERY)
+        self.ahead = 0.0
+        self.app = APP
         self._changes = changes
         self._socket_url = socket_url
         self._methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "api.test": self._nothing,
             "auth.test": self._auth_test,
+            "bots.info": self._bots_info,
             "apps.connections.open": self._connections_open,
             "chat.postMessage": self._post_message,
             "chat.update": self._update,
@@ -74,19 +84,29 @@ class WebApi:
         if fault is not None:
             return await self._fail(request, method, arguments, fault)
         answer = self._answer(method, arguments, token)
-        return web.json_response(answer)
+        headers = {"Date": formatdate(time.time() + self.ahead, usegmt=True)}
+        if token.startswith("xoxb-"):
+            headers["X-OAuth-Scopes"] = ",".join(sorted(self.granted))
+        return web.json_response(answer, headers=headers)
 
     def _answer(self, method: str, arguments: dict[str, Any], token: str) -> dict[str, Any]:
         answer: dict[str, Any]
-        problem = "" if token in self.tokens else "invalid_auth" if token else "not_authed"
         try:
-            answer = {"ok": False, "error": problem} if problem else {"ok": True, **self._methods[method](arguments)}
+            self._permit(method, arguments, token)
+            answer = {"ok": True, **self._methods[method](arguments)}
         except RefusedError as refused:
             answer = refused.answer
         except KeyError:
             answer = {"ok": False, "error": "unknown_method" if method not in self._methods else "invalid_arguments"}
         self._note(method, arguments, str(answer.get("error", "")))
         return answer
+
+    def _permit(self, method: str, arguments: dict[str, Any], token: str) -> None:
+        if token not in self.tokens and method != "api.test":
+            raise RefusedError("invalid_auth" if token else "not_authed")
+        scope = needed(method, arguments)
+        if scope and scope not in self.granted:
+            raise RefusedError("missing_scope", needed=scope, provided=",".join(sorted(self.granted)))
 
     def _note(self, method: str, arguments: Mapping[str, Any], answer: str) -> None:
         self.calls.append(Call(method, arguments, time.monotonic(), answer))
@@ -112,7 +132,11 @@ class WebApi:
         return web.Response()
 
     def _auth_test(self, _arguments: dict[str, Any]) -> dict[str, Any]:
-        return {"url": "https://fake.slack.com/", "team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT_ID, "app_id": APP}
+        who = {"user": "mentee", "user_id": BOT_USER, "bot_id": BOT_ID}
+        return {"url": "https://fake.slack.com/", "team": "Fake", "team_id": TEAM, **who}
+
+    def _bots_info(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"bot": {"id": arguments["bot"], "name": "mentee", "app_id": self.app, "user_id": BOT_USER}}
 
     def _connections_open(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return {"url": self._socket_url()}

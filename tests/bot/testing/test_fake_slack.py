@@ -147,3 +147,25 @@ async def test_a_socket_told_to_go_and_one_without_pongs_are_replaced(socket, fa
     fake_slack.sockets.answer_pings = False
     await fake_slack.wait_until(lambda: fake_slack.sockets.accepted >= 3)
     fake_slack.sockets.answer_pings = True
+
+
+async def test_a_call_without_its_scope_is_refused_and_every_answer_names_the_scopes(client, fake_slack):
+    fake_slack.web_api.granted = {"chat:write", "channels:history"}
+    answer = await client.chat_postMessage(channel="C1", text="root")
+    assert answer.headers["X-OAuth-Scopes"] == "channels:history,chat:write"
+    await client.conversations_replies(channel="C1", ts=answer["ts"])
+    for call, scope in (
+        (client.conversations_replies(channel="D1", ts="1.1"), "im:history"),
+        (client.users_info(user="U1"), "users:read"),
+    ):
+        with pytest.raises(SlackApiError) as refused:
+            await call
+        assert (refused.value.response["error"], refused.value.response["needed"]) == ("missing_scope", scope)
+
+
+async def test_a_refused_socket_says_why(fake_slack):
+    fake_slack.sockets.refusal = "link_disabled"
+    url = fake_slack.api_url.replace("http", "ws").replace("/api/", "/socket")
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        assert await socket.receive_json() == {"type": "disconnect", "reason": "link_disabled"}
+        assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE

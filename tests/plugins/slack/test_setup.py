@@ -1,59 +1,16 @@
-"""What an operator does: the manifest, the tokens, the start."""
+"""What an operator does: the tokens and the start."""
 
 from __future__ import annotations
 
 import logging
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
 from bot.errors import SettingsError
 from bot.testing.slack import error
 from plugins.slack.client import LOGGER, tokens
-
-ROOT = Path(__file__).parents[3]
-MANIFEST = yaml.safe_load((ROOT / "deploy" / "slack-manifest.yaml").read_text(encoding="utf-8"))
-SCOPES = {
-    "auth_test": set(),
-    "apps_connections_open": set(),  # the app-level token's connections:write
-    "chat_postMessage": {"chat:write"},
-    "chat_postEphemeral": {"chat:write"},
-    "conversations_replies": {"channels:history", "groups:history", "im:history", "mpim:history"},
-    "users_info": {"users:read"},
-    "views_open": set(),
-}
-"""The bot scopes of each method that the plugin calls, from Slack's method pages."""
-EVENTS = {
-    "app_mention": {"app_mentions:read"},
-    "message.channels": {"channels:history"},
-    "message.groups": {"groups:history"},
-    "message.im": {"im:history"},
-    "message.mpim": {"mpim:history"},
-    "reaction_added": {"reactions:read"},
-    "reaction_removed": {"reactions:read"},
-}
-
-
-def test_the_manifest_grants_every_method_the_plugin_calls():
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins" / "slack").glob("*.py"))
-    called = set(
-        re.findall(r"(?:client|_web|_client\(\))\.((?:apps|auth|chat|conversations|users|views|reactions)_\w+)", source)
-    )
-    assert called == set(SCOPES)
-    granted = set(MANIFEST["oauth_config"]["scopes"]["bot"])
-    assert set().union(*SCOPES.values()) <= granted
-
-
-def test_the_manifest_subscribes_to_what_the_plugin_hears_and_may_hear_it():
-    assert set(MANIFEST["settings"]["event_subscriptions"]["bot_events"]) == set(EVENTS)
-    assert set().union(*EVENTS.values()) <= set(MANIFEST["oauth_config"]["scopes"]["bot"])
-    assert MANIFEST["settings"]["socket_mode_enabled"] is True
-    assert MANIFEST["settings"]["interactivity"]["is_enabled"] is True
-    assert MANIFEST["features"]["agent_view"]["agent_description"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,158 @@
+"""What the plugin needs of a workspace, and the app manifest made from it.
+
+These tables are the one place to extend when the plugin calls another method, hears another event or answers another
+command or shortcut. Tests compare them with the code, and ``mentee slack doctor`` compares the scopes with the token's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from bot.errors import SettingsError
+from plugins.slack import EVENTS_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.settings import Settings
+
+HISTORY = ("channels:history", "groups:history", "im:history", "mpim:history")
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """An entry of the ⚡ menu (``global``) or of a message's menu (``message``)."""
+
+    name: str
+    callback_id: str
+    description: str
+    type: Literal["message", "global"]
+
+
+@dataclass(frozen=True, slots=True)
+class SlashCommand:
+    """A slash command. ``usage_hint`` shows what may follow it."""
+
+    command: str
+    description: str
+    usage_hint: str
+
+
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "api.test": (),
+    "apps.connections.open": (),  # the app-level token's connections:write
+    "auth.test": (),
+    "bots.info": ("users:read",),
+    "chat.postEphemeral": ("chat:write",),
+    "chat.postMessage": ("chat:write",),
+    "conversations.replies": HISTORY,
+    "users.info": ("users:read",),
+    "views.open": (),
+}
+"""The bot scopes of each Web API method that the plugin calls, from Slack's method pages."""
+
+EVENTS: Mapping[str, tuple[str, ...]] = {
+    "app_mention": ("app_mentions:read",),
+    "message.channels": ("channels:history",),
+    "message.groups": ("groups:history",),
+    "message.im": ("im:history",),
+    "message.mpim": ("mpim:history",),
+    "reaction_added": ("reactions:read",),
+    "reaction_removed": ("reactions:read",),
+}
+"""The bot scopes of each event that the plugin hears, from Slack's event pages."""
+
+SHORTCUTS: tuple[Shortcut, ...] = ()
+COMMANDS: tuple[SlashCommand, ...] = ()
+
+
+def scopes() -> dict[str, list[str]]:
+    """Return the bot scopes that the plugin needs, each with the methods, events and commands that need it."""
+    needs = [*METHODS.items(), *EVENTS.items()]
+    needs += [(entry.name, ("commands",)) for entry in SHORTCUTS]
+    needs += [(entry.command, ("commands",)) for entry in COMMANDS]
+    found: dict[str, list[str]] = {}
+    for what, needed in needs:
+        for scope in needed:
+            found.setdefault(scope, []).append(what)
+    return dict(sorted(found.items()))
+
+
+def transport(settings: Settings) -> Literal["socket", "http"]:
+    """Return how Slack is to reach this instance: as set, and by Socket Mode while Slack is still off."""
+    return "http" if settings.slack.transport == "http" else "socket"
+
+
+def request_url(settings: Settings) -> str:
+    """Return the address that Slack sends requests to.
+
+    :raises SettingsError: ``web.public_url`` is no https address.
+    """
+    public = settings.web.public_url
+    address = urlsplit(public)
+    if address.scheme != "https" or not address.hostname:
+        raise SettingsError(
+            f'slack.transport is "http", but web.public_url is "{public}"; an https address was expected.',
+            hint='Set web.public_url, such as "https://mentee.example.com", or slack.transport = "socket", '
+            "which needs no address.",
+        )
+    return public.rstrip("/") + EVENTS_PATH
+
+
+def manifest(settings: Settings) -> dict[str, Any]:
+    """Return the manifest of this instance's Slack app.
+
+    :raises SettingsError: see :func:`request_url`.
+    """
+    where = {"request_url": request_url(settings)} if transport(settings) == "http" else {}
+    command_url = {"url": where["request_url"]} if where else {}
+    features: dict[str, Any] = {
+        "app_home": {
+            "home_tab_enabled": "views.publish" in METHODS,
+            "messages_tab_enabled": True,
+            "messages_tab_read_only_enabled": False,
+        },
+        "bot_user": {"display_name": "mentee", "always_online": True},
+        "agent_view": {
+            "agent_description": "Ask about your company's documents. Answers name their sources; "
+            "thumbs and corrections teach it."
+        },
+    }
+    if SHORTCUTS:
+        features["shortcuts"] = [asdict(entry) for entry in SHORTCUTS]
+    if COMMANDS:
+        features["slash_commands"] = [{**asdict(entry), **command_url, "should_escape": True} for entry in COMMANDS]
+    return {
+        "display_information": {
+            "name": "Mentee",
+            "description": "Answers from your company's own documents, and learns from your thumbs and corrections.",
+            "background_color": "#1f3a5f",
+        },
+        "features": features,
+        "oauth_config": {"scopes": {"bot": list(scopes())}},
+        "settings": {
+            "event_subscriptions": {**where, "bot_events": list(EVENTS)},
+            "interactivity": {"is_enabled": True, **where},
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": not where,
+            "token_rotation_enabled": False,
+        },
+    }
+
+
+def as_yaml(made: Mapping[str, Any]) -> str:
+    """Return a manifest as YAML, each scope with what needs it."""
+    import yaml
+
+    needed = scopes()
+    text = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=200)
+    return "# Paste at https://api.slack.com/apps > Create New App > From a manifest.\n" + re.sub(
+        r"^ *- (\S+)$", lambda line: _explained(line, needed), text, flags=re.MULTILINE
+    )
+
+
+def _explained(line: re.Match[str], needed: Mapping[str, list[str]]) -> str:
+    return f"{line[0]}  # {', '.join(needed[line[1]])}" if line[1] in needed else line[0]

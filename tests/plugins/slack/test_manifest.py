@@ -1,0 +1,137 @@
+"""The app manifest: it asks a workspace for what the plugin uses, all of it and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.cli import run
+from bot.settings import load_settings
+from bot.testing.slack import drop
+from plugins.slack import manifest
+from plugins.slack.intake import Intake
+
+ROOT = Path(__file__).parents[3]
+HELPERS = {"chat_stream": {"chat.startStream", "chat.appendStream", "chat.stopStream"}}
+"""Functions of the SDK's client that call several methods."""
+EXTEND = "extend the tables in plugins/slack/manifest.py"
+
+
+def methods_called():
+    """Return the Web API methods in the plugin's code, found by the names that the SDK's client gives them."""
+    called = set()
+    for path in (ROOT / "plugins" / "slack").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.attr if isinstance(node, ast.Attribute) else ""
+            if "_" in name and not name.startswith("_") and hasattr(AsyncWebClient, name):
+                called |= HELPERS.get(name, {name.replace("_", ".")})
+    return called
+
+
+@pytest.fixture
+def registered(make_home, monkeypatch):
+    """Return what the plugin registers with Bolt, by kind."""
+    seen = {"event": [], "command": [], "shortcut": [], "global_shortcut": [], "message_shortcut": []}
+
+    def spy(kind):
+        original = getattr(AsyncApp, kind)
+
+        def register(self, constraint, *more, **named):
+            seen[kind].append(constraint)
+            return original(self, constraint, *more, **named)
+
+        monkeypatch.setattr(AsyncApp, kind, register)
+
+    for kind in seen:
+        spy(kind)
+    Intake(make_home(), AsyncWebClient)
+    return seen
+
+
+def test_it_knows_every_method_the_plugin_calls():
+    assert methods_called() == set(manifest.METHODS), EXTEND
+
+
+def test_it_subscribes_to_what_the_plugin_hears(registered):
+    heard = {name for name in registered["event"] if isinstance(name, str)}
+    assert {event.partition(".")[0] for event in manifest.EVENTS} == heard, EXTEND
+
+
+def test_it_offers_the_commands_and_shortcuts_that_the_plugin_answers(registered):
+    assert {entry.command for entry in manifest.COMMANDS} == set(registered["command"]), EXTEND
+    answered = {kind: registered["shortcut"] + registered[f"{kind}_shortcut"] for kind in ("global", "message")}
+    assert all(entry.callback_id in answered[entry.type] for entry in manifest.SHORTCUTS), EXTEND
+    assert len(manifest.SHORTCUTS) == sum(len(registered[kind]) for kind in registered if "shortcut" in kind), EXTEND
+
+
+def test_the_one_in_deploy_is_the_one_printed(make_home):
+    make_home()
+    printed = manifest.as_yaml(manifest.manifest(load_settings()))
+    shipped = (ROOT / "deploy" / "slack-manifest.yaml").read_text(encoding="utf-8")
+    assert printed == shipped, "mentee slack manifest > deploy/slack-manifest.yaml"
+
+
+def test_by_socket_mode_it_names_no_address(make_home, capsys):
+    make_home(settings={"slack": {"transport": "socket"}})
+    assert run(["slack", "manifest"]) == 0
+    printed = capsys.readouterr().out
+    assert "- users:read  # bots.info, users.info\n" in printed
+    made = yaml.safe_load(printed)
+    assert made["settings"]["socket_mode_enabled"] is True
+    assert "request_url" not in printed
+    assert made["features"]["agent_view"]["agent_description"]
+    assert made["settings"]["interactivity"]["is_enabled"] is True
+    assert len(made["display_information"]["description"]) <= 140
+    assert run(["slack", "manifest", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == made
+
+
+def test_by_http_it_names_the_public_address(make_home, monkeypatch, capsys):
+    command = manifest.SlashCommand("/ask", "Ask.", "[question]")
+    shortcut = manifest.Shortcut("Correct", "correct", "Say what would have been right.", "message")
+    monkeypatch.setattr(manifest, "COMMANDS", (command,))
+    monkeypatch.setattr(manifest, "SHORTCUTS", (shortcut,))
+    make_home(settings={"slack": {"transport": "http"}, "web": {"public_url": "https://mentee.example/"}})
+    assert run(["slack", "manifest", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    address = "https://mentee.example/slack/events"
+    assert made["settings"]["event_subscriptions"]["request_url"] == address
+    assert made["settings"]["interactivity"]["request_url"] == address
+    assert made["settings"]["socket_mode_enabled"] is False
+    assert made["features"]["slash_commands"] == [
+        {"command": "/ask", "description": "Ask.", "usage_hint": "[question]", "url": address, "should_escape": True}
+    ]
+    assert made["features"]["shortcuts"][0]["callback_id"] == "correct"
+    assert "commands" in made["oauth_config"]["scopes"]["bot"]
+
+
+@pytest.mark.parametrize("public_url", ["", "http://mentee.example", "https://"])
+def test_by_http_without_an_https_address_it_says_what_to_set(make_home, capsys, public_url):
+    make_home(settings={"slack": {"transport": "http"}, "web": {"public_url": public_url}})
+    assert run(["slack", "manifest"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f'web.public_url is "{public_url}"; an https address was expected' in printed.err
+    assert "https://mentee.example.com" in printed.err
+
+
+async def test_its_scopes_are_enough_for_a_conversation(slack_project, fake_slack):
+    fake_slack.web_api.granted = set(manifest.scopes())
+    fake_slack.fail("chat.postMessage", drop(stored=True))  # the second try looks for the first in the thread
+    project = await slack_project()
+    await fake_slack.mention("Are hotels tax exempt?")
+    post = await fake_slack.wait_for_post("C1")
+    await fake_slack.message("Are hotels tax exempt?", channel="D1")
+    await fake_slack.wait_for_post("D1")
+    await fake_slack.react("+1", user="U1", post=post)
+    await fake_slack.press("down", user="U1", post=post)
+    await fake_slack.wait_until(lambda: fake_slack.views)
+    await project.settled()
+    assert {call.method for call in fake_slack.calls if call.answer == "missing_scope"} == set()
+    assert {"conversations.replies", "users.info", "views.open"} <= {call.method for call in fake_slack.calls}
