@@ -31,7 +31,9 @@ SOCKETS = 10
 """Slack opens no more sockets for one app."""
 KINDS = {"MENTEE_SLACK_BOT_TOKEN": "xoxb-", "MENTEE_SLACK_APP_TOKEN": "xapp-"}
 SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
-BETWEEN = "a firewall or a proxy (HTTPS_PROXY) may stand between."
+BETWEEN = (
+    "a firewall or a proxy (HTTPS_PROXY) may stand between. https://slack-status.com says whether Slack itself is down."
+)
 CLOSED = {
     "link_disabled": "Switch on Socket Mode in the app's page.",
     "too_many_websockets": f"Stop other instances of this app: Slack opens {SOCKETS} sockets at most.",

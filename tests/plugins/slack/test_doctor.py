@@ -11,6 +11,7 @@ from bot.cli import run
 from bot.errors import MenteeError
 from bot.settings import load_settings
 from bot.testing.fake_slack import slack_secrets, slack_settings
+from bot.testing.slack import http_error, rate_limited
 from bot.testing.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET
 from plugins.slack.doctor import examine, verify_address
 from plugins.slack.manifest import scopes
@@ -127,6 +128,22 @@ async def test_tokens_of_two_apps_are_told_apart(connect, fake_slack, capsys):
     fake_slack.web_api.app = "A0OTHER"
     found = await bad(capsys)
     assert "The bot token is of the app A0OTHER, the app-level token of A0FAKE" in found["socket"]["detail"]
+
+
+async def test_a_second_look_within_slacks_limit_says_how_long_to_wait(connect, fake_slack, capsys):
+    connect()
+    fake_slack.fail("apps.connections.open", rate_limited(30))  # Slack allows about one a minute
+    found = await bad(capsys)
+    assert found["app token"]["detail"] == "Slack asks to wait before apps.connections.open."
+    assert "30 s" in found["app token"]["fix"]
+
+
+async def test_slack_being_down_is_told_from_our_network(connect, fake_slack, capsys):
+    connect()
+    fake_slack.fail("api.test", http_error(503))
+    found = await bad(capsys)
+    assert "HTTP 503" in found["connection"]["detail"]
+    assert "https://slack-status.com" in found["connection"]["fix"]
 
 
 async def test_without_a_network_one_thing_is_to_mend_first(connect, capsys, unused_tcp_port):

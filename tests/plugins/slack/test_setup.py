@@ -10,7 +10,8 @@ import pytest
 
 from bot.errors import SettingsError
 from bot.testing.slack import error
-from plugins.slack.client import LOGGER, tokens
+from bot.testing.slack.server import BOT_TOKEN
+from plugins.slack.client import LOGGER, SlackRefusedError, call, tokens, web_client
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,23 @@ async def test_a_token_that_slack_does_not_accept_ends_the_start(slack_project, 
     project = await slack_project(start=False)
     with pytest.raises(SettingsError, match=f"does not accept {variable}: invalid_auth"):
         await project.runtime.start()
+
+
+async def test_a_missing_scope_is_named_with_the_way_to_get_it(slack_project, fake_slack):
+    fake_slack.web_api.granted -= {"chat:write"}
+    project = await slack_project()
+    client = web_client(project.mentee.settings, BOT_TOKEN)
+    with pytest.raises(SlackRefusedError, match=r"refused chat\.postMessage: missing_scope chat:write") as caught:
+        await call(client.chat_postMessage, "chat.postMessage", channel="C1", text="hello")
+    assert "mentee slack manifest" in caught.value.hint
+
+
+async def test_an_app_token_without_its_scope_is_made_anew(slack_project, fake_slack):
+    fake_slack.fail("apps.connections.open", error("missing_scope"))
+    project = await slack_project(start=False)
+    with pytest.raises(SettingsError, match="does not accept MENTEE_SLACK_APP_TOKEN: missing_scope") as caught:
+        await project.runtime.start()
+    assert "connections:write" in caught.value.hint
 
 
 def test_switched_off_it_brings_nothing(make_home):
