@@ -47,6 +47,15 @@ def view_problems(view: Mapping[str, Any]) -> list[str]:
     return problems + _blocks(view.get("blocks", ()), VIEW_BLOCKS, {"input", "section", "context", "divider", "header"})
 
 
+def home_problems(view: Mapping[str, Any]) -> list[str]:
+    """Return why Slack would refuse a Home tab; empty when it would not."""
+    problems = [] if view.get("type") == "home" else ["invalid_arguments: not a Home tab"]
+    problems += [f"invalid_arguments: a Home tab with {part}" for part in ("title", "submit", "close") if part in view]
+    blocks = view.get("blocks", ())
+    problems += [] if blocks else ["invalid_arguments: no blocks"]
+    return problems + _blocks(blocks, VIEW_BLOCKS, {"section", "context", "divider", "header", "actions", "input"})
+
+
 def _blocks(blocks: Sequence[Mapping[str, Any]], most: int, kinds: set[str]) -> list[str]:
     problems = [f"{len(blocks)} blocks"] if len(blocks) > most else []
     ids = [block["block_id"] for block in blocks if "block_id" in block]

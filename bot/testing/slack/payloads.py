@@ -55,6 +55,7 @@ def press(post: Post, element: dict[str, Any], value: str, *, user: str) -> dict
             "message_ts": post.ts,
             "channel_id": post.channel,
             "thread_ts": post.thread_ts,
+            "is_ephemeral": post.ephemeral,
         },
         "trigger_id": f"{number}.{TEAM}.trigger",
         "team": {"id": TEAM, "domain": "fake"},
@@ -62,6 +63,37 @@ def press(post: Post, element: dict[str, Any], value: str, *, user: str) -> dict
         "message": {"type": "message", "user": "U0BOT", "ts": post.ts, "text": "an answer"},
         "response_url": "https://hooks.slack.invalid/actions",
         "actions": [{**action, "action_ts": f"{time.time():.6f}"}],
+    }
+
+
+def home_opened(user: str, channel: str, tab: str) -> dict[str, Any]:
+    """Return an ``app_home_opened`` event's inner body; ``tab`` is ``home`` or ``messages``."""
+    return {"type": "app_home_opened", "user": user, "channel": channel, "tab": tab}
+
+
+def thread_started(user: str, channel: str, thread_ts: str) -> dict[str, Any]:
+    """Return an ``assistant_thread_started`` event's inner body, as apps with ``assistant_view`` get it."""
+    context = {"channel_id": "C1", "team_id": TEAM, "enterprise_id": None}
+    thread = {"user_id": user, "context": context, "channel_id": channel, "thread_ts": thread_ts}
+    return {"type": "assistant_thread_started", "assistant_thread": thread}
+
+
+def command(name: str, text: str, response_url: str, *, user: str, channel: str) -> dict[str, Any]:
+    """Return a slash command's fields."""
+    return {
+        "token": "not-checked",
+        "team_id": TEAM,
+        "team_domain": "fake",
+        "channel_id": channel,
+        "channel_name": "fake",
+        "user_id": user,
+        "user_name": user.lower(),
+        "command": name,
+        "text": text,
+        "api_app_id": APP,
+        "is_enterprise_install": "false",
+        "response_url": response_url,
+        "trigger_id": f"{next(_numbers)}.{TEAM}.trigger",
     }
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bot.testing.slack.faults import Fault
+    from bot.testing.slack.surfaces import Surfaces
     from bot.testing.slack.wire import T
 
 SIGNING_SECRET = "0123456789abcdef0123456789abcdef"
@@ -46,6 +47,7 @@ class FakeSlack:
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=10_000_000)
         application.router.add_route("*", "/api/{method}", self.web_api.handle)
+        application.router.add_post("/commands/{number}", self.web_api.respond)
         application.router.add_get("/socket", self.sockets.handle)
         self._runner = web.AppRunner(application, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -92,6 +94,11 @@ class FakeSlack:
     def ephemerals(self) -> list[dict[str, Any]]:
         """The messages shown to one person only."""
         return self.web_api.ephemerals
+
+    @property
+    def surfaces(self) -> Surfaces:
+        """What is shown around messages: Home tabs, suggested prompts, thread titles, status lines."""
+        return self.web_api.surfaces
 
     def fail(self, method: str, fault: Fault, *, times: int = 1, channel: str | None = None) -> None:
         """Let the next ``times`` calls of ``method`` (in ``channel``, if given) fail."""
@@ -142,6 +149,29 @@ class FakeSlack:
         pressed = payloads.press(post, element, value or button["value"], user=user)
         return await self.deliver(pressed, kind="interactive")
 
+    async def open_home(
+        self,
+        *,
+        user: str = "U1",
+        channel: str = "D1",
+        tab: Literal["home", "messages"] = "home",
+        external: bool = False,
+    ) -> Delivery:
+        """Open the app's Home tab, or (``messages``) the direct conversation with it."""
+        return await self.deliver(payloads.event(payloads.home_opened(user, channel, tab), external=external))
+
+    async def start_thread(self, *, user: str = "U1", channel: str = "D1") -> Delivery:
+        """Open a thread with an app that has ``assistant_view``; its ``ts`` is in the event."""
+        ts = self.web_api.clock.ts()
+        self.web_api.posts.append(Post(channel, ts, "", "New conversation", at=time.monotonic()))
+        return await self.deliver(payloads.event(payloads.thread_started(user, channel, ts)))
+
+    async def command(self, text: str, *, user: str = "U1", channel: str = "C1", name: str = "/mentee") -> Delivery:
+        """Type a slash command; what the app answers at once is the delivery's ``body``."""
+        url = f"http://127.0.0.1:{self._port}/commands/{self.surfaces.command(user, channel)}"
+        typed = payloads.command(name, text, url, user=user, channel=channel)
+        return await self.deliver(typed, kind="slash_commands")
+
     async def submit_view(self, view: Mapping[str, Any], *, user: str, **values: str | None) -> Delivery:
         """Submit an opened modal with values by action id."""
         return await self.deliver(payloads.submission(user, dict(view), values), kind="interactive")
@@ -150,7 +180,7 @@ class FakeSlack:
         self,
         payload: dict[str, Any],
         *,
-        kind: Literal["events_api", "interactive"] = "events_api",
+        kind: Literal["events_api", "interactive", "slash_commands"] = "events_api",
         retry: tuple[int, str] | None = None,
         transport: Literal["socket", "http"] | None = None,
     ) -> Delivery:
@@ -209,6 +239,8 @@ class FakeSlack:
 
     @staticmethod
     def _body(delivery: Delivery) -> bytes:
+        if delivery.kind == "slash_commands":
+            return urlencode(delivery.payload).encode()
         encoded = json.dumps(delivery.payload)
         return (encoded if delivery.kind == "events_api" else urlencode({"payload": encoded})).encode()
 

@@ -14,6 +14,7 @@ from bot.testing.slack.faults import FaultPlan
 from bot.testing.slack.judge import message_problems, view_problems
 from bot.testing.slack.payloads import APP, TEAM
 from bot.testing.slack.scopes import EVERY, needed
+from bot.testing.slack.surfaces import SurfaceRefusedError, Surfaces
 from bot.testing.slack.wire import Call, Changes, Clock, Post
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class WebApi:
         self.app = APP
         self._changes = changes
         self._socket_url = socket_url
+        self.surfaces = Surfaces()
         self._methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "api.test": self._nothing,
             "auth.test": self._auth_test,
@@ -72,7 +74,7 @@ class WebApi:
             "views.open": self._views_open,
             "reactions.add": self._nothing,
             "reactions.remove": self._nothing,
-            "assistant.threads.setStatus": self._nothing,
+            **self.surfaces.methods,
         }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -89,6 +91,20 @@ class WebApi:
             headers["X-OAuth-Scopes"] = ",".join(sorted(self.granted))
         return web.json_response(answer, headers=headers)
 
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """Take a post to a command's response URL: in the reply ``ok``, or an error's name."""
+        arguments = await _arguments(request)
+        fault = self.plan.take("response_url", arguments)
+        if fault is not None:
+            return await self._fail(request, "response_url", arguments, fault)
+        try:
+            self.ephemerals.append(self.surfaces.respond(request.match_info["number"], arguments))
+        except SurfaceRefusedError as refused:
+            self._note("response_url", arguments, refused.name)
+            return web.json_response({"ok": False, "error": refused.name}, status=404)
+        self._note("response_url", arguments, "")
+        return web.Response(text="ok")
+
     def _answer(self, method: str, arguments: dict[str, Any], token: str) -> dict[str, Any]:
         answer: dict[str, Any]
         try:
@@ -96,6 +112,8 @@ class WebApi:
             answer = {"ok": True, **self._methods[method](arguments)}
         except RefusedError as refused:
             answer = refused.answer
+        except SurfaceRefusedError as refused:
+            answer = RefusedError(refused.name, *refused.problems).answer
         except KeyError:
             answer = {"ok": False, "error": "unknown_method" if method not in self._methods else "invalid_arguments"}
         self._note(method, arguments, str(answer.get("error", "")))

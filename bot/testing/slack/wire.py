@@ -38,6 +38,7 @@ class Post:
     bot_id: str | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     at: float = 0.0
+    ephemeral: bool = False
 
     def shape(self, *, with_metadata: bool) -> dict[str, Any]:
         """Return the message as the Web API shows it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import aiohttp
 import pytest
@@ -10,6 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.testing.slack import drop, error, hang, http_error, payloads, rate_limited
 from bot.testing.slack.judge import message_problems, view_problems
@@ -169,3 +171,47 @@ async def test_a_refused_socket_says_why(fake_slack):
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
         assert await socket.receive_json() == {"type": "disconnect", "reason": "link_disabled"}
         assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
+
+
+async def test_home_tabs_prompts_titles_and_statuses_are_kept_as_the_sdk_sends_them(client, fake_slack):
+    await client.views_publish(user_id="U1", view={"type": "home", "blocks": [SECTION]})
+    assert fake_slack.surfaces.homes["U1"]["blocks"] == [SECTION]
+    for view in ({"type": "modal", "blocks": [SECTION]}, {"type": "home", "blocks": [SECTION] * 101}):
+        with pytest.raises(SlackApiError, match="invalid_arguments"):
+            await client.views_publish(user_id="U2", view=view)
+    assert "U2" not in fake_slack.surfaces.homes
+    prompts = [{"title": "t", "message": "m"}] * 4
+    await client.assistant_threads_setSuggestedPrompts(channel_id="D1", prompts=prompts)
+    assert fake_slack.surfaces.prompts["D1", None]["prompts"] == prompts
+    await client.assistant_threads_setSuggestedPrompts(channel_id="D1", thread_ts="1.0", prompts=prompts)
+    assert ("D1", "1.0") not in fake_slack.surfaces.prompts  # as in Slack: ok, and nothing is shown
+    for bad in (prompts * 2, [], [{"title": "t", "message": ""}]):
+        with pytest.raises(SlackApiError, match="invalid_arguments"):
+            await client.assistant_threads_setSuggestedPrompts(channel_id="D1", prompts=bad)
+    await client.assistant_threads_setTitle(channel_id="D1", thread_ts="1.0", title="Hotels & more")
+    assert fake_slack.surfaces.titles["D1", "1.0"] == "Hotels & more"
+    await client.assistant_threads_setStatus(channel_id="D1", thread_ts="1.0", status="looks", loading_messages=["a"])
+    assert fake_slack.surfaces.statuses[0]["status"] == "looks"
+    with pytest.raises(SlackApiError, match="invalid_arguments"):
+        await client.assistant_threads_setStatus(
+            channel_id="D1", thread_ts="1.0", status="looks", loading_messages=["a"] * 11
+        )
+
+
+async def test_a_response_url_takes_five_posts_in_half_an_hour(fake_slack, socket):
+    socket.socket_mode_request_listeners.append(acknowledge)
+    await socket.connect()
+    typed = await fake_slack.command("ask x", user="U5", channel="C5")
+    assert typed.body == {"seen": "slash_commands"}
+    respond = AsyncWebhookClient(typed.payload["response_url"], retry_handlers=[])
+    too_long = await respond.send(text="x", blocks=[{"type": "markdown", "text": "x" * 12_001}])
+    assert (too_long.status_code, json.loads(too_long.body)["error"]) == (404, "invalid_blocks")
+    for number in range(5):
+        posted = await respond.send(text=f"{number}", blocks=[SECTION], response_type="ephemeral")
+        assert (posted.status_code, posted.body) == (200, "ok")
+    assert json.loads((await respond.send(text="6")).body)["error"] == "used_url"
+    assert [(seen["user"], seen["channel"], seen["text"]) for seen in fake_slack.ephemerals] == [
+        ("U5", "C5", f"{number}") for number in range(5)
+    ]
+    fake_slack.surfaces.expire("1")
+    assert json.loads((await respond.send(text="7")).body)["error"] == "expired_url"
