@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,9 +11,12 @@ import structlog
 from bot.errors import BusyError, MenteeError
 from plugins.slack.client import TokenRefusedError, call, tokens, web_client
 from plugins.slack.delivery import Poster
-from plugins.slack.events import NAME, QUESTION
+from plugins.slack.ephemeral import deliver_ephemeral
+from plugins.slack.errands import Errands
+from plugins.slack.events import GREETING, NAME, QUESTION
 from plugins.slack.feedback import Feedback
 from plugins.slack.intake import Intake
+from plugins.slack.pane import Pane
 from plugins.slack.questions import Questions
 from plugins.slack.socket import Socket
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from bot.messages import InboxItem, OutboxItem, Question
 
 AGAIN_SECONDS = 5.0
+DIRECT = "D"
+"""What the ids of direct conversations begin with."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +46,8 @@ class SlackChannel:
         self._checking: asyncio.Task[None] | None = None
         self._poster = Poster(self._client)
         self._questions = Questions(mentee, self._client)
+        self._pane = Pane(mentee, self._client)
+        self._errands = Errands()
         self._feedback = Feedback(mentee, self._poster, self._client)
 
     async def start(self) -> None:
@@ -67,21 +75,47 @@ class SlackChannel:
             await self._socket.stop()
         if self._intake is not None:
             await self._intake.close()
+        await self._errands.close()
 
     async def interpret(self, item: InboxItem) -> Question | None:
-        """Turn a message into a question; record a vote or a reason and return ``None``."""
+        """Turn a message into a question; record a vote or a reason, or greet, and return ``None``."""
         if item.kind == QUESTION:
-            return await self._questions.interpret(item)
-        await self._feedback.handle(item)
+            question = await self._questions.interpret(item)
+            if question is not None:
+                self._announce(question)
+            return question
+        if item.kind == GREETING:
+            await self._pane.greet(item)
+        else:
+            await self._feedback.handle(item)
         return None
 
     async def deliver(self, item: OutboxItem) -> str:
-        """Post the item in its thread and return ``channel:ts``; see :meth:`plugins.slack.delivery.Poster.deliver`."""
-        return await self._poster.deliver(item)
+        """Post the item and return ``channel:ts``; see :meth:`plugins.slack.delivery.Poster.deliver`.
+
+        The answer to a command goes to its one person: :func:`plugins.slack.ephemeral.deliver_ephemeral`.
+        """
+        if "response_url" in item.address:
+            return await deliver_ephemeral(item)
+        reference = await self._poster.deliver(item)
+        if item.kind == GREETING:  # Slack shows prompts below a conversation's latest message
+            user, address = item.payload["user"], item.address
+            suggest = partial(self._pane.suggest, user, address["channel"], address["thread_ts"])
+            self._errands.run("suggested prompts", suggest)
+        return reference
 
     def healthy(self) -> bool:
         """Return whether Slack has accepted our token and the socket, where there is one, is open."""
         return self._known and (self._socket is None or self._socket.connected())
+
+    def _announce(self, question: Question) -> None:
+        """Show that an answer is being made, and name a new thread of a direct conversation after its question."""
+        thread = question.reply_to.get("thread_ts")
+        if thread is None:
+            return
+        self._errands.run("status", partial(self._pane.show_status, question.place, thread))
+        if question.place.startswith(DIRECT) and not question.history:
+            self._errands.run("title", partial(self._pane.entitle, question.place, thread, question.text))
 
     def _client(self) -> AsyncWebClient:
         return web_client(self._mentee.settings, tokens(self._mentee.settings).bot)

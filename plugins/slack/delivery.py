@@ -63,7 +63,7 @@ class Poster:
         address = item.address
         arguments: dict[str, Any] = {
             "channel": address["channel"],
-            "thread_ts": address["thread_ts"],
+            "thread_ts": address["thread_ts"],  # none for what roots a thread
             "text": message.text,
             "metadata": message.metadata,
             "unfurl_links": False,
@@ -87,7 +87,7 @@ class Poster:
         """Return the ``ts`` of this item's messages that are there already, by part."""
         found: dict[int, str] = {}
         try:
-            async for message in self._thread(item):
+            async for message in self._around(item):
                 payload = _payload(message)
                 if payload.get("outbox_id") == item.id:
                     found[int(payload["part"])] = str(message["ts"])
@@ -96,13 +96,18 @@ class Poster:
                 raise
         return found
 
-    async def _thread(self, item: OutboxItem) -> AsyncIterator[Mapping[str, Any]]:
-        client, cursor = self._client(), None
+    async def _around(self, item: OutboxItem) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield the messages of the item's thread, or of its conversation when it roots a thread."""
+        client, cursor, thread = self._client(), None, item.address["thread_ts"]
+        method, name, where = (
+            (client.conversations_replies, "conversations.replies", {"ts": thread})
+            if thread
+            else (client.conversations_history, "conversations.history", {})
+        )
         for _ in range(PAGES):
             page = await call(
-                client.conversations_replies, "conversations.replies", attempts=item.attempts,
-                channel=item.address["channel"], ts=item.address["thread_ts"],
-                include_all_metadata=True, limit=PAGE, cursor=cursor,
+                method, name, attempts=item.attempts, channel=item.address["channel"],
+                include_all_metadata=True, limit=PAGE, cursor=cursor, **where,
             )  # fmt: skip
             for message in page["messages"]:
                 yield message

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bot.messages import VoteValue
 
 NAME = "slack"
-QUESTION, VOTE, REACTION, REASON = "question", "vote", "reaction", "reason"
+QUESTION, VOTE, REACTION, REASON, GREETING = "question", "vote", "reaction", "reason", "greeting"
 SPOKEN = (None, "file_share", "thread_broadcast")
 """Subtypes of messages that people write; edits, deletions, joins and the like have others."""
 THUMBS: Mapping[str, VoteValue] = {"+1": "up", "thumbsup": "up", "-1": "down", "thumbsdown": "down"}
@@ -93,7 +93,7 @@ def press(body: Mapping[str, Any]) -> InboxItem | None:
         "user": user,
         "channel": channel,
         "ts": container["message_ts"],
-        "thread": container.get("thread_ts") or container["message_ts"],
+        "thread": container.get("thread_ts") or (None if container.get("is_ephemeral") else container["message_ts"]),
         "answer_id": answer_id,
         "value": side,
         "at": float(action["action_ts"]),
@@ -108,6 +108,59 @@ def submission(body: Mapping[str, Any], values: Mapping[str, str]) -> InboxItem:
     about = json.loads(view["private_metadata"])
     payload = {**about, **values, "user": body["user"]["id"], "at": now().timestamp()}
     return InboxItem(NAME, REASON, payload, f"{NAME}:view:{view['id']}")
+
+
+def command(body: Mapping[str, Any], text: str, department: str | None) -> InboxItem:
+    """Return the question asked by a slash command: of one person, and answered to that person alone.
+
+    :param department: the department that the person named.
+    """
+    trigger = body["trigger_id"]
+    payload = {
+        "me": "",
+        "team": body.get("team_id", ""),
+        "channel": body["channel_id"],
+        "direct": True,
+        "external": False,
+        "user": body["user_id"],
+        "text": text,
+        "ts": trigger,
+        "thread": f"command:{trigger}",
+        "department": department,
+        "response_url": body["response_url"],
+    }
+    return InboxItem(NAME, QUESTION, payload, f"{NAME}:command:{trigger}")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Somebody opened App Home (``tab`` is ``home``) or their direct conversation with us (``messages``)."""
+
+    user: str
+    channel: str
+    tab: str
+    greeting: InboxItem
+
+
+def opened(body: Mapping[str, Any]) -> Opened | None:
+    """Return what was opened, or ``None`` where people of another company read along.
+
+    The greeting's key is the conversation, so that it is said once and not at each opening.
+    """
+    event = body["event"]
+    if body.get("is_ext_shared_channel"):
+        return None
+    user, channel = event["user"], event["channel"]
+    payload = {"user": user, "channel": channel, "thread": None}
+    greeting = InboxItem(NAME, GREETING, payload, f"{NAME}:greeting:{body.get('team_id', '')}:{channel}")
+    return Opened(user, channel, event.get("tab", ""), greeting)
+
+
+def thread_started(body: Mapping[str, Any]) -> InboxItem:
+    """Return the greeting of a thread that Slack opened for somebody, in an app with ``assistant_view``."""
+    thread = body["event"]["assistant_thread"]
+    payload = {"user": thread["user_id"], "channel": thread["channel_id"], "thread": thread["thread_ts"]}
+    return InboxItem(NAME, GREETING, payload, f"{NAME}:{body['event_id']}")
 
 
 def _me(body: Mapping[str, Any]) -> str:

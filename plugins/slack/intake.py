@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 
-from bot.errors import MenteeError
 from bot.metrics import ACK_SECONDS
 from plugins.slack import events, modal
 from plugins.slack.acceptor import Acceptor
 from plugins.slack.client import LOGGER, call, web_client
+from plugins.slack.errands import Errands
 from plugins.slack.events import NAME
+from plugins.slack.pane import Pane
 from plugins.slack.render import VOTE_ACTION
+from plugins.slack.slash import Slash
 from plugins.slack.threads import Threads
 
 if TYPE_CHECKING:
@@ -49,8 +52,10 @@ class Intake:
         self._mentee = mentee
         self._client = client
         self._threads = Threads(mentee.store)
-        self._opening: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
         self._acceptor = Acceptor(mentee.inbox)
+        self._pane = Pane(mentee, client)
+        self._slash = Slash(mentee, self._acceptor.accept)
         self.app = self._build()
 
     async def dispatch(self, request: AsyncBoltRequest) -> BoltResponse:
@@ -61,10 +66,8 @@ class Intake:
         return response
 
     async def close(self) -> None:
-        """Let go of modals that are still being opened."""
-        for task in self._opening:
-            task.cancel()
-        await asyncio.gather(*self._opening, return_exceptions=True)
+        """Let go of views that are still being drawn."""
+        await self._errands.close()
         self._acceptor.close()
 
     def _build(self) -> AsyncApp:
@@ -82,10 +85,13 @@ class Intake:
         app.event("message")(self._message)
         app.event("reaction_added")(self._reaction)
         app.event("reaction_removed")(self._reaction)
+        app.event("app_home_opened")(self._opened)
+        app.event("assistant_thread_started")(self._thread_started)
         app.event(EVERYTHING)(_ignored)
         app.action(VOTE_ACTION)(self._press)
         app.action(EVERYTHING)(_ignored)
         app.view(modal.CALLBACK)(self._submission)
+        app.command(EVERYTHING)(self._command)  # by whatever name the workspace gave it
         return app
 
     async def _message(self, body: dict[str, Any]) -> None:
@@ -106,9 +112,7 @@ class Intake:
         accepted = await self._accept(item)
         await ack()
         if item is not None and accepted and item.payload["value"] == "down":
-            task = asyncio.create_task(self._open_modal(body["trigger_id"], item))
-            self._opening.add(task)  # the event loop itself keeps no reference
-            task.add_done_callback(self._opening.discard)
+            self._errands.run("ask for a reason", partial(self._open_modal, body["trigger_id"], item))
 
     async def _submission(self, body: dict[str, Any], ack: AsyncAck) -> None:
         values = modal.submitted(body["view"])
@@ -119,16 +123,28 @@ class Intake:
         await self._accept(events.submission(body, values))
         await ack()
 
+    async def _command(self, body: dict[str, Any], ack: AsyncAck) -> None:
+        await ack(await self._slash.answer(body))
+
+    async def _opened(self, body: dict[str, Any]) -> None:
+        opened = events.opened(body)
+        if opened is None:
+            return
+        if opened.tab == "home":
+            self._errands.run("App Home", partial(self._pane.publish_home, opened.user))
+        elif not await self._accept(opened.greeting):  # the first time, the prompts follow the greeting
+            self._errands.run("suggested prompts", partial(self._pane.suggest, opened.user, opened.channel))
+
+    async def _thread_started(self, body: dict[str, Any]) -> None:
+        await self._accept(events.thread_started(body))
+
     async def _accept(self, item: InboxItem | None) -> bool:
         return item is not None and await self._acceptor.accept(item)
 
     async def _open_modal(self, trigger_id: str, item: InboxItem) -> None:
         """Ask for a reason. The vote is committed, so a modal that does not open loses nothing."""
         client = self._client()
-        try:
-            await call(client.views_open, "views.open", trigger_id=trigger_id, view=modal.reason_modal(item.payload))
-        except MenteeError as error:
-            log.warning("slack_modal_not_opened", problem=error.text)
+        await call(client.views_open, "views.open", trigger_id=trigger_id, view=modal.reason_modal(item.payload))
 
 
 async def _authorize(team_id: str | None, enterprise_id: str | None) -> AuthorizeResult:

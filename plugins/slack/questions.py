@@ -65,6 +65,7 @@ class Questions:
             text=text,
             person=person,
             audience=audience,
+            department=payload.get("department"),
             departments=tuple(
                 channel.departments if channel and channel.departments else departments.askable(audience)
             ),
@@ -118,4 +119,7 @@ def _link(match: re.Match[str]) -> str:
 
 
 def _address(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Return where the answer goes: into the thread, or by the response URL of a command to its person alone."""
+    if "response_url" in payload:
+        return {"channel": payload["channel"], "user": payload["user"], "response_url": payload["response_url"]}
     return {"channel": payload["channel"], "thread_ts": payload["thread"]}

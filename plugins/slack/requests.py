@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import structlog
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bot.app import Mentee
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+COMMAND_FIELDS = ("command", "user_id", "channel_id", "trigger_id", "response_url")
+"""Fields of a slash command that we rely on."""
 WINDOW_SECONDS = 300
 STAMP_DIGITS = 12
 
@@ -114,9 +116,12 @@ def _checked(headers: Mapping[str, str], body: bytes) -> str:
         if _media_type(headers) == JSON:
             _require_object(json.loads(text))
         else:
-            fields = parse_qs(text)
+            fields = dict(parse_qsl(text, keep_blank_values=True))
+            if "command" in fields and "payload" not in fields:
+                # As JSON: Bolt would read a form with the word "payload" anywhere in it as an interaction's.
+                return json.dumps({name: fields[name] for name in (*COMMAND_FIELDS, *fields)})
             if "ssl_check" not in fields:
-                _require_object(json.loads(fields["payload"][0]))
+                _require_object(json.loads(fields["payload"]))
     except (ValueError, KeyError, RecursionError):
         raise RefusedError(400, "not a payload of Slack's") from None
     return text
