@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bot.champions import Champions
+    from bot.departments import Department
+    from bot.messages import DepartmentSpec
     from bot.pipeline import Pipeline
     from bot.protocols import Engine, Retriever
     from bot.settings import Settings
@@ -102,6 +104,15 @@ class Mentee:
         from bot.pipeline import Pipeline
 
         return Pipeline(self)
+
+    def add_department(self, spec: DepartmentSpec, *, actor: str) -> Department:
+        """Add a department and let plugins give it what it starts with.
+
+        :raises SettingsError: the name is taken, or cannot name a department.
+        """
+        department = self.departments.add(spec, actor=actor)
+        list(self.plugins.values("start_department", spec.name, mentee=self))
+        return department
 
     def close(self) -> None:
         """Let go of the database and of worker threads."""

@@ -39,17 +39,21 @@ class Champions:
         """Return the folder of an adapter version."""
         return self._folder / version
 
-    def get(self, department: str) -> AdapterRef | None:
+    def get(self, department: str, *, reading: bool = True) -> AdapterRef | None:
         """Return the department's champion, or ``None`` when the base model answers alone.
 
         An adapter of another base model than the one in use is never given: it would not fit.
+
+        :param reading: whether there are passages to answer from; without any, a starter has nothing to say.
         """
         with self._lock:
             if time.monotonic() - self._read_at > CACHE_SECONDS:
                 self._champions = self._read()
                 self._read_at = time.monotonic()
             champion = self._champions.get(department)
-        return champion if champion and champion.base_model == self._base_model else None
+        if champion is None or champion.base_model != self._base_model:
+            return None
+        return champion if reading or not champion.starter else None
 
     def forget(self) -> None:
         """Read anew at the next question, because this process changed a champion."""
@@ -59,12 +63,12 @@ class Champions:
     def _read(self) -> dict[str, AdapterRef]:
         newest = select(func.max(ChampionRow.id)).group_by(ChampionRow.department)
         query = (
-            select(ChampionRow.department, AdapterRow.version, AdapterRow.base_model)
+            select(ChampionRow.department, AdapterRow.version, AdapterRow.base_model, AdapterRow.round_id.is_(None))
             .join(AdapterRow, AdapterRow.version == ChampionRow.adapter)
             .where(ChampionRow.id.in_(newest))
         )
         with self._store.read() as session:
             return {
-                department: AdapterRef(version, self.path(version), base_model)
-                for department, version, base_model in session.execute(query)
+                department: AdapterRef(version, self.path(version), base_model, starter)
+                for department, version, base_model, starter in session.execute(query)
             }

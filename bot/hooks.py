@@ -128,7 +128,7 @@ class Plugins:
 
         Implementations that return ``None`` yield nothing. The caller decides whether a failure matters.
         """
-        limit = REGISTER_SECONDS if hook.startswith("register_") else self._seconds
+        limit = REGISTER_SECONDS if hook.startswith(("register_", "start_")) else self._seconds
         for implementation in self._implementations(hook):
             name = implementation.plugin_name
             if only not in (None, name) or not self.states.enabled(name, department):

@@ -65,6 +65,11 @@ def register_departments() -> Sequence[DepartmentSpec]:  # type: ignore[empty-bo
 
 
 @hookspec
+def start_department(mentee: Mentee, department: str) -> None:
+    """A department was added: give it what it starts with, such as its first adapter. Fails open."""
+
+
+@hookspec
 def register_retriever(mentee: Mentee) -> Retriever | None:
     """Return the retriever; the last registered plugin that returns one wins."""
 

@@ -175,7 +175,7 @@ class Pipeline:
 
     async def _generate(self, work: _Work) -> AsyncGenerator[AnswerEvent, None]:
         await self._start_engine()
-        work.adapter = self._mentee.champions.get(work.department.name)
+        work.adapter = self._mentee.champions.get(work.department.name, reading=bool(work.passages))
         messages = await asyncio.to_thread(self._prompt, work)
         work.took("prompt")
         yield Status("Writing the answer")

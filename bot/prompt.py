@@ -1,12 +1,15 @@
 """The prompt: one function builds it for serving, for training and for evaluation, so that the three never drift.
 
-Passages are data, not instructions: each stands between fence lines that hold a token taken from the passages' own
-hash, so a passage cannot close its own fence (OWASP LLM01).
+Passages are data, not instructions: each stands between fence lines that hold a token no passage contains, so a passage
+cannot close its own fence (OWASP LLM01). They come before the turns of the thread, so that a follow-up over the same
+passages shares all of its beginning with the question before it, and an engine need not read them twice.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+from itertools import count
 from typing import TYPE_CHECKING
 
 from bot.messages import ChatMessage
@@ -22,9 +25,12 @@ GROUNDED = (
     "If the passages do not hold the answer, say: I don't find this."
 )
 UNGROUNDED = "You are the {title} assistant of a company. Answer the question of an employee or customer."
+ASKED = "Question: "
 HISTORY_TURNS = 2
+_FENCED = re.compile(r"\[(\d+) (\w+)\]\n(.*?)\n\[/\1 \2\]", re.DOTALL)
+_SOURCE = re.compile(r"\s?\[\d+\]")
 
-PROMPT_VERSION = "1-" + hashlib.sha256((GROUNDED + UNGROUNDED).encode()).hexdigest()[:8]
+PROMPT_VERSION = "2-" + hashlib.sha256((GROUNDED + UNGROUNDED).encode()).hexdigest()[:8]
 """Stored with every answer and every adapter; changes whenever the wording above does."""
 
 
@@ -42,29 +48,49 @@ def build_messages(  # noqa: PLR0913 - everything a prompt is made of, by name
 
     :param passages: in the order of their numbers; none means that the model answers from what it was taught.
     :param title: the department's title, such as "Travel".
-    :param glossary: the department's terms; only those that occur in the question or passages are shown.
+    :param glossary: the department's terms; those that the thread's questions use stand above the last question.
     :param history: earlier turns of the thread, of which the last :data:`HISTORY_TURNS` are kept.
     :param extra: further instruction lines from plugins.
     """
     lines = [GROUNDED if passages else UNGROUNDED.format(title=title), instructions, *extra]
-    lines += _glossary_lines(glossary or {}, question, passages)
-    messages = [ChatMessage("system", "\n".join(line for line in lines if line))]
-    for turn in history[-HISTORY_TURNS:]:
-        messages += [ChatMessage("user", turn.question), ChatMessage("assistant", turn.answer)]
-    asked = f"{fence(passages)}\n\nQuestion: {question}" if passages else question
-    return (*messages, ChatMessage("user", asked))
+    history = history[-HISTORY_TURNS:]
+    terms = _glossary_lines(glossary or {}, [question, *(turn.question for turn in history)])
+    system = ChatMessage("system", "\n".join(line for line in lines if line))
+    label = ASKED if passages else ""
+    first, *rest = _turns(history, question, label=label, terms=terms)
+    if passages:
+        first = ChatMessage("user", f"{fence(passages)}\n\n{first.content}")
+    return (system, first, *rest)
 
 
 def fence(passages: Sequence[Passage]) -> str:
     """Return the numbered passages between fence lines that their text cannot contain."""
-    token = hashlib.sha256("".join(passage.text for passage in passages).encode()).hexdigest()[:8]
-    blocks = [
-        f"<passage {n} {token}>\n{passage.heading}\n{passage.text}\n</passage {n} {token}>"
-        for n, passage in enumerate(passages, start=1)
-    ]
-    return "\n".join(blocks)
+    token = _absent("\n".join(f"{passage.heading}\n{passage.text}" for passage in passages))
+    numbered = enumerate(passages, start=1)
+    return "\n".join(f"[{n} {token}]\n{one.heading}\n{one.text}\n[/{n} {token}]" for n, one in numbered)
 
 
-def _glossary_lines(glossary: Mapping[str, str], question: str, passages: Sequence[Passage]) -> list[str]:
-    shown = " ".join([question, *(passage.text for passage in passages)]).lower()
-    return [f"{term} means {meaning}." for term, meaning in glossary.items() if term.lower() in shown]
+def fenced(prompt: str) -> list[str]:
+    """Return the passages of a prompt, each with its heading line, in the order of their numbers."""
+    return [found[2] for found in _FENCED.findall(prompt)]
+
+
+def _turns(history: Sequence[Turn], question: str, *, label: str, terms: str) -> list[ChatMessage]:
+    """Return the thread as messages. An earlier answer loses its sources' numbers: they counted other passages."""
+    messages = []
+    for turn in history:
+        answer = _SOURCE.sub("", turn.answer)
+        messages += [ChatMessage("user", f"{label}{turn.question}"), ChatMessage("assistant", answer)]
+    return [*messages, ChatMessage("user", f"{terms}{label}{question}")]
+
+
+def _absent(text: str) -> str:
+    """Return a short token, the same for the same text, that the text does not contain."""
+    tokens = (hashlib.sha256(f"{text}{attempt}".encode()).hexdigest()[:4] for attempt in count())
+    return next(token for token in tokens if token not in text)
+
+
+def _glossary_lines(glossary: Mapping[str, str], questions: Sequence[str]) -> str:
+    asked = " ".join(questions)
+    shown = [term for term in glossary if re.search(rf"(?<!\w){re.escape(term)}(?!\w)", asked, re.IGNORECASE)]
+    return "".join(f"{term} means {glossary[term]}.\n" for term in shown)

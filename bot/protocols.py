@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AdapterRef:
-    """A LoRA adapter version on disk. ``version`` is never reused, so it is safe as a cache key."""
+    """A LoRA adapter version on disk. ``version`` is never reused, so it is safe as a cache key.
+
+    :param starter: what a department starts from, made by no round: it can only read passages.
+    """
 
     version: str
     path: Path
     base_model: str
+    starter: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class LimitSettings(_Section):
 class AnswerSettings(_Section):
     """How answers are made; a department may override each (``mentee departments configure``)."""
 
-    passages: int = Field(4, ge=1, le=12, description="Passages in the prompt.")
+    passages: int = Field(3, ge=1, le=12, description="Passages in the prompt.")
     known_threshold: float = Field(0.5, ge=0, le=1, description="Relevance below which nothing was found.")
     curated_threshold: float = Field(0.82, ge=0, le=1, description="Cosine above which a curated answer is used.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,13 +24,17 @@ BUCKET = 8
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row as tokens. ``answer`` ends with the end token unless it was cut; ``desirable`` is false for 👎."""
+    """One row as tokens. ``answer`` ends with the end token unless it was cut; ``desirable`` is false for 👎.
+
+    Rows of one ``group`` were given the same passages: they are computed together, so that these are read once.
+    """
 
     id: str
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     weight: float
     desirable: bool = True
+    group: str = ""
 
     @property
     def length(self) -> int:
@@ -78,34 +83,50 @@ def read_examples(path: Path, tokenizer: Any, *, max_tokens: int, max_answer: in
 
 
 def batches(examples: Sequence[Example], size: int, *, seed: int, epoch: int) -> list[list[Example]]:
-    """Return the epoch's batches: shuffled, but with rows of like length together. The same arguments give the same.
+    """Return the epoch's batches of at least ``size`` rows: shuffled, but with rows of like length together.
 
-    The last batch takes in a rest of one row, because KTO needs a neighbour for each.
+    Groups stay whole. The same arguments give the same batches. The last batch takes in a rest of one row, because KTO
+    needs a neighbour for each.
     """
     order = random.Random(f"{seed}:{epoch}")  # noqa: S311 - an order, not a secret
-    rows = list(examples)
-    order.shuffle(rows)
+    units = _units(examples)
+    order.shuffle(units)
     window = size * BUCKET
-    rows = [
-        row for start in range(0, len(rows), window) for row in sorted(rows[start : start + window], key=_by_length)
+    units = [
+        unit for start in range(0, len(units), window) for unit in sorted(units[start : start + window], key=_longest)
     ]
-    groups = [rows[start : start + size] for start in range(0, len(rows), size)]
-    if len(groups) > 1 and len(groups[-1]) == 1:
-        groups[-2:] = [groups[-2] + groups[-1]]
-    order.shuffle(groups)
-    return groups
+    filled: list[list[Example]] = [[]]
+    for unit in units:
+        if len(filled[-1]) >= size:
+            filled.append([])
+        filled[-1] += unit
+    if len(filled) > 1 and len(filled[-1]) == 1:
+        filled[-2:] = [filled[-2] + filled[-1]]
+    order.shuffle(filled)
+    return filled
 
 
 def parts(rows: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
-    """Split a batch into parts of at most ``tokens`` padded tokens (at least one row each), shortest rows first."""
-    part: list[Example] = []
-    for row in sorted(rows, key=_by_length):
-        if part and row.length * (len(part) + 1) > tokens:
-            yield part
-            part = []
-        part.append(row)
-    if part:
+    """Split a batch into parts of at most ``tokens`` padded tokens (at least one row each), shortest rows first.
+
+    A group shares its beginning, so it counts once, and no part mixes a group with other rows.
+    """
+    for unit in _units(rows, together=True):
+        shared = beginning(unit) if unit[0].group else 0
+        part: list[Example] = []
+        for row in sorted(unit, key=_by_length):
+            added = [*part, row]
+            if part and _computed(added, shared) > tokens:
+                yield part
+                added = [row]
+            part = added
         yield part
+
+
+def beginning(rows: Sequence[Example]) -> int:
+    """Return how many tokens all prompts have in common at their start; the last of a prompt never counts."""
+    columns = zip(*(row.prompt[:-1] for row in rows), strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def tensors(rows: Sequence[Example], pad: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -134,7 +155,25 @@ def _example(row: dict[str, Any], tokenizer: Any, lengths: Lengths, max_answer: 
     if len(answer) > max_answer:
         lengths.answers_cut += 1
         answer = answer[:max_answer]
-    return Example(row["id"], tuple(prompt), tuple(answer), float(row["weight"]), row.get("label") != "down")
+    weight, desirable = float(row["weight"]), row.get("label") != "down"
+    return Example(row["id"], tuple(prompt), tuple(answer), weight, desirable, row.get("group", ""))
+
+
+def _units(rows: Sequence[Example], *, together: bool = False) -> list[list[Example]]:
+    """Return the groups; a row without one is a unit of its own, or ``together`` they are one unit."""
+    units: dict[str, list[Example]] = {}
+    for row in rows:
+        units.setdefault(row.group or ("" if together else f"row {row.id}"), []).append(row)
+    return list(units.values())
+
+
+def _computed(rows: Sequence[Example], shared: int) -> int:
+    """Return the tokens of a part: a group's rests stand one after another, other rows are padded to the longest."""
+    return shared + sum(row.length - shared for row in rows) if shared else rows[-1].length * len(rows)
+
+
+def _longest(unit: Sequence[Example]) -> tuple[int, str]:
+    return max(map(_by_length, unit))
 
 
 def _by_length(row: Example) -> tuple[int, str]:

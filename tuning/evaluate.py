@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -18,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from bot.artifacts import read_manifest, write_atomically
 from bot.messages import ChatMessage
+from bot.prompt import ASKED, fenced
 from bot.protocols import AdapterRef
 from tuning.metrics import score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FENCED = re.compile(r"<passage (\d+) (\w+)>\n(.*?)\n</passage \1 \2>", re.DOTALL)
 ENDLESS_SLACK = 2
 """Tokens by which an answer cut at the limit may shrink when its text is tokenised again."""
 
@@ -84,12 +83,12 @@ class HeldOut:
     @property
     def passages(self) -> list[str]:
         """The passages in the prompt."""
-        return [found[2] for message in self.messages for found in _FENCED.findall(message.content)]
+        return [passage for message in self.messages for passage in fenced(message.content)]
 
     @property
     def question(self) -> str:
         """What was asked, without the passages."""
-        return self.messages[-1].content.rpartition("Question: ")[2]
+        return self.messages[-1].content.rpartition(ASKED)[2]
 
 
 def read_questions(path: Path) -> list[HeldOut]:

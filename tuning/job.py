@@ -34,6 +34,7 @@ class TrainJob:
     :param max_answer_tokens: longest answer; a longer one is cut, and counted, and loses its end token.
     :param min_rows: right answers below which the supervised phase is skipped, and says so.
     :param min_labels: 👍 and 👎 below which KTO is skipped; a fifth of them must be of either kind.
+    :param max_steps: steps after which the supervised phase ends, whatever rows are left; 0 takes them all.
     :param kto_sft_weight: weight of the supervised term that keeps KTO from making good answers unlikely.
     """
 
@@ -53,6 +54,7 @@ class TrainJob:
     lora_rank: int = 16
     learning_rate: float = 5e-4
     epochs: int = 2
+    max_steps: int = 0
     batch_size: int = 8
     kto_learning_rate: float = 5e-5
     kto_beta: float = 0.1

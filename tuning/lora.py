@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+from torch.nn.utils.rnn import pad_sequence
 
 from bot.engines.adapters import linear_shapes, read_adapter
 from bot.engines.identity import model_identity
 from bot.engines.loading import load_model, load_tokenizer, pick_dtype, wrapping_model
 from bot.protocols import AdapterRef
-from tuning.encoding import tensors
+from tuning.encoding import beginning, tensors
 from tuning.objectives import IGNORED, token_log_probs
 
 if TYPE_CHECKING:
@@ -56,11 +57,35 @@ class LoraModel:
 
         The head is a fifth of a small model's work, so it is left out where nothing is learned.
         """
+        if rows[0].group and len(rows) > 1:
+            return self._group_logits(rows)
         ids, labels = tensors(rows, self.pad, self.device)
         following = labels[:, 1:]
         columns = (following != IGNORED).any(dim=0).nonzero().flatten()
         logits = self.model(input_ids=ids[:, :-1], use_cache=False, logits_to_keep=columns).logits
         return logits, following[:, columns]
+
+    def _group_logits(self, rows: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the same for rows whose prompts begin alike: the beginning is read once, gradients flow into it.
+
+        The rests stand one after another in one sequence; a mask keeps each to the beginning and to itself.
+        """
+        start = beginning(rows)
+        first = torch.tensor([rows[0].prompt[:start]], device=self.device)
+        cache = self.model(input_ids=first, use_cache=True, logits_to_keep=1).past_key_values
+        rests = [torch.tensor((row.prompt + row.answer)[start:-1]) for row in rows]
+        ends = torch.tensor([len(rest) for rest in rests]).cumsum(0)
+        columns = [torch.arange(-len(row.answer), 0) + end for row, end in zip(rows, ends, strict=True)]
+        logits = self.model(
+            input_ids=torch.cat(rests)[None].to(self.device),
+            position_ids=torch.cat([torch.arange(len(rest)) + start for rest in rests])[None].to(self.device),
+            attention_mask=_own_mask(rests, start).to(self.device, self.dtype),
+            past_key_values=cache,
+            logits_to_keep=torch.cat(columns).to(self.device),
+        ).logits[0]
+        labels = [torch.tensor(row.answer, device=self.device) for row in rows]
+        apart = logits.split([len(row.answer) for row in rows])
+        return pad_sequence(apart, batch_first=True), pad_sequence(labels, batch_first=True, padding_value=IGNORED)
 
     def log_probs(self, rows: Sequence[Example]) -> torch.Tensor:
         """Return the log-probability of each row's whole answer, shape ``(B,)``."""
@@ -118,6 +143,13 @@ class LoraModel:
         with torch.no_grad():
             for weight, master in zip(self.weights, self.masters, strict=True):
                 weight.copy_(master)
+
+
+def _own_mask(rests: Sequence[torch.Tensor], start: int) -> torch.Tensor:
+    """Return what is added to attention scores, shape ``(1, 1, R, start + R)``: nothing, or the least float."""
+    allowed = torch.block_diag(*(torch.ones(len(rest), len(rest)).tril() for rest in rests)).bool()
+    allowed = torch.cat([torch.ones(len(allowed), start, dtype=torch.bool), allowed], dim=1)
+    return torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.bfloat16).min)[None, None]
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:

@@ -27,6 +27,14 @@ def register_commands(cli: click.Group) -> None:
 
 
 @hookimpl
+def start_department(mentee: Mentee, department: str) -> None:
+    """Make the reader the first champion of a department on its base model."""
+    from tuning.reader.install import install_reader
+
+    install_reader(mentee, department)
+
+
+@hookimpl
 def register_services(mentee: Mentee, queues: Sequence[str]) -> Sequence[Service]:
     """Work on rounds where the ``gpu`` queue is served."""
     if "gpu" not in queues:

@@ -51,7 +51,9 @@ class Registry:
         settings = self._mentee.settings
         if settings.model.engine != "local":
             return ModelIdentity(settings.model.name)
-        return model_identity(self.base_path())
+        path = settings.models_dir / settings.model.name
+        # Before `mentee model fetch` the name is all that is known; the engine compares the rest when it loads both.
+        return model_identity(path) if path.is_dir() else ModelIdentity(settings.model.name)
 
     def base_path(self) -> Path:
         """Return the folder of the base model in use.

@@ -107,8 +107,9 @@ class Stages:
         if summary.refusal:
             return {"end": "finished", "verdict": "refused", "reason": summary.refusal, "counts": counts}
         champion = self.registry.champion(department.name)
-        if champion is not None and self.mentee.champions.get(department.name) is None:
-            champion = None  # made for another base model: the base model answers now
+        reading = self.mentee.retriever.has_documents(department.name)
+        if champion is not None and self.mentee.champions.get(department.name, reading=reading) is None:
+            champion = None  # the base model answers now
         self.book.update(self.round_id, dataset=summary.name, champion=champion)
         return {"dataset": str(summary.path), "dataset_sha256": summary.sha256, "counts": counts, "champion": champion}
 

@@ -244,7 +244,7 @@ def make_plan(job: TrainJob, lora: LoraModel) -> Plan:
     notes = [note for note in (_too_few_sft(job, rows["sft"]), _too_few_kto(job, rows["kto"])) if note]
     up = sum(row.desirable for row in rows["kto"])
     plan = Plan(
-        sft=[] if _too_few_sft(job, rows["sft"]) else _epochs(job, rows["sft"]),
+        sft=[] if _too_few_sft(job, rows["sft"]) else _epochs(job, rows["sft"])[: job.max_steps or None],
         kto=[] if _too_few_kto(job, rows["kto"]) else batches(rows["kto"], job.batch_size, seed=job.seed, epoch=-1),
         kto_epochs=job.kto_epochs,
         notes=notes,

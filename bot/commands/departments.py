@@ -61,7 +61,7 @@ def add(name: str, title: str | None, instructions: str, *, closed: bool) -> Non
     try:
         offered = {spec.name: spec for spec in offered_departments(mentee)}
         spec = offered.get(name, DepartmentSpec(name, title or name.replace("-", " ").title()))
-        mentee.departments.add(
+        mentee.add_department(
             DepartmentSpec(
                 name,
                 title or spec.title,

@@ -70,7 +70,7 @@ def _add_demo(context: click.Context, mentee: Mentee) -> None:
         missing = [spec for spec in offered_departments(mentee) if spec.name not in known]
         for number, spec in enumerate(missing, start=1):
             progress_console.print(f"[bold]{spec.title}[/] (department {number} of {len(missing)})")
-            mentee.departments.add(spec, actor="mentee init")
+            mentee.add_department(spec, actor="mentee init")
             if spec.sources:
                 context.invoke(documents, addresses=spec.sources, department=spec.name, readers=(), as_json=False)
     finally:

@@ -137,7 +137,7 @@ async def test_ranking_reorders_and_drops_but_cannot_add(make_mentee, engine):
     await ask(make_mentee({"rank": make_plugin(rank_passages=rank)}), "Are hotels tax exempt?", department="travel")
     prompt = engine.requests[0].messages[-1].content
     assert prompt.index("Trains") < prompt.index("Lodging")
-    assert prompt.count("<passage ") == 2
+    assert prompt.count("\n[/") == 2
 
 
 async def test_prompt_has_instructions_glossary_plugin_lines_and_history(make_mentee, engine):
@@ -217,4 +217,4 @@ async def test_the_prompt_is_cut_to_the_context(make_mentee, engine):
     await ask(make_mentee(), "Are hotels tax exempt?", department="travel", history=(Turn("a", "b"), Turn("c", "d")))
     last = engine.requests[0].messages
     assert "c" not in [message.content for message in last]
-    assert last[-1].content.count("<passage ") == 1
+    assert last[-1].content.count("\n[/") == 1

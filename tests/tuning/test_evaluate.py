@@ -13,7 +13,7 @@ REFERENCES = ("Open it.", "A much longer reference answer that is surely more th
 @pytest.fixture
 def make_job(tiny_model, tmp_path):
     questions = tmp_path / "questions.jsonl"
-    fenced = "<passage 1 abc>\nLeave\nAnnual leave\n</passage 1 abc>\n\nQuestion: how much leave?"
+    fenced = "[1 abc]\nLeave\nAnnual leave\n[/1 abc]\n\nQuestion: how much leave?"
     rows = [
         {"id": "h0", "messages": [{"role": "user", "content": "open?"}], "reference": REFERENCES[0], "cluster": "c"},
         {"id": "h1", "messages": [{"role": "user", "content": fenced}], "reference": REFERENCES[1]},

@@ -19,6 +19,7 @@ from bot.commands.output import console, emit_json, json_option, progress_consol
 from bot.errors import InputFileError, MenteeError
 from bot.rows import read_rows
 from bot.settings import load_settings
+from tuning.commands.keyfacts import evaluate_facts
 from tuning.commands.rounds import metrics_table
 from tuning.gate import PRIMARY, decide, interval
 from tuning.registry import BASE, Registry
@@ -34,18 +35,34 @@ Answers = dict[str, list[dict[str, Any]]]
 
 
 @click.command("eval")
-@click.option("--department", required=True, metavar="NAME", help="The department.")
+@click.option("--department", metavar="NAME", help="The department; with --keyfacts each row's own when left out.")
 @click.option("--adapter", metavar="VERSION", help='Version to measure, or "base"; default: the champion.')
 @click.option("--against", metavar="VERSION", help='Version to compare it with, or "base".')
 @click.option("--questions", type=click.Path(path_type=Path), metavar="FILE.jsonl", help="Default: the held-out ones.")
+@click.option("--keyfacts", is_flag=True, help="Score whole answers by key facts, cited pages and refusals.")
 @json_option
-def evaluate(
-    department: str, adapter: str | None, against: str | None, questions: Path | None, *, as_json: bool
+def evaluate(  # noqa: PLR0913 - one parameter for each option
+    department: str | None,
+    adapter: str | None,
+    against: str | None,
+    questions: Path | None,
+    *,
+    keyfacts: bool,
+    as_json: bool,
 ) -> None:
     """Measure an adapter on questions with reference answers, and say who won.
 
-    A row of --questions is {"question", "reference", "department"?}; rows of other departments are left out.
+    A row of --questions is {"question", "reference", "department"?}; rows of other departments are left out. With
+    --keyfacts, questions go the whole way of a message, retrieval included, and a row is {"question", "answerable",
+    "key_facts", "section_ids", "department"?, "history"?}; --adapter and --against may also be "quotation".
     """
+    if keyfacts:
+        if questions is None:
+            raise click.UsageError("--keyfacts needs --questions FILE.jsonl.")
+        evaluate_facts(questions, department=department, adapter=adapter, against=against, as_json=as_json)
+        return
+    if department is None:
+        raise click.UsageError("Give --department NAME.")
     with closing(open_mentee(load_settings())) as mentee:
         found = mentee.departments.get(department)
         rows = _from_file(mentee, found, questions) if questions else _held_out(mentee, found)

@@ -1,0 +1,123 @@
+"""The reader beside the untaught model on open questions: ``grounded_qa`` dev and ClapNQ dev.
+
+    .venv/bin/python benchmarks/reader.py --data FOLDER [--rows 200] [--json]
+
+Each question is asked in the served prompt with the one passage it belongs to, so this measures reading alone: token F1
+and whether the answer holds the reference span on ``grounded_qa``, ROUGE-L on ClapNQ, and on both how often an
+unanswerable question is refused and an answerable one wrongly. The first ``--rows`` of each kind are a fair sample
+(both files are in random order); they are never trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from bot.drafting import REFUSAL
+from bot.engines.loading import attach_adapter, generate_batch, load_model, load_tokenizer, pick_dtype
+from bot.messages import Passage
+from bot.models import model_path
+from bot.prompt import build_messages
+from bot.protocols import AdapterRef
+from bot.settings import load_settings
+from tuning.gate import interval
+from tuning.keyfacts import holds
+from tuning.metrics import rouge_l, token_f1
+from tuning.reader.install import ADAPTER
+from tuning.reader.recipe import read_recipe
+
+ROOT = Path(__file__).parents[1]
+BASE = "smollm2-135m-instruct"
+LONGEST = 2500
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with its passage; ``reference`` is empty when the passage does not answer it."""
+
+    question: str
+    passage: str
+    reference: str
+
+
+def main() -> None:
+    """Ask both models everything and print what they score."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=ROOT / read_recipe(ROOT / "recipes" / "reader.toml").data)
+    parser.add_argument("--rows", type=int, default=200, help="questions of each kind")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        print(f"Skipped: {arguments.data} is not there. Give --data, the folder of grounded_qa/ and clapnq_dev/.")
+        return
+    sets = {"grounded_qa": grounded(arguments.data, arguments.rows), "clapnq": clapnq(arguments.data, arguments.rows)}
+    path = model_path(load_settings(), BASE)
+    model, tokenizer = load_model(path, pick_dtype("auto", "cpu"), "cpu"), load_tokenizer(path)
+    results: dict[str, Any] = {name: {"untaught": scores(model, tokenizer, asked)} for name, asked in sets.items()}
+    model = attach_adapter(model, AdapterRef("reader", ADAPTER, BASE))
+    for name, asked in sets.items():
+        results[name]["reader"] = scores(model, tokenizer, asked)
+    if arguments.json:
+        print(json.dumps(results))
+        return
+    for name, sides in results.items():
+        for side, found in sides.items():
+            told = (f"{metric} {value:.3f} [{low:.3f}, {high:.3f}]" for metric, (value, low, high) in found.items())
+            print(f"{name:12} {side:9} {', '.join(told)}")
+
+
+def scores(model: Any, tokenizer: Any, asked: list[Asked]) -> dict[str, tuple[float, float, float]]:
+    """Return each metric's mean and its 95 % bootstrap interval."""
+    prompts = [build_messages(one.question, [_passage(one.passage)], title="") for one in asked]
+    answers = generate_batch(model, tokenizer, prompts, 80, 8)
+    rows = []
+    for one, answer in zip(asked, answers, strict=True):
+        refused = bool(REFUSAL.search(answer))
+        said = "" if refused else re.sub(r"\s?\[\d+\]", "", answer)
+        if one.reference:
+            row = {"token_f1": token_f1(said, one.reference), "rouge_l": rouge_l(said, one.reference)}
+            rows.append(row | {"holds_it": float(holds(said, [one.reference])), "wrongly_refused": float(refused)})
+        else:
+            rows.append({"refused": float(refused)})
+    metrics = {}
+    for name in ("token_f1", "holds_it", "rouge_l", "refused", "wrongly_refused"):
+        values = [row[name] for row in rows if name in row]
+        low, high = interval(np.array(values), [str(number) for number in range(len(values))])
+        metrics[name] = (mean(values), low, high)
+    return metrics
+
+
+def grounded(data: Path, rows: int) -> list[Asked]:
+    """Return as many answerable and unanswerable questions of ``grounded_qa``."""
+    with gzip.open(data / "grounded_qa" / "dev.jsonl.gz", "rt", encoding="utf-8") as file:
+        found = [json.loads(line) for line in file]
+    asked = [Asked(row["question"], row["passage"], row["answer"]) for row in found]
+    return [one for one in asked if one.reference][:rows] + [one for one in asked if not one.reference][:rows]
+
+
+def clapnq(data: Path, rows: int) -> list[Asked]:
+    """Return as many answerable and unanswerable questions of ClapNQ."""
+    asked = []
+    for kind in ("answerable", "unanswerable"):
+        path = data / "clapnq_dev" / f"clapnq_dev_{kind}.jsonl"
+        for line in path.read_text(encoding="utf-8").splitlines()[:rows]:
+            row = json.loads(line)
+            answer = row["output"][0]["answer"] if kind == "answerable" else ""
+            asked.append(Asked(row["input"], row["passages"][0]["text"][:LONGEST], answer))
+    return asked
+
+
+def _passage(text: str) -> Passage:
+    return Passage("p", "d", "", "", text, 1.0, "", "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Make the reader again: ``make reader`` (about 80 minutes on 2 cores; killed and started again, it goes on).
+
+Builds the dataset of ``recipes/reader.toml`` on the demo handbook's index, trains with :mod:`tuning.train`, and writes
+the adapter into ``tuning/reader/adapter``. ``--data FOLDER`` names the folder of ``grounded_qa/`` and ``handbook_qa/``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bot.app import open_mentee
+from bot.errors import MenteeError
+from bot.models import model_path
+from bot.settings import load_settings
+from tuning import children
+from tuning.job import TrainJob
+from tuning.reader.build import build_reader_dataset
+from tuning.reader.export import export_reader
+from tuning.reader.install import ADAPTER
+from tuning.reader.recipe import Recipe, read_recipe
+
+ROOT = Path(__file__).parents[1]
+RECIPES = ROOT / "recipes"
+MENTEE = Path(sys.executable).with_name("mentee")
+console = Console(highlight=False)
+
+
+def main() -> int:
+    """Build, train, export; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of grounded_qa/ and handbook_qa/; default: the recipe's")
+    parser.add_argument("--work", type=Path, default=ROOT / ".reader", help="where home, dataset and checkpoints are")
+    parser.add_argument("--into", type=Path, default=ADAPTER, help="where the adapter is written")
+    arguments = parser.parse_args()
+    recipe = read_recipe(RECIPES / "reader.toml")
+    work = arguments.work.resolve()
+    try:
+        dataset = build(recipe, work, arguments.data or ROOT / recipe.data)
+        trained = train(recipe, work, dataset)
+        export_reader(recipe, RECIPES / "reader" / "card.md", trained=trained, dataset=dataset, target=arguments.into)
+    except MenteeError as error:
+        console.print(f"[red]{error.text}[/] {error.hint}")
+        return error.exit_code
+    console.print(f"The reader is in {arguments.into}. Measure it: `mentee eval --questions FILE.jsonl --keyfacts`.")
+    return 0
+
+
+def build(recipe: Recipe, work: Path, data: Path) -> Path:
+    """Return the dataset's folder, made on a demo home if it is not there yet."""
+    target = work / "dataset"
+    if target.exists():
+        return target
+    os.environ["MENTEE_HOME"] = str(work / "home")
+    if not (work / "home" / "done").exists():
+        subprocess.run([MENTEE, "init", "--demo"], check=True)  # noqa: S603 - our own command
+        (work / "home" / "done").touch()
+    with closing(open_mentee(load_settings())) as mentee, console.status("Searching passages for every question"):
+        counts = build_reader_dataset(recipe, mentee, data=data, recipe_dir=RECIPES, target=target)
+    for name, count in sorted(counts.items()):
+        console.print(f"{count:6,} {name}")
+    return target
+
+
+def train(recipe: Recipe, work: Path, dataset: Path) -> Path:
+    """Train, or go on with a training that was interrupted; return the adapter's folder."""
+    output, job = work / "adapters" / recipe.name, work / "train" / "job.json"
+    job.parent.mkdir(parents=True, exist_ok=True)
+    base = model_path(load_settings(), recipe.base_model)
+    TrainJob(
+        round_id="recipe",
+        department=recipe.name,
+        base_model=base,
+        base_name=recipe.base_model,
+        dataset=dataset,
+        output=output,
+        work=job.parent,
+        seed=recipe.seed,
+        epochs=1,
+        **recipe.training.model_dump(),
+    ).write(job)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("Training", total=None)
+
+        def tell(line: dict[str, object]) -> None:
+            if "step" in line:
+                told = f"Training: step {line['step']} of {line['steps']}, loss {line['loss']:.3f}"
+                progress.update(task, completed=line["step"], total=line["steps"], description=told)
+
+        children.run("tuning.train", job, job.parent / "progress.jsonl", on_progress=tell)
+    return output
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+import random
+
+import pytest
+
+from bot.messages import Passage
+from tuning.reader.rows import ReadingRow
+from tuning.reader.sets import grounded_sets, handbook_sets, look_up
+
+PAGES = {
+    "leave.md": ["You earn four hours of leave.", "Send form 71 to payroll.", "Holidays are paid."],
+    "travel.md": ["Hotels need a receipt.", "Trains are booked in Concur.", "Meals need none."],
+}
+
+
+def passage(text, page="leave.md"):
+    return Passage(f"{page}:{text}", page, f"handbook/{page}", "", text, 1.0, "hr", "g")
+
+
+ALL = [passage(text, page) for page, texts in PAGES.items() for text in texts]
+
+
+def row(number, answer, page="leave.md", facts=()):
+    return ReadingRow(f"r{number}", "written", "CC0", f"q{number}", answer, "hr", facts, page)
+
+
+ROWS = [
+    row(1, "Four hours of leave.", facts=("four hours",)),
+    row(2, "Send form 71.", facts=("form 71",)),
+    row(3, ""),
+    row(4, "In Concur.", "travel.md", ("Concur",)),
+    row(5, "A receipt.", "travel.md", ("receipt",)),
+]
+
+
+def search(asked, text, k):
+    """Rank the pages' passages in an order of their own for each text."""
+    order = random.Random(text)
+    return order.sample(ALL, len(ALL))[:k]
+
+
+@pytest.fixture
+def found():
+    return look_up(ROWS, search, 6)
+
+
+def test_the_answering_passage_is_found_by_its_facts_on_its_page(found):
+    assert {item.row.id: item.gold and item.gold.text for item in found} == {
+        "r1": "You earn four hours of leave.",
+        "r2": "Send form 71 to payroll.",
+        "r3": None,
+        "r4": "Trains are booked in Concur.",
+        "r5": "Hotels need a receipt.",
+    }
+
+
+def test_a_row_whose_facts_stand_nowhere_is_left_out():
+    assert look_up([row(9, "Ask Bob.", facts=("Bob",))], search, 6) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_each_question_is_asked_once_with_its_answer_at_the_place_it_names(found, seed):
+    sets = list(handbook_sets(found, size=3, together=4, refusals=0.5, rng=random.Random(seed)))
+    answered = [(asked.id, made.passages[place]) for made in sets for asked, place in made.asked if place is not None]
+    gold = {item.row.id: item.gold for item in found if item.gold}
+    assert dict(answered) == gold
+    assert len(answered) == len(gold)
+    for made in sets:
+        assert len(made.passages) <= 3
+        assert len({one.chunk_id for one in made.passages}) == len(made.passages)
+        assert 1 <= len(made.asked) <= 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_refusal_is_never_of_a_question_that_its_passages_answer(found, seed):
+    for made in handbook_sets(found, size=2, together=4, refusals=1.0, rng=random.Random(seed)):
+        texts = " ".join(one.text for one in made.passages)
+        refused = [asked for asked, place in made.asked if place is None]
+        assert not any(fact in texts for asked in refused for fact in asked.key_facts)
+
+
+def test_open_questions_are_asked_among_neighbours_and_never_where_another_passage_answers_them():
+    texts = [one.text for one in ALL]
+    by_passage = {text: [ReadingRow(text, "open", "CC", f"about {text}", text, passage=text)] for text in texts}
+    # The same question as a retrieval miss: its own passage is another one.
+    by_passage[texts[1]].append(ReadingRow("miss", "open", "CC", f"about {texts[0]}", "", passage=texts[1]))
+    neighbours = {one.text: [one, *(other for other in ALL if other != one)] for one in ALL}
+    sets = list(grounded_sets(by_passage, neighbours, size=3, together=8, rng=random.Random(1)))
+    for made in sets:
+        shown = [one.text for one in made.passages]
+        for asked, place in made.asked:
+            assert place is None or shown[place] == asked.passage
+            assert asked.id != "miss" or texts[0] not in shown
+    assert {asked.id for made in sets for asked, place in made.asked if place is not None} == set(texts)

@@ -1,0 +1,47 @@
+import pytest
+
+from tuning.reader.wording import cited, sentence_about, window
+
+PASSAGE = (
+    "Coach class is the rule. Flights must be booked in Concur at least 15 days ahead, unless your supervisor, who also"
+    " signs the authorization, has approved a later date in writing, in which case the reason goes into the comments."
+)
+
+
+def test_a_bare_answer_becomes_the_passages_own_sentence():
+    assert sentence_about(PASSAGE, "which class?", "Coach class") == "Coach class is the rule."
+
+
+def test_of_a_long_sentence_the_clause_with_the_answer_is_taken():
+    told = sentence_about(PASSAGE, "where do I book?", "Concur")
+    assert told == "Flights must be booked in Concur at least 15 days ahead."
+
+
+def test_yes_and_no_are_followed_by_the_sentence_that_is_about_the_question():
+    assert sentence_about(PASSAGE, "is coach class the rule", "Yes") == "Yes. Coach class is the rule."
+    assert sentence_about(PASSAGE, "who feeds the office cat at night", "No") is None
+
+
+def test_an_answer_that_the_passage_does_not_hold_is_left_out():
+    assert sentence_about(PASSAGE, "who?", "the moon") is None
+
+
+def test_each_sentence_names_the_passage_that_holds_it():
+    passages = ["Ask HR about leave.", "Trains are booked in Concur."]
+    assert cited("Trains are booked in Concur. Ask HR about leave.", passages, 1) == (
+        "Trains are booked in Concur [2]. Ask HR about leave [1]."
+    )
+
+
+def test_a_bare_no_needs_no_number():
+    assert cited("No. Ask HR first", ["Ask HR first."], 0) == "No. Ask HR first [1]."
+
+
+@pytest.mark.parametrize("answer", ["sentence 9 ends", ""])
+def test_a_long_passage_is_cut_at_whole_sentences_around_the_answer(answer):
+    passage = " ".join(f"Here sentence {number} ends." for number in range(20))
+    cut = window(passage, answer, 120)
+    assert answer in cut
+    assert len(cut) <= 120
+    assert cut in passage
+    assert cut.endswith("ends.")

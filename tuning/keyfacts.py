@@ -1,0 +1,185 @@
+"""Scoring whole answers, retrieval included, by what they must contain: key facts, the right page, honest refusals.
+
+Unlike :mod:`tuning.evaluate`, which compares two adapters on equal prompts, this asks questions as people do and judges
+what they would see: the cited answer, a quotation, or "I don't find this".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bot.errors import InputFileError
+from bot.messages import Audience, Done, Person, Question, Role, Turn
+from bot.protocols import EngineInfo
+from bot.rows import read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from bot.app import Mentee
+    from bot.messages import Answer, ChatMessage
+    from bot.protocols import AdapterRef, GenerationRequest
+    from bot.rows import Row
+
+FACT_METRICS = {
+    "key_facts": "key facts",
+    "page_cited": "right page cited",
+    "refused": "unanswerable refused",
+    "wrongly_refused": "answerable refused",
+    "quoted": "answered by a quotation",
+}
+"""The metrics in the order in which they are shown. ``None`` for a question to which one does not apply."""
+
+TOGETHER = 8
+_OTHER = re.compile(r"[^a-z0-9$%@.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class FactQuestion:
+    """A question and what a right answer must contain.
+
+    :param pages: addresses of documents of which the answer must cite one; they are compared by how they end.
+    :param key_facts: texts that the answer must contain; compared by :func:`flat`.
+    """
+
+    text: str
+    department: str | None
+    answerable: bool
+    key_facts: tuple[str, ...]
+    pages: tuple[str, ...]
+    history: tuple[Turn, ...] = ()
+
+
+def flat(text: str) -> str:
+    """Return the text as key facts are compared: lower case, only letters, digits and ``$ % @ .`` kept."""
+    return " ".join(_OTHER.sub(" ", text.lower()).split())
+
+
+def holds(text: str, facts: Sequence[str]) -> bool:
+    """Return whether a text contains every fact."""
+    found = flat(text)
+    return all(flat(fact) in found for fact in facts)
+
+
+def read_fact_questions(path: Path) -> list[FactQuestion]:
+    """Read rows ``{"question", "answerable", "key_facts", "section_ids", "department"?, "history"?}``.
+
+    :raises InputFileError: a row lacks a value, or an answerable one has no key facts.
+    """
+    return [_fact_question(row) for row in read_rows(path, required=("question",))]
+
+
+def score_facts(question: FactQuestion, answer: Answer) -> Mapping[str, float | None]:
+    """Return every metric of one answer, 0..1."""
+    cited = any(citation.document.endswith(page) for citation in answer.citations for page in question.pages)
+    found = sum(holds(answer.text, [fact]) for fact in question.key_facts)
+    asked = question.answerable
+    return {
+        "key_facts": found / len(question.key_facts) if asked else None,
+        "page_cited": float(cited and answer.known) if asked else None,
+        "refused": None if asked else float(not answer.known),
+        "wrongly_refused": float(not answer.known) if asked else None,
+        "quoted": float(answer.provenance.source == "passage"),
+    }
+
+
+class Pinned:
+    """Stands in for :class:`bot.champions.Champions`: the same adapter, or none, for every department."""
+
+    def __init__(self, adapter: AdapterRef | None) -> None:
+        self._adapter = adapter
+
+    def get(self, department: str, *, reading: bool = True) -> AdapterRef | None:  # noqa: ARG002 - as Champions has it
+        """Return the pinned adapter."""
+        return self._adapter
+
+    def forget(self) -> None:
+        """Nothing to read anew."""
+
+
+class Silent:
+    """An engine that says nothing, so that every answer is a quotation: the peer that a reader has to beat."""
+
+    info = EngineInfo("silent", "none", "none", "none", context_tokens=1 << 20)
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:  # noqa: ARG002 - says nothing to any
+        """Yield nothing."""
+        return
+        yield
+
+    def count_tokens(self, messages: Sequence[ChatMessage]) -> int:  # noqa: ARG002 - everything fits
+        """Return 0."""
+        return 0
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def stop(self) -> None:
+        """Nothing to free."""
+
+
+def ask_all(
+    mentee: Mentee, questions: Sequence[FactQuestion], on_progress: Callable[[int], None] | None = None
+) -> list[Answer]:
+    """Ask every question of the instance as somebody who may read everything; nothing is recorded.
+
+    :param on_progress: called with the number of answers so far.
+    """
+    return asyncio.run(_ask_all(mentee, questions, on_progress))
+
+
+async def _ask_all(
+    mentee: Mentee, questions: Sequence[FactQuestion], on_progress: Callable[[int], None] | None
+) -> list[Answer]:
+    window = asyncio.Semaphore(TOGETHER)
+    person = Person("mentee:eval", "eval", Role.OPERATOR)
+    done = 0
+
+    async def ask(asked: FactQuestion) -> Answer:
+        nonlocal done
+        question = Question(
+            asked.text,
+            person,
+            audience=Audience(unrestricted=True),
+            department=asked.department,
+            history=asked.history,
+            use_curated=False,
+        )
+        async with window, aclosing(mentee.pipeline.answer(question)) as events:
+            answer = [event.answer async for event in events if isinstance(event, Done)][-1]
+        done += 1
+        if on_progress:
+            on_progress(done)
+        return answer
+
+    try:
+        return list(await asyncio.gather(*(ask(question) for question in questions)))
+    finally:
+        await mentee.pipeline.stop()
+
+
+def for_department(questions: Sequence[FactQuestion], department: str | None) -> list[FactQuestion]:
+    """Return the department's questions, those that name none included; without a department, all."""
+    if department is None:
+        return list(questions)
+    mine = [question for question in questions if question.department in (None, department)]
+    return [replace(question, department=department) for question in mine]
+
+
+def _fact_question(row: Row) -> FactQuestion:
+    answerable = row.get("answerable", True)
+    if answerable and not row.get("key_facts"):
+        raise InputFileError(f'{row.place}: "key_facts" is empty.', hint='Expected texts, or "answerable": false.')
+    return FactQuestion(
+        text=row.text("question"),
+        department=row.optional_text("department"),
+        answerable=bool(answerable),
+        key_facts=tuple(row.get("key_facts", ())),
+        pages=tuple(dict.fromkeys(section.partition("#")[0] for section in row.get("section_ids", ()))),
+        history=tuple(Turn(turn["question"], turn["answer"]) for turn in row.get("history", ())),
+    )

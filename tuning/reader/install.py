@@ -1,0 +1,29 @@
+"""Giving a department its first champion: the reader, where the base model is the one it was made for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.artifacts import read_manifest
+from tuning.registry import Registry
+
+if TYPE_CHECKING:
+    from bot.app import Mentee
+
+ADAPTER = Path(__file__).parent / "adapter"
+"""The reader as it is shipped, a generation of kind "adapter"; its ``README.md`` is the model card."""
+
+
+def install_reader(mentee: Mentee, department: str) -> str | None:
+    """Publish the reader as the department's champion and return its version; ``None`` on another base model.
+
+    :raises ArtifactError: the shipped adapter is altered.
+    """
+    base = read_manifest(ADAPTER, "adapter").meta["base_model"]
+    if mentee.settings.model.engine != "local" or mentee.settings.model.name != base:
+        return None
+    registry = Registry(mentee)
+    version = registry.publish(ADAPTER, department, state="challenger")
+    registry.promote(department, version, actor="mentee", reason="the reader, with which departments start")
+    return version

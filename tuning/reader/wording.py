@@ -1,0 +1,87 @@
+"""What the reader is taught to say: short sentences in the passage's own words, each with its number, or a refusal."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bot.sentences import sentences
+from tuning.keyfacts import flat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REFUSAL = "I don't find this."
+LONGEST = 26
+"""Words of the longest sentence that is taken whole around a bare answer."""
+FEWEST = 4
+_CLAUSE = re.compile(r"(?<=[,;:])\s+|\s+(?=\()|(?<=\))\s+")
+
+
+def coverage(said: str, text: str) -> float:
+    """Return the share of the words of ``said`` that occur in ``text``, 0..1."""
+    words, there = flat(said).replace(".", " ").split(), set(flat(text).replace(".", " ").split())
+    return sum(word in there for word in words) / len(words) if words else 0.0
+
+
+def sentence_about(passage: str, question: str, answer: str) -> str | None:
+    """Turn a bare answer into the passage's own short sentence; ``None`` where there is none.
+
+    Yes and no are followed by the sentence that shares most words with the question.
+    """
+    if answer in ("Yes", "No"):
+        best = max(sentences(passage), key=lambda sentence: coverage(question, sentence))
+        told = len(best.split()) <= LONGEST and coverage(question, best) >= 1 / 2
+        return f"{answer}. {_finished(best)}" if told else None
+    if len(sentences(answer)) > 1 or len(answer.split()) > LONGEST:
+        return _finished(answer)
+    whole = next((sentence for sentence in sentences(passage) if answer.lower() in sentence.lower()), None)
+    if whole is None:
+        return None
+    if len(whole.split()) <= LONGEST:
+        return _finished(whole)
+    clause = _clauses_around(whole, answer)
+    return _finished(clause or answer)
+
+
+def window(passage: str, answer: str, longest: int) -> str:
+    """Return the whole sentences around the answer, at most ``longest`` characters; from the start without one."""
+    if len(passage) <= longest:
+        return passage
+    parts = sentences(passage)
+    start = next((i for i, part in enumerate(parts) if answer and answer[:40].lower() in part.lower()), 0)
+    end = start + 1
+    while len(" ".join(parts[max(0, start - 1) : end + 1])) <= longest:
+        start, end = max(0, start - 1), min(len(parts), end + 1)
+    return " ".join(parts[start:end])
+
+
+def cited(answer: str, passages: Sequence[str], gold: int) -> str:
+    """Put a passage's number at the end of each sentence: the one that holds most of its words, else ``gold``.
+
+    :param gold: index of the passage that answers; a bare "Yes." or "No." needs no number.
+    """
+    marked = []
+    for sentence in sentences(answer):
+        if sentence.rstrip(".").lower() in ("yes", "no"):
+            marked.append(sentence)
+            continue
+        shares = [coverage(sentence, passage) for passage in passages]
+        best = gold if shares[gold] >= max(shares) - 0.1 else shares.index(max(shares))
+        body, end = (sentence[:-1], sentence[-1]) if sentence[-1] in ".!?" else (sentence, ".")
+        marked.append(f"{body} [{best + 1}]{end}")
+    return " ".join(marked)
+
+
+def _clauses_around(sentence: str, answer: str) -> str | None:
+    """Return the shortest run of clauses with the answer that is long enough to say something."""
+    clauses = _CLAUSE.split(sentence)
+    runs = [" ".join(clauses[start:end]) for start in range(len(clauses)) for end in range(start + 1, len(clauses) + 1)]
+    telling = len(answer.split()) + FEWEST
+    fitting = [run for run in runs if answer.lower() in run.lower() and telling <= len(run.split()) <= LONGEST]
+    return min(fitting, key=len).rstrip(",;:") if fitting else None
+
+
+def _finished(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
