@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 MOST = 200
-"""Errands under way at the same time; further ones are left out."""
+"""Errands waiting or under way; further ones are left out."""
+AT_ONCE = 8
+"""Errands under way: after a burst of questions they must not crowd the event loop, which acknowledges the next."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +28,7 @@ class Errands:
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._closed = False
 
     def run(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
@@ -38,7 +41,7 @@ class Errands:
         if len(self._running) >= MOST:
             log.warning("slack_errand_left_out", errand=name, under_way=MOST)
             return
-        task = asyncio.create_task(_quietly(name, work))
+        task = asyncio.create_task(self._quietly(name, work))
         self._running.add(task)  # the event loop itself keeps no reference
         task.add_done_callback(self._running.discard)
 
@@ -49,11 +52,11 @@ class Errands:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-
-async def _quietly(name: str, work: Callable[[], Awaitable[object]]) -> None:
-    try:
-        await work()
-    except MenteeError as error:
-        log.warning("slack_errand_failed", errand=name, problem=error.text)
-    except Exception as error:  # noqa: BLE001 - by its type only: a database's error quotes what people wrote
-        log.warning("slack_errand_failed", errand=name, problem=type(error).__name__)
+    async def _quietly(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            async with self._room:
+                await work()
+        except MenteeError as error:
+            log.warning("slack_errand_failed", errand=name, problem=error.text)
+        except Exception as error:  # noqa: BLE001 - by its type only: a database's error quotes what people wrote
+            log.warning("slack_errand_failed", errand=name, problem=type(error).__name__)
