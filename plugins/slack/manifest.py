@@ -44,17 +44,23 @@ class SlashCommand:
 METHODS: Mapping[str, tuple[str, ...]] = {
     "api.test": (),
     "apps.connections.open": (),  # the app-level token's connections:write
+    "assistant.threads.setStatus": ("chat:write",),
+    "assistant.threads.setSuggestedPrompts": ("assistant:write",),
+    "assistant.threads.setTitle": ("assistant:write",),
     "auth.test": (),
     "bots.info": ("users:read",),
     "chat.postEphemeral": ("chat:write",),
     "chat.postMessage": ("chat:write",),
+    "conversations.history": HISTORY,
     "conversations.replies": HISTORY,
     "users.info": ("users:read",),
     "views.open": (),
+    "views.publish": (),
 }
 """The bot scopes of each Web API method that the plugin calls, from Slack's method pages."""
 
 EVENTS: Mapping[str, tuple[str, ...]] = {
+    "app_home_opened": (),
     "app_mention": ("app_mentions:read",),
     "message.channels": ("channels:history",),
     "message.groups": ("groups:history",),
@@ -66,7 +72,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
 """The bot scopes of each event that the plugin hears, from Slack's event pages."""
 
 SHORTCUTS: tuple[Shortcut, ...] = ()
-COMMANDS: tuple[SlashCommand, ...] = ()
+COMMANDS = (SlashCommand("/mentee", "Ask Mentee, or see what it can do here.", "help | ask | department | status"),)
 
 
 def scopes() -> dict[str, list[str]]:
