@@ -129,7 +129,7 @@ def test_by_http_without_an_https_address_it_says_what_to_set(make_home, capsys,
 
 async def test_its_scopes_are_enough_for_all_that_people_do(slack_project, fake_slack):
     fake_slack.web_api.granted = set(manifest.scopes())
-    for channel in ("C1", "D1"):  # a second try looks for the first: for an answer in its thread, for a greeting outside
+    for channel in ("C1", "D1"):  # a second try looks for the first: an answer in its thread, a greeting outside
         fake_slack.fail("chat.postMessage", drop(stored=True), channel=channel)
     travel = DepartmentSpec("travel", "Travel", examples=("Are hotels tax exempt?",))
     project = await slack_project(departments=(travel,))
