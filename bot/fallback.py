@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bot.messages import Citation
-from bot.sentences import sentences
+from bot.sentences import sentences, split_finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +27,8 @@ TELLING_WORDS = 4
 QUOTED_CHARACTERS = 420
 ALSO_RELEVANT = 0.75
 """Share of the best passage's relevance from which another page is named beside it."""
+PLAINLY = 0.2
+"""Share of a sentence's words that another passage must hold more than the named one to be its source instead."""
 _NUMBER = re.compile(r"\[(\d+)\]")
 
 
@@ -61,9 +63,11 @@ def not_found(title: str, passages: Sequence[Passage]) -> Text:
 def cited(text: str, passages: Sequence[Passage]) -> Text:
     """Attach the sources a checked text names by number; where it names none, the passage that holds most of its words.
 
-    Numbers without a passage are taken out.
+    Numbers without a passage are taken out, and a sentence that another passage plainly holds gets that one's number.
     """
-    clean = _NUMBER.sub(lambda match: match[0] if 1 <= int(match[1]) <= len(passages) else "", text).strip()
+    finished, rest = split_finished(text)
+    put_right = "".join(_put_right(sentence, passages) for sentence in (*finished, rest))
+    clean = _NUMBER.sub(lambda match: match[0] if 1 <= int(match[1]) <= len(passages) else "", put_right).strip()
     named = list(dict.fromkeys(int(number) for number in _NUMBER.findall(clean)))
     if not named:
         words = set(_words(clean))
@@ -109,6 +113,16 @@ def nearest_sentences(
         if max(before, after) < 0 or length + len(parts[wanted]) > limit:
             return " ".join(parts[start : end + 1])[: 2 * QUOTED_CHARACTERS]
         start, end = min(start, wanted), max(end, wanted)
+
+
+def _put_right(sentence: str, passages: Sequence[Passage]) -> str:
+    named = [int(number) for number in _NUMBER.findall(sentence)]
+    words = set(_words(sentence))
+    if len(named) != 1 or not 1 <= named[0] <= len(passages) or not words:
+        return sentence
+    shares = [len(words & set(_words(f"{passage.heading} {passage.text}"))) / len(words) for passage in passages]
+    best = max(range(len(shares)), key=lambda index: shares[index])
+    return _NUMBER.sub(f"[{best + 1}]", sentence) if shares[best] - shares[named[0] - 1] > PLAINLY else sentence
 
 
 def _numbered(passages: Sequence[Passage]) -> tuple[Citation, ...]:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from bot.messages import Passage, Question
 
 LONG = 5
-"""Content words from which a sentence must share one with the question; a short answer may be just the fact."""
-STEM = 5
+"""Pairs of neighbouring words from which their share is looked at; a short answer may be just the fact."""
 _CITATION = re.compile(r"\[\d+\]")
+_STEP = re.compile(r"^\d+[.)]\s+")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w-]*[A-Za-z]\b")
@@ -125,9 +125,7 @@ def check_answer(
     """Refuse a sentence that no passage holds. Without passages there is nothing to check."""
     if not passages:
         return None
-    sentence = _CITATION.sub("", draft).strip()
-    if _beside(sentence, question.text):
-        return Verdict(ok=False, reason="it is beside the question")
+    sentence = _STEP.sub("", _CITATION.sub("", draft).strip())
     verdicts = [_held(sentence, f"{passage.heading} {passage.text}", question.text, settings) for passage in passages]
     return next((verdict for verdict in verdicts if verdict.ok), verdicts[0])
 
@@ -152,12 +150,6 @@ def _held(sentence: str, passage: str, question: str, settings: GroundingSetting
     if together < settings.pairs:
         return Verdict(ok=False, reason=f"a passage holds its words, but only {together:.0%} of them side by side")
     return Verdict(ok=True)
-
-
-def _beside(sentence: str, question: str) -> bool:
-    """Return whether a long sentence shares no content word with the question, as an untaught model's often do."""
-    said, asked = ({word[:STEM] for word in _content(text)} for text in (sentence, question))
-    return len(said) >= LONG and bool(asked) and said.isdisjoint(asked)
 
 
 def _content(text: str) -> list[str]:

@@ -45,6 +45,7 @@ def test_a_line_that_says_nothing_is_not_quoted():
         ("Sick leave needs a note [2].", "Sick leave needs a note [1].", ["b.md"]),
         ("One [2]. Two [1].", "One [1]. Two [2].", ["b.md", "a.md"]),
         ("Laptops come from Denver.", "Laptops come from Denver. [1]", ["a.md"]),
+        ("Sick leave needs a note [1].", "Sick leave needs a note [1].", ["b.md"]),
         ("Made up [7].", "Made up .", ["a.md"]),
     ],
 )

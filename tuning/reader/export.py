@@ -35,7 +35,7 @@ KEPT = (
 def export_reader(recipe: Recipe, card: Path, *, trained: Path, dataset: Path, target: Path) -> None:
     """Write the shipped generation to ``target``, in place of the one that is there.
 
-    :param card: the card's text; ``$weights_sha256``, ``$dataset_sha256``, ``$rows`` and ``$tokens`` are filled in.
+    :param card: the card's text; ``$weights_sha256``, ``$dataset_sha256``, ``$rows``, ``$tokens``, ``$prompt_version`` are filled in.
     :raises ArtifactError: the trained adapter or its dataset is not whole.
     """
     meta, data = verify(trained, "adapter").meta, verify(dataset, "dataset").meta
@@ -54,6 +54,7 @@ def export_reader(recipe: Recipe, card: Path, *, trained: Path, dataset: Path, t
             dataset_sha256=meta["dataset_sha256"],
             rows=f"{sum(data['counts'].values()):,}",
             tokens=f"{details['tokens_trained']:,}",
+            prompt_version=meta["prompt_version"],
         )
         (draft.path / "README.md").write_text(filled, encoding="utf-8")
         draft.meta |= {**facts, "version": recipe.name, "department": recipe.name}
