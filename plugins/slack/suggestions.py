@@ -31,6 +31,8 @@ MOST = 4
 ASKERS = 3
 """Different people who must have asked a question before anybody else is shown it."""
 DAYS = 90
+CHARACTERS = 200
+"""Longer questions tell a story of their own and are no suggestions."""
 ROWS = 5_000
 """Newest questions that are looked at."""
 
@@ -68,6 +70,7 @@ def _frequent(session: Session, departments: list[str]) -> dict[str, list[_Group
             QuestionRow.department.in_(departments),
             QuestionRow.asked_at > now() - timedelta(days=DAYS),
             cast(QuestionRow.history, Text) == "[]",
+            func.length(QuestionRow.text) <= CHARACTERS,
             AnswerRow.known,
         )
         .order_by(QuestionRow.asked_at.desc())

@@ -274,6 +274,7 @@ async def test_frequent_and_well_voted_questions_come_before_the_examples(slack_
     asked_by_many(mentee, "Why is it so bad?", value="down")
     asked_by_many(mentee, "Asked by too few?", ASKERS - 1)
     asked_by_many(mentee, "And then?", history=[{"question": "q", "answer": "a"}])
+    asked_by_many(mentee, "A story" + " and so on" * 20)
     asked_by_many(mentee, "Long ago?", asked_at=now() - timedelta(days=91))
     assert await prompts(fake_slack) == ["May I fly business?", "Are hotels tax exempt?"]
 
