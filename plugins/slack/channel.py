@@ -13,7 +13,7 @@ from plugins.slack.client import TokenRefusedError, call, tokens, web_client
 from plugins.slack.delivery import Poster
 from plugins.slack.ephemeral import deliver_ephemeral
 from plugins.slack.errands import Errands
-from plugins.slack.events import GREETING, NAME, QUESTION
+from plugins.slack.events import CORRECTION, GREETING, NAME, QUESTION
 from plugins.slack.feedback import Feedback
 from plugins.slack.intake import Intake
 from plugins.slack.pane import Pane
@@ -88,6 +88,8 @@ class SlackChannel:
             await self._pane.greet(item)
         else:
             await self._feedback.handle(item)
+        if item.kind == CORRECTION:
+            self._errands.run("App Home", partial(self._pane.publish_home, item.payload["user"]))
         return None
 
     async def deliver(self, item: OutboxItem) -> str:

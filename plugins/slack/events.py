@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from bot.messages import VoteValue
 
 NAME = "slack"
-QUESTION, VOTE, REACTION, REASON, GREETING = "question", "vote", "reaction", "reason", "greeting"
+QUESTION, VOTE, REACTION, REASON = "question", "vote", "reaction", "reason"
+GREETING, CORRECTION = "greeting", "correction"
 SPOKEN = (None, "file_share", "thread_broadcast")
 """Subtypes of messages that people write; edits, deletions, joins and the like have others."""
 THUMBS: Mapping[str, VoteValue] = {"+1": "up", "thumbsup": "up", "-1": "down", "thumbsdown": "down"}
@@ -161,6 +162,14 @@ def thread_started(body: Mapping[str, Any]) -> InboxItem:
     thread = body["event"]["assistant_thread"]
     payload = {"user": thread["user_id"], "channel": thread["channel_id"], "thread": thread["thread_ts"]}
     return InboxItem(NAME, GREETING, payload, f"{NAME}:{body['event_id']}")
+
+
+def correction(body: Mapping[str, Any], text: str) -> InboxItem:
+    """Return what an agent wrote in the modal that corrects an answer."""
+    view = body["view"]
+    about = json.loads(view["private_metadata"])
+    payload = {**about, "text": text, "user": body["user"]["id"], "at": now().timestamp()}
+    return InboxItem(NAME, CORRECTION, payload, f"{NAME}:view:{view['id']}")
 
 
 def _me(body: Mapping[str, Any]) -> str:

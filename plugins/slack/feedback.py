@@ -11,7 +11,8 @@ from bot.errors import BusyError, MenteeError, NotFoundError
 from bot.messages import Correction, Vote
 from plugins.slack import modal, texts
 from plugins.slack.client import SlackRefusedError, call
-from plugins.slack.events import NAME, REACTION, VOTE
+from plugins.slack.events import CORRECTION, NAME, REACTION, VOTE
+from plugins.slack.overview import Overview
 from plugins.slack.threads import Threads
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Feedback:
         self._poster = poster
         self._client = client
         self._threads = Threads(mentee.store)
+        self._overview = Overview(mentee)
 
     async def handle(self, item: InboxItem) -> None:
         """Record what an item says; feedback on an unknown answer is ignored and logged without its text."""
@@ -49,10 +51,18 @@ class Feedback:
                 await self._reaction(item)
             elif item.kind == VOTE:
                 await self._vote(item.payload)
+            elif item.kind == CORRECTION:
+                await self._mentee.store.run(self._correct, item.payload)
             else:
                 await self._reason(item.payload)
         except NotFoundError:
             log.warning("slack_feedback_ignored", kind=item.kind, item=item.id)
+
+    def _correct(self, payload: Mapping[str, Any]) -> None:
+        """Record an agent's correction; who has lost the right since the modal opened is refused."""
+        person = self._mentee.departments.person(_person_id(payload))
+        answer_id = self._overview.review(person, payload["answer_id"]).answer_id
+        self._mentee.votes.correct(Correction(answer_id, person, payload["text"], at=_at(payload)))
 
     async def _vote(self, payload: Mapping[str, Any]) -> None:
         answer_id = await self._known(payload["answer_id"], payload["channel"])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DEPARTMENTS = 20
 QUEUE = 10
 QUESTION_CHARACTERS = 200
+CORRECT_ACTION = "mentee_correct"
 SECTION_CHARACTERS = 3_000
 
 Block = dict[str, Any]
@@ -72,8 +73,13 @@ def _queue_blocks(queue: Sequence[Waiting]) -> list[Block]:
     for each in queue[:QUEUE]:
         reasons = [REASONS.get(reason, reason) for reason in each.reasons]
         below = texts.waiting_line(each.department, each.downs, reasons, proposed=each.proposed)
-        blocks += [words(each.question), _context(below)]
+        blocks += [{**words(each.question), "accessory": _correct_button(each.answer_id)}, _context(below)]
     return blocks + _left_out(len(queue) - QUEUE)
+
+
+def _correct_button(answer_id: str) -> dict[str, Any]:
+    text = {"type": "plain_text", "text": texts.correct_button()}
+    return {"type": "button", "action_id": CORRECT_ACTION, "text": text, "value": answer_id}
 
 
 def _left_out(number: int) -> list[Block]:

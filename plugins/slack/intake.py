@@ -17,11 +17,12 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 
 from bot.metrics import ACK_SECONDS
-from plugins.slack import events, modal
+from plugins.slack import events, modal, texts
 from plugins.slack.acceptor import Acceptor
 from plugins.slack.client import LOGGER, call, web_client
 from plugins.slack.errands import Errands
 from plugins.slack.events import NAME
+from plugins.slack.home import CORRECT_ACTION
 from plugins.slack.pane import Pane
 from plugins.slack.render import VOTE_ACTION
 from plugins.slack.slash import Slash
@@ -89,8 +90,10 @@ class Intake:
         app.event("assistant_thread_started")(self._thread_started)
         app.event(EVERYTHING)(_ignored)
         app.action(VOTE_ACTION)(self._press)
+        app.action(CORRECT_ACTION)(self._correct)
         app.action(EVERYTHING)(_ignored)
         app.view(modal.CALLBACK)(self._submission)
+        app.view(modal.CORRECT_CALLBACK)(self._correction)
         app.command(EVERYTHING)(self._command)  # by whatever name the workspace gave it
         return app
 
@@ -121,6 +124,19 @@ class Intake:
             await ack(response_action="errors", errors=problems)
             return
         await self._accept(events.submission(body, values))
+        await ack()
+
+    async def _correct(self, body: dict[str, Any], ack: AsyncAck) -> None:
+        await ack()
+        user, answer_id = body["user"]["id"], body["actions"][0]["value"]
+        self._errands.run("correction", partial(self._pane.open_correction, body["trigger_id"], user, answer_id))
+
+    async def _correction(self, body: dict[str, Any], ack: AsyncAck) -> None:
+        text = modal.submitted(body["view"])[modal.CORRECTION]
+        if not text:
+            await ack(response_action="errors", errors={modal.CORRECTION: texts.correction_missing()})
+            return
+        await self._accept(events.correction(body, text))
         await ack()
 
     async def _command(self, body: dict[str, Any], ack: AsyncAck) -> None:

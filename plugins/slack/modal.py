@@ -1,4 +1,4 @@
-"""The modal that asks for a reason after a thumb down."""
+"""The modals: one asks for a reason after a thumb down, one lets an agent correct an answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from plugins.slack import texts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from plugins.slack.overview import Review
+
 CALLBACK = "mentee_reason"
+CORRECT_CALLBACK = "mentee_correct"
+SHOWN_CHARACTERS = 3_000
 COMMENT_CHARACTERS = 1_000
 CORRECTION_CHARACTERS = 3_000
 REASON, COMMENT, CORRECTION = "reason", "comment", "correction"
@@ -40,6 +44,27 @@ def reason_modal(vote: Mapping[str, Any]) -> dict[str, Any]:
                 hint=texts.correction_hint(),
             ),
         ],
+    }
+
+
+def correction_modal(review: Review) -> dict[str, Any]:
+    """Return the view in which an agent corrects an answer."""
+    shown = [
+        (texts.review_question(), review.question),
+        (texts.review_answer(), review.answer),
+        *((texts.review_proposal(), proposal) for proposal in review.proposals),
+    ]
+    blocks: list[dict[str, Any]] = []
+    for title, words in shown:
+        blocks += [{"type": "context", "elements": [{"type": "mrkdwn", "text": title}]}, _words(words)]
+    return {
+        "type": "modal",
+        "callback_id": CORRECT_CALLBACK,
+        "title": _plain(texts.correct_title()),
+        "submit": _plain(texts.correct_submit()),
+        "close": _plain(texts.correct_close()),
+        "private_metadata": json.dumps({"answer_id": review.answer_id}),
+        "blocks": [*blocks, _input(CORRECTION, texts.correction_label(), _text_input(CORRECTION_CHARACTERS))],
     }
 
 
@@ -73,6 +98,11 @@ def _input(name: str, label: str, element: dict[str, Any], *, optional: bool = F
 
 def _text_input(most: int) -> dict[str, Any]:
     return {"type": "plain_text_input", "multiline": True, "max_length": most}
+
+
+def _words(text: str) -> dict[str, Any]:
+    """Return what people or the model wrote, without any markup taking effect."""
+    return {"type": "section", "text": _plain(texts.shortened(text, SHOWN_CHARACTERS) or "…")}
 
 
 def _plain(text: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from bot.errors import NotFoundError
 from bot.messages import Role, now
 from bot.store.models import (
     AnswerRow,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from bot.messages import Audience, Person
 
 RECENT = 5
+PROPOSALS = 5
 QUEUE_READ = 200
 """Newest answers voted down that are looked at for the queue."""
 
@@ -75,6 +77,16 @@ class Waiting:
     downs: int
     reasons: tuple[str, ...]
     proposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """An answer as an agent reads it before correcting it. ``proposals`` are employees' corrections."""
+
+    answer_id: str
+    question: str
+    answer: str
+    proposals: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +192,25 @@ class Overview:
             Waiting(row.id, row.text, seen[row.department].title, row.downs, reasons.get(row.id, ()), row.proposed)
             for row in visible
         )
+
+    def review(self, person: Person, answer_id: str) -> Review:
+        """Return an answer for an agent to correct.
+
+        :raises NotFoundError: there is none, the person is no agent, or it rests on what they may not read.
+        """
+        departments = self.departments(self._mentee.departments.audience_of(person))
+        seen = {each.name: each for each in departments} if person.role.includes(Role.AGENT) else {}
+        about = select(QuestionRow.text.label("question"), AnswerRow.text, AnswerRow.department, AnswerRow.citations)
+        with self._mentee.store.read() as session:
+            row = session.execute(
+                about.join(AnswerRow, AnswerRow.question_id == QuestionRow.id).where(AnswerRow.id == answer_id)
+            ).one_or_none()
+            proposed = select(CorrectionRow.text).where(CorrectionRow.answer_id == answer_id).order_by(CorrectionRow.at)
+            proposals = tuple(session.scalars(proposed.limit(PROPOSALS)))
+        known = seen.get(row.department) if row else None
+        if row is None or known is None or not cites_only(known.addresses, row.citations):
+            raise NotFoundError("There is no such answer to correct.", hint="Open App Home anew.")
+        return Review(answer_id, row.question, row.text, proposals)
 
     def health(self, person: Person, departments: Sequence[Known]) -> Health:
         """Return how the instance does; documents, plugins and rounds are for operators."""

@@ -14,6 +14,7 @@ from plugins.slack import texts
 from plugins.slack.client import call
 from plugins.slack.events import GREETING, NAME
 from plugins.slack.home import home_view
+from plugins.slack.modal import correction_modal
 from plugins.slack.overview import Overview
 from plugins.slack.suggestions import Suggestions
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from bot.app import Mentee
     from bot.messages import InboxItem
-    from plugins.slack.overview import Glance
+    from plugins.slack.overview import Glance, Review
 
 TITLE_CHARACTERS = 75
 """Of a prompt's button and of a thread's title; a prompt's message is the whole question."""
@@ -50,6 +51,16 @@ class Pane:
         glance = await self._mentee.store.run(self._glance, user)
         client = self._client()
         await call(client.views_publish, "views.publish", user_id=user, view=home_view(glance))
+
+    async def open_correction(self, trigger_id: str, user: str, answer_id: str) -> None:
+        """Open the modal in which an agent corrects an answer.
+
+        :raises NotFoundError: see :meth:`plugins.slack.overview.Overview.review`.
+        :raises MenteeError: Slack does not take it.
+        """
+        review = await self._mentee.store.run(self._review, user, answer_id)
+        client = self._client()
+        await call(client.views_open, "views.open", trigger_id=trigger_id, view=correction_modal(review))
 
     async def greet(self, item: InboxItem) -> None:
         """Put the greeting of a new conversation into the outbox, once however often the item is tried."""
@@ -95,6 +106,9 @@ class Pane:
 
     def _glance(self, user: str) -> Glance:
         return self._overview.glance(self._mentee.departments.person(f"{NAME}:{user}"))
+
+    def _review(self, user: str, answer_id: str) -> Review:
+        return self._overview.review(self._mentee.departments.person(f"{NAME}:{user}"), answer_id)
 
     def _questions_for(self, user: str) -> list[str]:
         departments = self._mentee.departments

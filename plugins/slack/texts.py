@@ -102,6 +102,11 @@ def correction_label() -> str:
     return "What would have been right?"
 
 
+def correction_missing() -> str:
+    """Shown at a correction that is blank."""
+    return "Please write what would have been the right answer."
+
+
 def correction_hint() -> str:
     """What becomes of a correction."""
     return "Support agents' corrections answer the next person at once; others are reviewed first."
@@ -182,6 +187,41 @@ def waiting_line(department: str, downs: int, reasons: Sequence[str], *, propose
     """Why an answer waits, below its question."""
     parts = [escaped(department), f"{downs} × :-1:", *reasons, "a correction is proposed" if proposed else ""]
     return " · ".join(part for part in parts if part)
+
+
+def correct_button() -> str:
+    """The label of the button beside an answer that waits."""
+    return "Correct"
+
+
+def correct_title() -> str:
+    """The title of the modal in which an agent corrects an answer."""
+    return "Correct an answer"
+
+
+def correct_submit() -> str:
+    """The label of that modal's button."""
+    return "Answer with this"
+
+
+def correct_close() -> str:
+    """The label that closes that modal and changes nothing."""
+    return "Cancel"
+
+
+def review_question() -> str:
+    """Above the question in that modal."""
+    return "*Asked*"
+
+
+def review_answer() -> str:
+    """Above the answer in that modal."""
+    return "*Answered*"
+
+
+def review_proposal() -> str:
+    """Above what a colleague would have found right."""
+    return "*Proposed by a colleague*"
 
 
 def health_title() -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 
-from bot.messages import DepartmentSpec, Person, Role, now
+from bot.messages import Correction, DepartmentSpec, Person, Role, now
 from bot.people import People
 from bot.store.models import AnswerRow, CorrectionRow, DocumentRow, GenerationRow, QuestionRow, VoteRow
 from bot.testing.slack import error, hang
@@ -39,7 +40,8 @@ def add_answer(mentee, text, *, person="slack:U9", department="travel", cites=(L
         question = QuestionRow(text=text, person_id=person, department=department, channel="slack", **row)
         session.add(question)
         session.flush()
-        citations = [{"n": n, "document": document} for n, document in enumerate(cites, start=1)]
+        page = {"heading": "A heading", "text": "A passage."}
+        citations = [{"n": n, "document": document, **page} for n, document in enumerate(cites, start=1)]
         answer = AnswerRow(question_id=question.id, department=department, text="An answer.", citations=citations)
         answer.provenance = {"source": "model"}
         session.add(answer)
@@ -295,3 +297,60 @@ async def test_a_question_is_suggested_only_to_those_who_may_read_its_answer(sla
     assert await prompts(fake_slack, "U1", "D1") == ["An example?"]
     mentee.departments.set_member("board", "user:slack:U2", member=True, actor="test")
     assert await prompts(fake_slack, "U2", "D2") == ["When does the board meet?", "When is the merger?"]
+
+
+# --- correcting from the queue -----------------------------------------------------------------------------------
+
+
+@TRANSPORTS
+async def test_an_agent_corrects_from_the_queue_and_it_is_live_at_once(slack_project, fake_slack, transport):
+    project = await slack_project(transport, departments=("travel",))
+    People(project.mentee.store).ensure(Person("slack:U2", "Ada", Role.AGENT))
+    add_documents(project.mentee, "travel", LODGING)
+    answer_id = add_answer(project.mentee, "Are hotels tax exempt?", votes=[("slack:U5", "down", "wrong")])
+    employee = Person("slack:U5", "Bob")
+    project.mentee.votes.correct(Correction(answer_id, employee, "In Texas, I think."))
+    assert "a correction is proposed" in await home(fake_slack, "U2")
+    await fake_slack.press_home("Correct", user="U2")
+    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
+    read = shown(block for block in view["blocks"] if block["type"] != "input")
+    for part in ("Are hotels tax exempt?", "An answer.", "In Texas, I think."):
+        assert part in read
+    blank = await fake_slack.submit_view(view, user="U2", correction="  ")
+    assert blank.body["errors"] == {"correction": "Please write what would have been the right answer."}
+    fake_slack.surfaces.homes.clear()
+    assert (await fake_slack.submit_view(view, user="U2", correction="Only in Texas.")).acknowledged
+    drawn = await fake_slack.wait_until(lambda: fake_slack.surfaces.homes.get("U2"))
+    assert "Nothing waits" in shown(drawn["blocks"])
+    await fake_slack.mention("Are hotels tax exempt?")
+    assert "Only in Texas." in (await fake_slack.wait_for_post("C1")).shown
+
+
+async def test_only_an_agent_who_may_read_it_corrects_an_answer(slack_project, fake_slack):
+    project = await slack_project(departments=("travel", CLOSED))
+    mentee = project.mentee
+    People(mentee.store).ensure(Person("slack:U2", "Ada", Role.AGENT))
+    add_documents(mentee, "travel", LODGING)
+    add_documents(mentee, "travel", SECRET, readers=["department:board"])
+    down = [("slack:U5", "down", "")]
+    add_answer(mentee, "Are hotels tax exempt?", votes=down)
+    hidden = [
+        add_answer(mentee, "When is the merger?", cites=(SECRET,), votes=down),
+        add_answer(mentee, "What did the board say?", department="board", cites=(), votes=down),
+        "a_none",
+    ]
+    await home(fake_slack, "U2")
+    for answer_id in hidden:
+        assert (await fake_slack.press_home("Correct", user="U2", value=answer_id)).acknowledged
+    await fake_slack.press_home("Correct", user="U2")
+    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
+    for user, about in [
+        ("U1", view["private_metadata"]),
+        *(("U2", json.dumps({"answer_id": each})) for each in hidden),
+    ]:
+        forged = {**view, "id": f"V{user}{about}"[:255], "private_metadata": about}
+        await fake_slack.submit_view(forged, user=user, correction="Forged.")
+    await project.settled()
+    assert len(fake_slack.views) == 1
+    with mentee.store.read() as session:
+        assert session.query(CorrectionRow).all() == []

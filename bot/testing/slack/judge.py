@@ -80,6 +80,8 @@ def _section(block: Mapping[str, Any]) -> list[str]:
     problems = ["section over 10 fields"] if len(fields) > 10 else []
     for field in fields:
         problems += _text(field, "field", 2_000)
+    if "accessory" in block:
+        problems += _button(block["accessory"])
     if "text" in block:
         problems += _text(block["text"], "section", SECTION_TEXT)
     elif not fields:
@@ -103,9 +105,13 @@ def _actions(block: Mapping[str, Any]) -> list[str]:
     elements = block.get("elements", ())
     problems = [] if 1 <= len(elements) <= 25 else [f"actions with {len(elements)} elements"]
     for element in elements:
-        problems += _identified(element) + _text(element.get("text"), "button", 75, plain=True)
-        problems += ["button value over 2000"] if len(element.get("value", "")) > 2_000 else []
+        problems += _button(element)
     return problems
+
+
+def _button(element: Mapping[str, Any]) -> list[str]:
+    problems = _identified(element) + _text(element.get("text"), "button", 75, plain=True)
+    return problems + (["button value over 2000"] if len(element.get("value", "")) > 2_000 else [])
 
 
 def _context_actions(block: Mapping[str, Any]) -> list[str]:

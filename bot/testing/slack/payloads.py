@@ -66,6 +66,22 @@ def press(post: Post, element: dict[str, Any], value: str, *, user: str) -> dict
     }
 
 
+def home_press(view: dict[str, Any], button: dict[str, Any], *, user: str) -> dict[str, Any]:
+    """Return the ``block_actions`` payload of a button pressed in a Home tab."""
+    action = {key: button[key] for key in ("type", "action_id", "value", "text")}
+    return {
+        "type": "block_actions",
+        "user": {"id": user, "username": user.lower(), "team_id": TEAM},
+        "api_app_id": APP,
+        "token": "not-checked",
+        "container": {"type": "view", "view_id": "VHOME"},
+        "trigger_id": f"{next(_numbers)}.{TEAM}.trigger",
+        "team": {"id": TEAM, "domain": "fake"},
+        "view": {"id": "VHOME", **view},
+        "actions": [{**action, "block_id": "b1", "action_ts": f"{time.time():.6f}"}],
+    }
+
+
 def home_opened(user: str, channel: str, tab: str) -> dict[str, Any]:
     """Return an ``app_home_opened`` event's inner body; ``tab`` is ``home`` or ``messages``."""
     return {"type": "app_home_opened", "user": user, "channel": channel, "tab": tab}

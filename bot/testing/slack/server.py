@@ -160,6 +160,18 @@ class FakeSlack:
         """Open the app's Home tab, or (``messages``) the direct conversation with it."""
         return await self.deliver(payloads.event(payloads.home_opened(user, channel, tab), external=external))
 
+    async def press_home(self, label: str, *, user: str, value: str | None = None) -> Delivery:
+        """Press the first button of that label in a Home tab; ``value`` replaces its own, as a forger would."""
+        view = self.surfaces.homes[user]
+        blocks = view["blocks"]
+        buttons = [block["accessory"] for block in blocks if "accessory" in block]
+        buttons += [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
+        button = next((each for each in buttons if each["text"]["text"] == label), None)
+        if button is None:
+            raise AssertionError(f"the Home tab of {user} has no button {label!r}")
+        pressed = payloads.home_press(view, {**button, "value": value or button.get("value", "")}, user=user)
+        return await self.deliver(pressed, kind="interactive")
+
     async def start_thread(self, *, user: str = "U1", channel: str = "D1") -> Delivery:
         """Open a thread with an app that has ``assistant_view``; its ``ts`` is in the event."""
         ts = self.web_api.clock.ts()
