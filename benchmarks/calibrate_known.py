@@ -15,6 +15,7 @@ import json
 import random
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bot import fallback
 from bot.app import open_mentee
@@ -24,6 +25,9 @@ from tuning.keyfacts import FactQuestion, ask_all, score_facts
 from tuning.reader.build import handbook_rows
 from tuning.reader.recipe import read_recipe
 
+if TYPE_CHECKING:
+    from tuning.reader.rows import ReadingRow
+
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "reader.toml"
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 1.01)
@@ -31,51 +35,52 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 1.01)
 
 def main() -> None:
     """Ask, note, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
     recipe = read_recipe(RECIPE)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT / recipe.data)
     parser.add_argument("--rows", type=int, default=150)
     parser.add_argument("--out", type=Path, help="also write what was noted, as JSON lines")
     arguments = parser.parse_args()
-    files = [
-        RECIPE.parent / name if (RECIPE.parent / name).exists() else arguments.data / name
-        for name in recipe.handbook.files
-    ]
+    beside = {name: RECIPE.parent / name for name in recipe.handbook.files}
+    files = [path if path.exists() else arguments.data / name for name, path in beside.items()]
     rows = handbook_rows(recipe, files, held_out=True)
     rows = random.Random(0).sample(rows, min(arguments.rows, len(rows)))
+    noted = note([_asked(row) for row in rows])
+    if arguments.out:
+        arguments.out.write_text("".join(json.dumps(row) + "\n" for row in noted), encoding="utf-8")
+    for outcome in ("model", "passage", "none"):
+        show(outcome, [row for row in noted if row["outcome"] == outcome])
+
+
+def note(asked: list[FactQuestion]) -> list[dict[str, Any]]:
+    """Ask every question and return what happened to it."""
     fallback.CONFIDENT = 1.01  # what the reader refuses stays refused, so that outcomes can be told apart
-    asked = [
-        FactQuestion(row.question, row.department, row.answerable, row.key_facts, (row.page,), row.history)
-        for row in rows
-    ]
+    noted = []
     with closing(open_mentee(load_settings())) as mentee:
         answers = ask_all(mentee, asked, lambda done: print(f"\r{done} of {len(asked)}", end="", flush=True))
-        noted = []
         for question, answer in zip(asked, answers, strict=True):
             found = mentee.retriever.search(
                 question.text, question.department or "", Audience(unrestricted=True), k=3, history=question.history
             )
-            noted.append(
-                {
-                    "question": question.text,
-                    "answerable": question.answerable,
-                    "outcome": answer.provenance.source,
-                    "relevance": max(passage.relevance for passage in found),
-                    "answer": answer.text,
-                    **score_facts(question, answer),
-                }
-            )
-    if arguments.out:
-        arguments.out.write_text("".join(json.dumps(row) + "\n" for row in noted), encoding="utf-8")
-    for outcome in ("model", "passage", "none"):
-        mine = [row for row in noted if row["outcome"] == outcome]
-        print(f"\n{outcome}: {len(mine)} questions, {sum(row['answerable'] for row in mine)} of them answerable")
-        print("shown from   answerable shown   their key facts   unanswerable shown")
-        for threshold in THRESHOLDS:
-            shown = [row for row in mine if row["relevance"] >= threshold]
-            right = [row for row in shown if row["answerable"]]
-            facts = sum(row["key_facts"] or 0 for row in right) / (len(right) or 1)
-            print(f"{threshold:10.2f} {len(right):18} {facts:17.3f} {len(shown) - len(right):20}")
+            row = {"question": question.text, "answerable": question.answerable, "answer": answer.text}
+            row |= {"outcome": answer.provenance.source, "relevance": max(passage.relevance for passage in found)}
+            noted.append(row | dict(score_facts(question, answer)))
+    return noted
+
+
+def show(outcome: str, rows: list[dict[str, Any]]) -> None:
+    """Print what showing these answers from each relevance on would gain and cost."""
+    print(f"\n{outcome}: {len(rows)} questions, {sum(row['answerable'] for row in rows)} of them answerable")
+    print("shown from   answerable shown   their key facts   unanswerable shown")
+    for threshold in THRESHOLDS:
+        shown = [row for row in rows if row["relevance"] >= threshold]
+        right = [row for row in shown if row["answerable"]]
+        facts = sum(row["key_facts"] or 0 for row in right) / (len(right) or 1)
+        print(f"{threshold:10.2f} {len(right):18} {facts:17.3f} {len(shown) - len(right):20}")
+
+
+def _asked(row: ReadingRow) -> FactQuestion:
+    return FactQuestion(row.question, row.department, row.answerable, row.key_facts, (row.page,), row.history)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,17 @@ from tuning.objectives import IGNORED, sft_loss
 @pytest.fixture
 def lora(tiny_model, tmp_path):
     job = TrainJob(
-        "r", "d", tiny_model, "tiny", tmp_path, tmp_path, tmp_path, device="cpu", dtype="float32", threads=1, lora_rank=4
+        "r",
+        "d",
+        tiny_model,
+        "tiny",
+        tmp_path,
+        tmp_path,
+        tmp_path,
+        device="cpu",
+        dtype="float32",
+        threads=1,
+        lora_rank=4,
     )
     model = LoraModel(job, "cpu")
     torch.manual_seed(1)
@@ -27,7 +37,8 @@ def lora(tiny_model, tmp_path):
 def group(name="g", *, passages=tuple(range(20, 60))):
     rests = [((70, 71), (80, 81, 82)), ((72, 73, 74, 75), (83,)), ((76,), (84, 85, 86, 87))]
     return [
-        Example(f"{name}{n}", passages + question, answer, 1.0, group=name) for n, (question, answer) in enumerate(rests)
+        Example(f"{name}{n}", passages + question, answer, 1.0, group=name)
+        for n, (question, answer) in enumerate(rests)
     ]
 
 

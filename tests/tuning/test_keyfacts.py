@@ -46,7 +46,8 @@ def test_rows_without_key_facts_are_refused_by_name(tmp_path):
 
 
 def test_an_engine_that_says_nothing_leaves_the_quotation(make_home):
-    plugins = {"notes": make_plugin(register_retriever=NotesRetriever)}
+    retriever = NotesRetriever()
+    plugins = {"notes": make_plugin(register_retriever=lambda: retriever)}
     mentee = make_home(departments=("travel",), engine=Silent(), extra_plugins=plugins)
     asked = FactQuestion("Are hotels tax exempt?", "travel", True, ("12 states",), ("lodging.md",))
     (found,) = ask_all(mentee, [asked])

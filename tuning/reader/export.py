@@ -35,7 +35,8 @@ KEPT = (
 def export_reader(recipe: Recipe, card: Path, *, trained: Path, dataset: Path, target: Path) -> None:
     """Write the shipped generation to ``target``, in place of the one that is there.
 
-    :param card: the card's text; ``$weights_sha256``, ``$dataset_sha256``, ``$rows``, ``$tokens``, ``$prompt_version`` are filled in.
+    :param card: the card's text, with ``$weights_sha256``, ``$dataset_sha256``, ``$prompt_version``, ``$rows`` and
+        ``$tokens`` where these belong.
     :raises ArtifactError: the trained adapter or its dataset is not whole.
     """
     meta, data = verify(trained, "adapter").meta, verify(dataset, "dataset").meta

@@ -1,0 +1,140 @@
+"""The dataset that teaches reading, built over a small handbook with the real retrieval."""
+
+import gzip
+import json
+from collections import Counter
+
+import pytest
+
+from bot.artifacts import verify
+from bot.errors import InputFileError
+from bot.messages import DepartmentSpec
+from bot.prompt import GROUNDED, fenced
+from retrieval.sync import Documents
+from tuning.reader.build import build_reader_dataset
+from tuning.reader.recipe import Recipe, read_recipe
+from tuning.reader.wording import REFUSAL
+
+RECIPE = """
+name = "reader"
+base_model = "tiny"
+seed = 1
+data = "."
+[handbook]
+files = ["handbook.jsonl"]
+held_out_pages = ["held.md"]
+rounds = 1.5
+refusals = 0.2
+[grounded]
+file = "open.jsonl.gz"
+longest = 300
+[grounded.passages]
+wiki = 3
+[prompt]
+passages = 2
+together = 4
+[training]
+lora_rank = 4
+learning_rate = 1e-3
+batch_size = 4
+max_steps = 0
+max_tokens = 512
+max_answer_tokens = 64
+"""
+PAGES = {
+    "leave.md": "# Leave\n\n## Earning\n\nYou earn four hours of leave.\n\n## Forms\n\nSend form 71 to payroll.\n",
+    "hotels.md": "# Hotels\n\n## Tax\n\nShow form 1107 at the desk.\n\n## Rates\n\nThe limit is $120 a night.\n",
+    "held.md": "# Badges\n\nBadges are made on Mondays.\n",
+}
+ROWS = [
+    ("h1", "how much leave do i earn", "You earn four hours of leave.", "leave.md", ["four hours"]),
+    ("h2", "who gets form 71", "Send form 71 to payroll.", "leave.md", ["payroll"]),
+    ("h3", "form for the hotel desk?", "Show form 1107 at the desk.", "hotels.md", ["1107"]),
+    ("h4", "may i take leave in my first week", None, "leave.md", []),
+    ("h5", "which day for badges", "Badges are made on Mondays.", "held.md", ["Mondays"]),
+]
+
+
+@pytest.fixture
+def mentee(make_home, tmp_path):
+    mentee = make_home(departments=[DepartmentSpec("hr", "HR", "Say which form.", {"leave": "time off"})])
+    for name, text in PAGES.items():
+        (tmp_path / name).write_text(text)
+    Documents(mentee, actor="test").add([str(tmp_path / name) for name in PAGES], "hr")
+    return mentee
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    rows = [
+        {
+            "id": key,
+            "question": question,
+            "answer": answer,
+            "department": "hr",
+            "key_facts": facts,
+            "section_ids": [f"{page}#0"],
+        }
+        for key, question, answer, page, facts in ROWS
+    ]
+    (tmp_path / "handbook.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    wiki = {"source": "wiki", "license": "CC BY-SA 4.0"}
+    opened = [
+        wiki | {"id": "g1", "passage": "The Nile is long. It flows north.", "question": "Where to?", "answer": "north"},
+        wiki | {"id": "g2", "passage": "The Nile is long. It flows north.", "question": "How wide?", "answer": ""},
+        wiki
+        | {"id": "g3", "passage": "Bees make honey in summer.", "question": "What do bees make?", "answer": "honey"},
+    ]
+    with gzip.open(tmp_path / "open.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(row) + "\n" for row in opened)
+    return read_recipe(tmp_path / "recipe.toml")
+
+
+def build(recipe, mentee, folder, name="dataset"):
+    build_reader_dataset(recipe, mentee, data=folder, recipe_dir=folder, target=folder / name)
+    return [json.loads(line) for line in (folder / name / "sft.jsonl").read_text().splitlines()]
+
+
+def test_rows_stand_in_the_served_prompt_with_the_passage_they_name(recipe, mentee, tmp_path):
+    rows = build(recipe, mentee, tmp_path)
+    for row in rows:
+        system, user = (message["content"] for message in row["messages"])
+        assert system.startswith(GROUNDED)
+        passages = fenced(user)
+        assert 1 <= len(passages) <= 2
+        if row["completion"] != REFUSAL:
+            number = int(row["completion"].rpartition("[")[2].removesuffix("]."))
+            said = row["completion"].rpartition(" [")[0]
+            assert said in passages[number - 1]
+    kinds = Counter((row["kind"], row["completion"] == REFUSAL) for row in rows)
+    assert kinds["wiki", False] == 2
+    assert kinds["wiki", True] == 1
+    assert kinds["handbook", False] >= 3
+    assert kinds["handbook", True] >= 1
+
+
+def test_held_out_pages_are_not_learned_from(recipe, mentee, tmp_path):
+    assert not any(
+        "badges" in row["messages"][-1]["content"].rpartition("Question: ")[2]
+        for row in build(recipe, mentee, tmp_path)
+    )
+
+
+def test_the_same_recipe_gives_the_same_bytes_and_says_where_the_rows_are_from(recipe, mentee, tmp_path):
+    build(recipe, mentee, tmp_path)
+    build(recipe, mentee, tmp_path, "again")
+    first, second = (verify(tmp_path / name, "dataset") for name in ("dataset", "again"))
+    assert first.sha256 == second.sha256
+    assert first.meta["licences"] == ["CC BY-SA 4.0", "CC0-1.0"]
+    assert Recipe.model_validate(first.meta["recipe"]) == recipe
+
+
+def test_a_missing_source_and_a_broken_recipe_are_named(recipe, mentee, tmp_path):
+    (tmp_path / "open.jsonl.gz").unlink()
+    with pytest.raises(InputFileError, match=r"open\.jsonl\.gz") as missing:
+        build(recipe, mentee, tmp_path)
+    assert "make reader DATA=" in missing.value.hint
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("rounds = 1.5", "rounds = 0"))
+    with pytest.raises(InputFileError, match=r"handbook\.rounds"):
+        read_recipe(tmp_path / "recipe.toml")
