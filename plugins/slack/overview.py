@@ -47,6 +47,7 @@ class Known:
     :param documents: how many documents of it the person may read.
     :param updated: when those documents were last synced into the index; ``None`` where there are none.
     :param addresses: of these documents.
+    :param unrestricted: whether the person may read what is no longer there, too: an operator.
     """
 
     name: str
@@ -55,6 +56,11 @@ class Known:
     documents: int
     updated: datetime | None
     addresses: frozenset[str]
+    unrestricted: bool = False
+
+    def shows(self, citations: Sequence[Mapping[str, Any]]) -> bool:
+        """Return whether the person may be told of an answer that names these pages."""
+        return self.unrestricted or cites_only(self.addresses, citations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +167,8 @@ class Overview:
             for each in askable:
                 addresses = frozenset(readable(session, each.name, audience).values())
                 updated = synced.get(each.name) if addresses else None
-                found.append(Known(each.name, each.title, each.examples, len(addresses), updated, addresses))
+                parts = (len(addresses), updated, addresses, audience.unrestricted)
+                found.append(Known(each.name, each.title, each.examples, *parts))
         return tuple(found)
 
     def recent(self, person: Person, departments: Sequence[Known]) -> tuple[Asked, ...]:
@@ -181,12 +188,13 @@ class Overview:
     def queue(self, departments: Sequence[Known]) -> tuple[Waiting, ...]:
         """Return the answers that wait for a correction, last voted on first.
 
-        An answer is left out unless every page it names may be read: its question tells of them.
+        An answer is left out unless every page it names may be read, since its question tells of them. Whose pages are
+        gone waits for operators: nobody can tell any more who might read those.
         """
         seen = {each.name: each for each in departments}
         with self._mentee.store.read() as session:
             rows = session.execute(_voted_down(list(seen))).all()
-            visible = [row for row in rows if cites_only(seen[row.department].addresses, row.citations)]
+            visible = [row for row in rows if seen[row.department].shows(row.citations)]
             reasons = _reasons(session, [row.id for row in visible])
         return tuple(
             Waiting(row.id, row.text, seen[row.department].title, row.downs, reasons.get(row.id, ()), row.proposed)
@@ -208,7 +216,7 @@ class Overview:
             proposed = select(CorrectionRow.text).where(CorrectionRow.answer_id == answer_id).order_by(CorrectionRow.at)
             proposals = tuple(session.scalars(proposed.limit(PROPOSALS)))
         known = seen.get(row.department) if row else None
-        if row is None or known is None or not cites_only(known.addresses, row.citations):
+        if row is None or known is None or not known.shows(row.citations):
             raise NotFoundError("There is no such answer to correct.", hint="Open App Home anew.")
         return Review(answer_id, row.question, row.text, proposals)
 

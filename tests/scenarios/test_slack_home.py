@@ -157,6 +157,15 @@ async def test_an_agents_queue_holds_only_what_the_agent_may_read(slack_project,
     assert "board" not in read.lower()
 
 
+async def test_an_answer_whose_page_is_gone_waits_for_an_operator(slack_project, fake_slack):
+    project = await slack_project()
+    for user, role in (("U2", Role.AGENT), ("U3", Role.OPERATOR)):
+        People(project.mentee.store).ensure(Person(f"slack:{user}", user, role))
+    add_answer(project.mentee, "Are hotels tax exempt?", votes=[("slack:U5", "down", "")])
+    assert "Are hotels tax exempt?" not in await home(fake_slack, "U2")
+    assert "Are hotels tax exempt?" in await home(fake_slack, "U3")
+
+
 async def test_a_long_home_stays_within_slacks_limits(slack_project, fake_slack):
     departments = [DepartmentSpec(f"d{number}", f"{number} <&> " + "t" * 240) for number in range(40)]
     project = await slack_project(departments=departments)
