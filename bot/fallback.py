@@ -118,7 +118,7 @@ def nearest_sentences(
 def _put_right(sentence: str, passages: Sequence[Passage]) -> str:
     named = [int(number) for number in _NUMBER.findall(sentence)]
     words = set(_words(sentence))
-    if len(named) != 1 or not 1 <= named[0] <= len(passages) or not words:
+    if len(named) != 1 or not 1 <= named[0] <= len(passages) or len(words) < TELLING_WORDS:
         return sentence
     shares = [len(words & set(_words(f"{passage.heading} {passage.text}"))) / len(words) for passage in passages]
     best = max(range(len(shares)), key=lambda index: shares[index])

@@ -2,7 +2,7 @@
 
 Passages are data, not instructions: each stands between fence lines that hold a token no passage contains, so a passage
 cannot close its own fence (OWASP LLM01). They come before the turns of the thread, so that a follow-up over the same
-passages shares all of its beginning with the question before it, and an engine need not read them twice.
+passages begins like the question before it, and an engine need not read them twice.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNGROUNDED = "You are the {title} assistant of a company. Answer the question of
 ASKED = "Question: "
 HISTORY_TURNS = 2
 _FENCED = re.compile(r"\[(\d+) (\w+)\]\n(.*?)\n\[/\1 \2\]", re.DOTALL)
-_SOURCE = re.compile(r"\s?\[\d+\]")
+_SOURCE = re.compile(r"\s?See also \[\d+\](?:, \[\d+\])*\.|\s?\[\d+\]")
 
 PROMPT_VERSION = "2-" + hashlib.sha256((GROUNDED + UNGROUNDED).encode()).hexdigest()[:8]
 """Stored with every answer and every adapter; changes whenever the wording above does."""

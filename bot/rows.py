@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import InputFileError
+from bot.messages import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,21 @@ class Row:
         if value is None or value == "":
             return None
         return self.text(key)
+
+    def history(self) -> tuple[Turn, ...]:
+        """Return the earlier turns of a thread, none when ``history`` is absent.
+
+        :raises InputFileError: it is no list of questions with answers.
+        """
+        turns = self.get("history", [])
+        turns = [turns] if isinstance(turns, dict) else turns
+        try:
+            return tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in turns)
+        except (TypeError, KeyError):
+            raise InputFileError(
+                f'{self.place}: "history" is {json.dumps(turns)[:80]}.',
+                hint='Expected a list of {"question", "answer"} objects.',
+            ) from None
 
     def choice(self, key: str, choices: Sequence[str | None]) -> Any:
         """Return a value that must be one of ``choices``.

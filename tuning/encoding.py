@@ -83,10 +83,10 @@ def read_examples(path: Path, tokenizer: Any, *, max_tokens: int, max_answer: in
 
 
 def batches(examples: Sequence[Example], size: int, *, seed: int, epoch: int) -> list[list[Example]]:
-    """Return the epoch's batches of at least ``size`` rows: shuffled, but with rows of like length together.
+    """Return the epoch's batches of ``size`` rows: shuffled, but with rows of like length together.
 
-    Groups stay whole. The same arguments give the same batches. The last batch takes in a rest of one row, because KTO
-    needs a neighbour for each.
+    Groups stay whole, so a batch may have more. The same arguments give the same batches. The last batch takes in a
+    rest of one row, because KTO needs a neighbour for each.
     """
     order = random.Random(f"{seed}:{epoch}")  # noqa: S311 - an order, not a secret
     units = _units(examples)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.errors import InputFileError
-from bot.messages import Audience, Done, Person, Question, Role, Turn
+from bot.messages import Audience, Done, Person, Question, Role
 from bot.protocols import EngineInfo
 from bot.rows import read_rows
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.app import Mentee
-    from bot.messages import Answer, ChatMessage
+    from bot.messages import Answer, ChatMessage, Turn
     from bot.protocols import AdapterRef, GenerationRequest
     from bot.rows import Row
 
@@ -37,6 +37,7 @@ FACT_METRICS = {
 
 TOGETHER = 8
 _OTHER = re.compile(r"[^a-z0-9$%@.]+")
+_SOURCE = re.compile(r"\s?\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,15 @@ class FactQuestion:
 
 
 def flat(text: str) -> str:
-    """Return the text as key facts are compared: lower case, only letters, digits and ``$ % @ .`` kept."""
-    return " ".join(_OTHER.sub(" ", text.lower()).split())
+    """Return the text as key facts are compared: lower case, of letters, digits and ``$ % @ .``, no source numbers."""
+    words = _OTHER.sub(" ", _SOURCE.sub("", text).lower()).split()
+    return " ".join(word.strip(".") for word in words if word.strip("."))
 
 
 def holds(text: str, facts: Sequence[str]) -> bool:
-    """Return whether a text contains every fact."""
-    found = flat(text)
-    return all(flat(fact) in found for fact in facts)
+    """Return whether a text contains every fact, as whole words."""
+    found = f" {flat(text)} "
+    return all(f" {flat(fact)} " in found for fact in facts)
 
 
 def read_fact_questions(path: Path) -> list[FactQuestion]:
@@ -76,16 +78,21 @@ def read_fact_questions(path: Path) -> list[FactQuestion]:
 
 def score_facts(question: FactQuestion, answer: Answer) -> Mapping[str, float | None]:
     """Return every metric of one answer, 0..1."""
-    cited = any(citation.document.endswith(page) for citation in answer.citations for page in question.pages)
-    found = sum(holds(answer.text, [fact]) for fact in question.key_facts)
+    cited = any(_is(citation.document, page) for citation in answer.citations for page in question.pages)
+    found = sum(holds(answer.text, [fact]) for fact in question.key_facts) if answer.known else 0
     asked = question.answerable
     return {
         "key_facts": found / len(question.key_facts) if asked else None,
-        "page_cited": float(cited and answer.known) if asked else None,
+        "page_cited": float(cited and answer.known) if asked and question.pages else None,
         "refused": None if asked else float(not answer.known),
         "wrongly_refused": float(not answer.known) if asked else None,
         "quoted": float(answer.provenance.source == "passage"),
     }
+
+
+def _is(document: str, page: str) -> bool:
+    """Return whether a document's address ends with the page's, folder by folder."""
+    return f"/{document}".endswith(f"/{page}")
 
 
 class Pinned:
@@ -95,8 +102,8 @@ class Pinned:
         self._adapter = adapter
 
     def get(self, department: str, *, reading: bool = True) -> AdapterRef | None:  # noqa: ARG002 - as Champions has it
-        """Return the pinned adapter."""
-        return self._adapter
+        """Return the pinned adapter; a starter only where there is something to read."""
+        return self._adapter if self._adapter is None or reading or not self._adapter.starter else None
 
     def forget(self) -> None:
         """Nothing to read anew."""
@@ -158,7 +165,11 @@ async def _ask_all(
         return answer
 
     try:
-        return list(await asyncio.gather(*(ask(question) for question in questions)))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(ask(question)) for question in questions]
+        return [task.result() for task in tasks]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # the first question that failed tells what is wrong
     finally:
         await mentee.pipeline.stop()
 
@@ -173,13 +184,17 @@ def for_department(questions: Sequence[FactQuestion], department: str | None) ->
 
 def _fact_question(row: Row) -> FactQuestion:
     answerable = row.get("answerable", True)
-    if answerable and not row.get("key_facts"):
+    facts, sections = row.get("key_facts", []), row.get("section_ids", [])
+    for key, value in (("key_facts", facts), ("section_ids", sections)):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise InputFileError(f'{row.place}: "{key}" is {value!r}.', hint="Expected a list of texts.")
+    if answerable and not facts:
         raise InputFileError(f'{row.place}: "key_facts" is empty.', hint='Expected texts, or "answerable": false.')
     return FactQuestion(
         text=row.text("question"),
         department=row.optional_text("department"),
         answerable=bool(answerable),
-        key_facts=tuple(row.get("key_facts", ())),
-        pages=tuple(dict.fromkeys(section.partition("#")[0] for section in row.get("section_ids", ()))),
-        history=tuple(Turn(turn["question"], turn["answer"]) for turn in row.get("history", ())),
+        key_facts=tuple(facts),
+        pages=tuple(dict.fromkeys(section.partition("#")[0] for section in sections)),
+        history=row.history(),
     )

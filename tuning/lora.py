@@ -57,20 +57,20 @@ class LoraModel:
 
         The head is a fifth of a small model's work, so it is left out where nothing is learned.
         """
-        if rows[0].group and len(rows) > 1:
-            return self._group_logits(rows)
+        if rows[0].group and len(rows) > 1 and (start := beginning(rows)):
+            return self._group_logits(rows, start)
         ids, labels = tensors(rows, self.pad, self.device)
         following = labels[:, 1:]
         columns = (following != IGNORED).any(dim=0).nonzero().flatten()
         logits = self.model(input_ids=ids[:, :-1], use_cache=False, logits_to_keep=columns).logits
         return logits, following[:, columns]
 
-    def _group_logits(self, rows: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the same for rows whose prompts begin alike: the beginning is read once, gradients flow into it.
+    def _group_logits(self, rows: Sequence[Example], start: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the same for rows whose first ``start`` tokens are alike: sequence packing with a shared prefix.
 
-        The rests stand one after another in one sequence; a mask keeps each to the beginning and to itself.
+        The prefix is read once and gradients flow into it. The rests stand one after another in one sequence; a
+        block-diagonal mask keeps each to the prefix and to itself.
         """
-        start = beginning(rows)
         first = torch.tensor([rows[0].prompt[:start]], device=self.device)
         cache = self.model(input_ids=first, use_cache=True, logits_to_keep=1).past_key_values
         rests = [torch.tensor((row.prompt + row.answer)[start:-1]) for row in rows]
@@ -79,7 +79,7 @@ class LoraModel:
         logits = self.model(
             input_ids=torch.cat(rests)[None].to(self.device),
             position_ids=torch.cat([torch.arange(len(rest)) + start for rest in rests])[None].to(self.device),
-            attention_mask=_own_mask(rests, start).to(self.device, self.dtype),
+            attention_mask=_packed_mask(rests, start).to(self.device, self.dtype),
             past_key_values=cache,
             logits_to_keep=torch.cat(columns).to(self.device),
         ).logits[0]
@@ -145,7 +145,7 @@ class LoraModel:
                 weight.copy_(master)
 
 
-def _own_mask(rests: Sequence[torch.Tensor], start: int) -> torch.Tensor:
+def _packed_mask(rests: Sequence[torch.Tensor], start: int) -> torch.Tensor:
     """Return what is added to attention scores, shape ``(1, 1, R, start + R)``: nothing, or the least float."""
     allowed = torch.block_diag(*(torch.ones(len(rest), len(rest)).tril() for rest in rests)).bool()
     allowed = torch.cat([torch.ones(len(allowed), start, dtype=torch.bool), allowed], dim=1)

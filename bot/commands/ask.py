@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
@@ -14,14 +13,14 @@ from rich.markup import escape
 
 from bot.app import Mentee, open_mentee
 from bot.commands.output import console, emit_json, json_option, progress_console
-from bot.errors import InputFileError
-from bot.messages import Answer, Done, Person, Question, Role, Status, TextDelta, Turn
+from bot.messages import Answer, Done, Person, Question, Role, Status, TextDelta
 from bot.rows import read_rows
 from bot.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bot.messages import Turn
     from bot.rows import Row
 
 CLI_USER = "cli:operator"
@@ -82,7 +81,7 @@ class _Asker:
 
     async def ask_rows(self, rows: Sequence[Row], department: str | None) -> None:
         questions = [
-            self._question(row.text("question"), row.optional_text("department") or department, _history(row))
+            self._question(row.text("question"), row.optional_text("department") or department, row.history())
             for row in rows
         ]
         window = asyncio.Semaphore(TOGETHER)
@@ -153,15 +152,3 @@ def _print_sources(answer: Answer) -> None:
         console.print(
             f"  \\[{citation.n}] {escape(citation.heading or citation.document)}  [dim]{escape(citation.document)}[/]"
         )
-
-
-def _history(row: Row) -> tuple[Turn, ...]:
-    turns = row.get("history", [])
-    turns = [turns] if isinstance(turns, dict) else turns
-    try:
-        return tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in turns)
-    except (TypeError, KeyError):
-        raise InputFileError(
-            f'{row.place}: "history" is {json.dumps(turns)[:80]}.',
-            hint='Expected a list of {"question", "answer"} objects.',
-        ) from None

@@ -47,6 +47,13 @@ def test_a_follow_up_over_the_same_passages_begins_like_the_question_before_it()
     assert follow_up.content == "Question: And for interns?"
 
 
+def test_the_fences_token_is_made_anew_until_no_passage_holds_it():
+    taken = " ".join(f"{number:04x}" for number in range(0x8000))  # half of all tokens
+    for attempt in range(8):
+        token = fence([passage(f"{attempt} {taken}")]).split("]", 1)[0].removeprefix("[1 ")
+        assert int(token, 16) >= 0x8000
+
+
 @given(st.lists(st.text(max_size=80), min_size=1, max_size=4))
 def test_no_passage_can_close_its_own_fence(texts):
     token = fence([passage(text) for text in texts]).split("\n", 1)[0].removeprefix("[1 ").removesuffix("]")

@@ -22,6 +22,9 @@ def test_key_facts_are_compared_as_the_data_says():
     assert flat("“At-will” – 50%, or $5.00!") == "at will 50% or $5.00"
     assert holds("It is **15 days**, in CONCUR.", ["15 days", "concur"])
     assert not holds("It is 150 days", ["15 days"])
+    assert not holds("I know nothing of a CONCERT [2].", ["no", "CO", "2"]), (
+        "only whole words count, and no source's number"
+    )
 
 
 def test_a_right_answer_and_a_wrong_one():
@@ -29,19 +32,30 @@ def test_a_right_answer_and_a_wrong_one():
     assert right == {"key_facts": 1.0, "page_cited": 1.0, "refused": None, "wrongly_refused": 0.0, "quoted": 0.0}
     half = score_facts(ASKED, answer("In Concur [1].", document="pages/hr/leave.md"))
     assert (half["key_facts"], half["page_cited"]) == (0.5, 0.0)
+    assert score_facts(ASKED, answer("x", document="travel/old-flights.md"))["page_cited"] == 0.0
 
 
 def test_refusals_are_right_or_wrong():
-    refusal = answer("I don't find this.", known=False, source="none")
+    refusal = answer("I don't find this. The nearest page: Concur [1].", known=False, source="none")
     assert score_facts(UNKNOWN, refusal)["refused"] == 1.0
     wrong = score_facts(ASKED, refusal)
-    assert (wrong["wrongly_refused"], wrong["page_cited"]) == (1.0, 0.0), "a page named in a refusal answers nothing"
+    assert (wrong["wrongly_refused"], wrong["page_cited"], wrong["key_facts"]) == (1.0, 0.0, 0.0)
 
 
 def test_rows_without_key_facts_are_refused_by_name(tmp_path):
     path = tmp_path / "q.jsonl"
     path.write_text('{"question": "when?", "answerable": true, "key_facts": []}')
     with pytest.raises(InputFileError, match=r'q.jsonl.*"key_facts" is empty'):
+        read_fact_questions(path)
+
+
+@pytest.mark.parametrize(
+    "row", [{"key_facts": "15 days"}, {"key_facts": ["a"], "section_ids": [1]}, {"key_facts": ["a"], "history": [{}]}]
+)
+def test_malformed_rows_are_refused_by_name(tmp_path, row):
+    path = tmp_path / "q.jsonl"
+    path.write_text(json.dumps({"question": "when?", **row}))
+    with pytest.raises(InputFileError, match=r"q.jsonl.*(key_facts|section_ids|history)"):
         read_fact_questions(path)
 
 

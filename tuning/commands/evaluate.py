@@ -66,7 +66,7 @@ def evaluate(  # noqa: PLR0913 - one parameter for each option
     with closing(open_mentee(load_settings())) as mentee:
         found = mentee.departments.get(department)
         rows = _from_file(mentee, found, questions) if questions else _held_out(mentee, found)
-        adapter = adapter or Registry(mentee).champion(department) or BASE
+        adapter = adapter or _answering(mentee, department)
         names = {"champion": against, "challenger": adapter} if against else {"champion": adapter}
         answers = _answer(mentee, department, rows, names)
         result = _judge(found, answers) | {"department": department, "adapter": adapter, "against": against}
@@ -74,6 +74,11 @@ def evaluate(  # noqa: PLR0913 - one parameter for each option
         emit_json(result)
     else:
         _print(result)
+
+
+def _answering(mentee: Mentee, department: str) -> str:
+    champion = mentee.champions.get(department, reading=mentee.retriever.has_documents(department))
+    return champion.version if champion else BASE
 
 
 def _from_file(mentee: Mentee, department: Department, path: Path) -> list[dict[str, Any]]:

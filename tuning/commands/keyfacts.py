@@ -46,7 +46,8 @@ def evaluate_facts(
         raise InputFileError(f"{path} has no row for department {department!r}.", hint="Choose another --department.")
     sides = {"champion": against, "challenger": adapter} if against else {"champion": adapter}
     scores = {name: _scores(questions, department, side) for name, side in sides.items()}
-    clusters = [cluster(question.text for question in questions)[question.text] for question in questions]
+    names = cluster(question.text for question in questions)
+    clusters = [names[question.text] for question in questions]
     metrics = _compared(scores, clusters) if against else _alone(scores["champion"], clusters)
     result = {
         "metrics": metrics,
@@ -82,7 +83,7 @@ def _adapter(mentee: Mentee, department: str | None, side: str) -> AdapterRef | 
             f"The adapter {side!r} belongs to one department, and none is given.", hint="Give --department NAME."
         )
     row = Registry(mentee).get(department, side)
-    return AdapterRef(row.version, mentee.champions.path(row.version), row.base_model)
+    return AdapterRef(row.version, mentee.champions.path(row.version), row.base_model, starter=row.round_id is None)
 
 
 def _alone(scores: Scores, clusters: Sequence[str]) -> dict[str, Any]:

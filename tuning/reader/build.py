@@ -48,7 +48,7 @@ def build_reader_dataset(recipe: Recipe, mentee: Mentee, *, data: Path, recipe_d
         (draft.path / "sft.jsonl").write_text(lines, encoding="utf-8")
         (draft.path / "preference.jsonl").write_text("", encoding="utf-8")
         draft.meta |= {"department": recipe.name, "counts": dict(sorted(counts.items())), "sets": len(sets)}
-        draft.meta |= {"recipe": recipe.model_dump(), "licences": licences, "prompt_version": PROMPT_VERSION}
+        draft.meta |= {"recipe": recipe.model_dump(mode="json"), "licences": licences, "prompt_version": PROMPT_VERSION}
     return counts
 
 
@@ -84,7 +84,8 @@ def _grounded(recipe: Recipe, mentee: Mentee, data: Path, rng: random.Random) ->
     passages = [_passage(text) for text in drawn]
     vectors = mentee.retriever.embed([passage.text for passage in passages])
     nearness = vectors @ vectors.T
-    order = np.argsort(-nearness, axis=1)[:, : recipe.prompt.passages]  # the passage itself comes first
+    np.fill_diagonal(nearness, 2.0)  # the passage itself comes first, whatever else has the same vector
+    order = np.argsort(-nearness, axis=1)[:, : recipe.prompt.passages]
     neighbours = {passage.text: [passages[i] for i in order[line]] for line, passage in enumerate(passages)}
     yield from grounded_sets(drawn, neighbours, size=recipe.prompt.passages, together=recipe.prompt.together, rng=rng)
 

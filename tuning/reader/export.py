@@ -37,14 +37,17 @@ def export_reader(recipe: Recipe, card: Path, *, trained: Path, dataset: Path, t
 
     :param card: the card's text, with ``$weights_sha256``, ``$dataset_sha256``, ``$prompt_version``, ``$rows`` and
         ``$tokens`` where these belong.
-    :raises ArtifactError: the trained adapter or its dataset is not whole.
+    :raises ArtifactError: the trained adapter or its dataset is not whole, or ``target`` holds something else.
     """
     meta, data = verify(trained, "adapter").meta, verify(dataset, "dataset").meta
     details = json.loads((trained / "card.json").read_text(encoding="utf-8"))
     weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(trained / WEIGHTS).items()}
     facts = {name: meta[name] for name in KEPT} | {"counts": data["counts"], "licences": data["licences"]}
-    shutil.rmtree(target, ignore_errors=True)
-    with writing(target, "adapter") as draft:
+    if target.exists():
+        verify(target, "adapter")  # what is no adapter is not replaced
+    fresh = target.with_name(f"{target.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    with writing(fresh, "adapter") as draft:
         save_file(weights, draft.path / WEIGHTS, metadata={"format": "pt"})
         shutil.copyfile(trained / CONFIG, draft.path / CONFIG)
         curve = {f"{phase}.loss": list(enumerate(values, start=1)) for phase, values in details["losses"].items()}
@@ -59,3 +62,5 @@ def export_reader(recipe: Recipe, card: Path, *, trained: Path, dataset: Path, t
         )
         (draft.path / "README.md").write_text(filled, encoding="utf-8")
         draft.meta |= {**facts, "version": recipe.name, "department": recipe.name}
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.artifacts import read_manifest
+from bot.artifacts import MANIFEST, read_manifest
 from tuning.registry import Registry
 
 if TYPE_CHECKING:
@@ -16,10 +16,13 @@ ADAPTER = Path(__file__).parent / "adapter"
 
 
 def install_reader(mentee: Mentee, department: str) -> str | None:
-    """Publish the reader as the department's champion and return its version; ``None`` on another base model.
+    """Publish the reader as the department's champion and return its version.
 
+    :return: ``None`` on another base model, or where no reader is shipped.
     :raises ArtifactError: the shipped adapter is altered.
     """
+    if not (ADAPTER / MANIFEST).is_file():
+        return None  # it is being made, or this distribution leaves it out
     base = read_manifest(ADAPTER, "adapter").meta["base_model"]
     if mentee.settings.model.engine != "local" or mentee.settings.model.name != base:
         return None

@@ -44,12 +44,12 @@ class Prompted(_Section):
 class Training(_Section):
     """Numbers of the training, as in :class:`tuning.job.TrainJob`."""
 
-    lora_rank: int
-    learning_rate: float
-    batch_size: int
-    max_steps: int
-    max_tokens: int
-    max_answer_tokens: int
+    lora_rank: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    batch_size: int = Field(ge=2)
+    max_steps: int = Field(ge=0)
+    max_tokens: int = Field(ge=64)
+    max_answer_tokens: int = Field(ge=1)
 
 
 class Recipe(_Section):

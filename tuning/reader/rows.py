@@ -11,7 +11,7 @@ from bot.errors import InputFileError
 from bot.messages import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -47,20 +47,7 @@ def read_handbook(path: Path) -> list[ReadingRow]:
 
     :raises InputFileError: the file is missing or a line has another shape.
     """
-    return [
-        ReadingRow(
-            id=row["id"],
-            source=path.stem,
-            licence="CC0-1.0",
-            question=row["question"],
-            answer=row["answer"] or "",
-            department=row["department"],
-            key_facts=tuple(row["key_facts"]),
-            page=row["section_ids"][0].partition("#")[0],
-            history=tuple(Turn(turn["question"], turn["answer"]) for turn in row.get("history", ())),
-        )
-        for row in _lines(path, "id", "question", "answer", "department", "key_facts", "section_ids")
-    ]
+    return _read(path, lambda row: _handbook_row(path.stem, row))
 
 
 def read_grounded(path: Path) -> list[ReadingRow]:
@@ -68,28 +55,45 @@ def read_grounded(path: Path) -> list[ReadingRow]:
 
     :raises InputFileError: the file is missing or a line has another shape.
     """
-    return [
-        ReadingRow(
-            id=row["id"],
-            source=row["source"],
-            licence=row["license"],
-            question=row["question"],
-            answer=row["answer"],
-            passage=row["passage"],
-        )
-        for row in _lines(path, "id", "source", "license", "question", "answer", "passage")
-    ]
+    return _read(path, _grounded_row)
 
 
-def _lines(path: Path, *required: str) -> Iterator[dict[str, Any]]:
+def _handbook_row(source: str, row: dict[str, Any]) -> ReadingRow:
+    return ReadingRow(
+        id=row["id"],
+        source=source,
+        licence="CC0-1.0",
+        question=row["question"],
+        answer=row["answer"] or "",
+        department=row["department"],
+        key_facts=tuple(row["key_facts"]),
+        page=row["section_ids"][0].partition("#")[0],
+        history=tuple(Turn(turn["question"], turn["answer"]) for turn in row.get("history", ())),
+    )
+
+
+def _grounded_row(row: dict[str, Any]) -> ReadingRow:
+    return ReadingRow(
+        id=row["id"],
+        source=row["source"],
+        licence=row["license"],
+        question=row["question"],
+        answer=row["answer"],
+        passage=row["passage"],
+    )
+
+
+def _read(path: Path, make: Callable[[dict[str, Any]], ReadingRow]) -> list[ReadingRow]:
     opened = gzip.open if path.suffix == ".gz" else open
+    number = 0
     try:
         with opened(path, "rt", encoding="utf-8") as file:
-            for line in file:
-                row = json.loads(line)
-                yield {**row, **{name: row[name] for name in required}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            rows = []
+            for number, line in enumerate(file, start=1):  # noqa: B007 - named in the error
+                rows.append(make(json.loads(line)))
+            return rows
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise InputFileError(
-            f"The reader's data {path} cannot be read: {type(error).__name__}: {error}.",
+            f"The reader's data {path} cannot be read: line {number}: {type(error).__name__}: {error}.",
             hint="Name the folder that holds grounded_qa/ and handbook_qa/: `make reader DATA=FOLDER`.",
         ) from error

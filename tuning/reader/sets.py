@@ -51,12 +51,12 @@ class Found:
 
 
 def look_up(rows: Sequence[ReadingRow], search: Search, near: int) -> list[Found]:
-    """Search for every row. An answerable row whose answering passage cannot be found is left out."""
+    """Search for every row. A row for which nothing is found, or not what answers it, is left out."""
     found = []
     for row in rows:
         results = search(row, row.question, FAR)
         gold = _gold(row, results) or (_gold(row, search(row, row.answer, FAR)) if row.answerable else None)
-        if gold is not None or not row.answerable:
+        if results and (gold is not None or not row.answerable):
             found.append(Found(row, tuple(results[:near]), gold))
     return found
 
@@ -131,7 +131,7 @@ def _served(item: Found, size: int, beside: Sequence[Passage], rng: random.Rando
     chosen += [passage for passage in item.near if _position(passage, chosen) is None][:1]
     asked = Counter(passage.chunk_id for passage in beside)
     rest = {_id(passage): passage for passage in (*item.near, *beside) if _position(passage, chosen) is None}
-    chosen += sorted(rest.values(), key=lambda passage: -asked[passage.chunk_id])[: size - len(chosen)]
+    chosen += sorted(rest.values(), key=lambda passage: -asked[passage.chunk_id])[: max(0, size - len(chosen))]
     rank = {passage.chunk_id: number for number, passage in enumerate(item.near)}
     chosen.sort(key=lambda passage: rank.get(passage.chunk_id, rng.randrange(size)))
     if rng.random() < 1 / 2:
@@ -143,7 +143,7 @@ def _belongs(item: Found, passages: Sequence[Passage]) -> bool:
     """Return whether a question may well be asked of these passages."""
     if item.row.answerable:
         return _position(item.gold, passages) is not None
-    return bool(item.near) and item.row.page in passages[0].document + passages[-1].document and _shared(item, passages)
+    return any(passage.document.endswith(item.row.page) for passage in passages) and _shared(item, passages)
 
 
 def _missed(item: Found, passages: Sequence[Passage]) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bot.sentences import sentences
-from tuning.keyfacts import flat
+from tuning.keyfacts import flat, holds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ _CLAUSE = re.compile(r"(?<=[,;:])\s+|\s+(?=\()|(?<=\))\s+")
 
 def coverage(said: str, text: str) -> float:
     """Return the share of the words of ``said`` that occur in ``text``, 0..1."""
-    words, there = flat(said).replace(".", " ").split(), set(flat(text).replace(".", " ").split())
+    words, there = flat(said).split(), set(flat(text).split())
     return sum(word in there for word in words) / len(words) if words else 0.0
 
 
@@ -35,9 +35,10 @@ def sentence_about(passage: str, question: str, answer: str) -> str | None:
         return f"{answer}. {_finished(best)}" if told else None
     if len(sentences(answer)) > 1 or len(answer.split()) > LONGEST:
         return _finished(answer)
-    whole = next((sentence for sentence in sentences(passage) if answer.lower() in sentence.lower()), None)
-    if whole is None:
+    holding = [sentence for sentence in sentences(passage) if holds(sentence, [answer])]
+    if not holding:
         return None
+    whole = max(holding, key=lambda sentence: coverage(question, sentence))
     if len(whole.split()) <= LONGEST:
         return _finished(whole)
     clause = _clauses_around(whole, answer)
@@ -45,13 +46,16 @@ def sentence_about(passage: str, question: str, answer: str) -> str | None:
 
 
 def window(passage: str, answer: str, longest: int) -> str:
-    """Return the whole sentences around the answer, at most ``longest`` characters; from the start without one."""
+    """Return the whole sentences around the answer, or from the start without one.
+
+    They have at most ``longest`` characters together, unless the first alone has more.
+    """
     if len(passage) <= longest:
         return passage
     parts = sentences(passage)
     start = next((i for i, part in enumerate(parts) if answer and answer[:40].lower() in part.lower()), 0)
     end = start + 1
-    while len(" ".join(parts[max(0, start - 1) : end + 1])) <= longest:
+    while (start > 0 or end < len(parts)) and len(" ".join(parts[max(0, start - 1) : end + 1])) <= longest:
         start, end = max(0, start - 1), min(len(parts), end + 1)
     return " ".join(parts[start:end])
 

@@ -37,11 +37,20 @@ def test_a_bare_no_needs_no_number():
     assert cited("No. Ask HR first", ["Ask HR first."], 0) == "No. Ask HR first [1]."
 
 
-@pytest.mark.parametrize("answer", ["sentence 9 ends", ""])
-def test_a_long_passage_is_cut_at_whole_sentences_around_the_answer(answer):
+@pytest.mark.parametrize(("answer", "held"), [("sentence 9 ends", "sentence 9 ends"), ("", "sentence 0 ends")])
+def test_a_long_passage_is_cut_at_whole_sentences_around_the_answer(answer, held):
     passage = " ".join(f"Here sentence {number} ends." for number in range(20))
     cut = window(passage, answer, 120)
-    assert answer in cut
+    assert held in cut
     assert len(cut) <= 120
     assert cut in passage
     assert cut.endswith("ends.")
+
+
+def test_a_passage_that_is_long_by_its_empty_lines_is_taken_whole():
+    assert window("One two.\n\n\n\n" * 10, "", 100).count("One two.") == 10
+
+
+def test_of_several_sentences_with_the_answer_the_one_about_the_question_is_taken():
+    passage = "The cocoon holds earthworm eggs. Leeches move their eggs to a cocoon."
+    assert sentence_about(passage, "Where do leeches move eggs?", "cocoon") == "Leeches move their eggs to a cocoon."
