@@ -13,9 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+if Path(sys.path[0]) == Path(__file__).parent:
+    del sys.path[0]  # a script beside this one is named like a package
 
 from bot import fallback
 from bot.app import open_mentee

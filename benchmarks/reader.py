@@ -14,12 +14,16 @@ import argparse
 import gzip
 import json
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import numpy as np
+
+if Path(sys.path[0]) == Path(__file__).parent:
+    del sys.path[0]  # a script beside this one is named like a package
 
 from bot.drafting import REFUSAL
 from bot.engines.loading import attach_adapter, generate_batch, load_model, load_tokenizer, pick_dtype

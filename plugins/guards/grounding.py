@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from bot.messages import Passage, Question
 
 LONG = 5
-"""Pairs of neighbouring words from which their share is looked at; a short answer may be just the fact."""
+"""Content words from which a sentence must share one with the question; a short answer may be just the fact."""
+STEM = 5
 _CITATION = re.compile(r"\[\d+\]")
 _STEP = re.compile(r"^\d+[.)]\s+")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
@@ -126,6 +127,8 @@ def check_answer(
     if not passages:
         return None
     sentence = _STEP.sub("", _CITATION.sub("", draft).strip())
+    if _beside(sentence, question.text):
+        return Verdict(ok=False, reason="it is beside the question")
     verdicts = [_held(sentence, f"{passage.heading} {passage.text}", question.text, settings) for passage in passages]
     return next((verdict for verdict in verdicts if verdict.ok), verdicts[0])
 
@@ -150,6 +153,12 @@ def _held(sentence: str, passage: str, question: str, settings: GroundingSetting
     if together < settings.pairs:
         return Verdict(ok=False, reason=f"a passage holds its words, but only {together:.0%} of them side by side")
     return Verdict(ok=True)
+
+
+def _beside(sentence: str, question: str) -> bool:
+    """Return whether a long sentence shares no content word with the question, as an untaught model's often do."""
+    said, asked = ({word[:STEM] for word in _content(text)} for text in (sentence, question))
+    return len(said) >= LONG and bool(asked) and said.isdisjoint(asked)
 
 
 def _content(text: str) -> list[str]:
