@@ -26,7 +26,8 @@ def shipped(tmp_path, monkeypatch):
     return tmp_path / "adapter"
 
 
-def test_a_new_department_starts_with_the_reader_and_can_go_back_to_the_base(make_home, shipped):
+@pytest.mark.usefixtures("shipped")
+def test_a_new_department_starts_with_the_reader_and_can_go_back_to_the_base(make_home):
     mentee = make_home(settings={"model": {"name": BASE}})
     mentee.add_department(DepartmentSpec("travel", "Travel"), actor="test")
     champion = mentee.champions.get("travel")
@@ -35,14 +36,16 @@ def test_a_new_department_starts_with_the_reader_and_can_go_back_to_the_base(mak
     assert mentee.champions.get("travel") is None
 
 
-def test_without_passages_the_reader_stays_silent(make_home, shipped):
+@pytest.mark.usefixtures("shipped")
+def test_without_passages_the_reader_stays_silent(make_home):
     mentee = make_home(settings={"model": {"name": BASE}})
     mentee.add_department(DepartmentSpec("travel", "Travel"), actor="test")
     assert mentee.champions.get("travel", reading=False) is None
 
 
+@pytest.mark.usefixtures("shipped")
 @pytest.mark.parametrize("model", [{"name": "another-model"}, {"name": BASE, "engine": "openai"}])
-def test_another_base_model_starts_without_an_adapter(make_home, shipped, model):
+def test_another_base_model_starts_without_an_adapter(make_home, model):
     mentee = make_home(departments=("travel",), settings={"model": model})
     assert install.install_reader(mentee, "travel") is None
     assert mentee.champions.get("travel") is None
