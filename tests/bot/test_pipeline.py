@@ -144,10 +144,11 @@ async def test_prompt_has_instructions_glossary_plugin_lines_and_history(make_me
     mentee = make_mentee({"tone": make_plugin(extend_prompt=lambda: "Be brief.")})
     mentee.departments.configure("travel", {"instructions": "Name the form."}, actor="test")
     await ask(mentee, "Are hotels tax exempt?", department="travel", history=(Turn("hi", "hello"),))
-    system, *earlier, _last = engine.requests[0].messages
+    system, first, answered, last = engine.requests[0].messages
     assert "Name the form." in system.content
     assert "Be brief." in system.content
-    assert [message.content for message in earlier] == ["hi", "hello"]
+    assert first.content.endswith("\n\nQuestion: hi"), "after the passages"
+    assert (answered.content, last.content) == ("hello", "Question: Are hotels tax exempt?")
 
 
 async def test_a_model_that_repeats_itself_is_stopped(make_mentee, engine):
