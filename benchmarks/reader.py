@@ -31,7 +31,7 @@ from bot.messages import Passage
 from bot.models import model_path
 from bot.prompt import build_messages
 from bot.protocols import AdapterRef
-from bot.settings import load_settings
+from bot.settings import Settings
 from tuning.gate import interval
 from tuning.keyfacts import holds
 from tuning.metrics import rouge_l, token_f1
@@ -63,12 +63,13 @@ def main() -> None:
         print(f"Skipped: {arguments.data} is not there. Give --data, the folder of grounded_qa/ and clapnq_dev/.")
         return
     sets = {"grounded_qa": grounded(arguments.data, arguments.rows), "clapnq": clapnq(arguments.data, arguments.rows)}
-    path = model_path(load_settings(), BASE)
+    path = model_path(Settings(home=ROOT), BASE)
     model, tokenizer = load_model(path, pick_dtype("auto", "cpu"), "cpu"), load_tokenizer(path)
     results: dict[str, Any] = {name: {"untaught": scores(model, tokenizer, asked)} for name, asked in sets.items()}
-    model = attach_adapter(model, AdapterRef("reader", ADAPTER, BASE))
-    for name, asked in sets.items():
-        results[name]["reader"] = scores(model, tokenizer, asked)
+    if ADAPTER.is_dir():
+        model = attach_adapter(model, AdapterRef("reader", ADAPTER, BASE))
+        for name, asked in sets.items():
+            results[name]["reader"] = scores(model, tokenizer, asked)
     if arguments.json:
         print(json.dumps(results))
         return
