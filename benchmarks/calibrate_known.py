@@ -26,7 +26,7 @@ from bot.app import open_mentee
 from bot.messages import Audience
 from bot.settings import load_settings
 from tuning.keyfacts import FactQuestion, ask_all, score_facts
-from tuning.reader.build import handbook_rows
+from tuning.reader.build import handbook_rows, source_files
 from tuning.reader.recipe import read_recipe
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=150)
     parser.add_argument("--out", type=Path, help="also write what was noted, as JSON lines")
     arguments = parser.parse_args()
-    beside = {name: RECIPE.parent / name for name in recipe.handbook.files}
-    files = [path if path.exists() else arguments.data / name for name, path in beside.items()]
+    files = source_files(recipe, arguments.data, RECIPE.parent)
     rows = handbook_rows(recipe, files, held_out=True)
     rows = random.Random(0).sample(rows, min(arguments.rows, len(rows)))
     noted = note([_asked(row) for row in rows])

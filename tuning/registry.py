@@ -7,14 +7,13 @@ the champions' history, so a rollback needs no trainer and takes milliseconds. W
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sqlalchemy import func, select
 
 from bot.artifacts import Manifest, verify, writing
+from bot.engines.adapter_files import CONFIG, WEIGHTS, check_finite
 from bot.engines.identity import ModelIdentity, model_identity
 from bot.errors import ArtifactError, NotFoundError
 from bot.store.models import AdapterRow, AuditRow, ChampionRow, DatasetRowRow, RoundRow, VoteRow
@@ -26,13 +25,8 @@ if TYPE_CHECKING:
 
     from bot.app import Mentee
 
-WEIGHTS = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
 BASE = "base"
 """Names the base model without an adapter wherever a version is asked for."""
-
-_DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
-_BF16_EXPONENT = 0x7F80
 
 
 class Registry:
@@ -253,33 +247,8 @@ def check_sound(path: Path, base: ModelIdentity) -> Manifest:
                 f"The adapter {path} was made for another base: its {key} is {found!r}, here it is {expected!r}.",
                 hint=f"Use an adapter made for {base.name}, or set model.name to its base.",
             )
-    _check_finite(path / WEIGHTS)
+    check_finite(path)
     return manifest
-
-
-def _check_finite(path: Path) -> None:
-    """Read a safetensors file with numpy alone (the format: 8 bytes of header length, JSON header, raw numbers)."""
-    data = path.read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    try:
-        header = json.loads(data[8 : 8 + length])
-        header.pop("__metadata__", None)
-        parts = [(name, entry["dtype"], *entry["data_offsets"]) for name, entry in header.items()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{path} is no safetensors file: {error}.", hint="It was refused.") from error
-    for name, dtype, start, end in parts:
-        raw = data[8 + length + start : 8 + length + end]
-        if dtype == "BF16":
-            finite = bool(((np.frombuffer(raw, np.uint16) & _BF16_EXPONENT) != _BF16_EXPONENT).all())
-        elif dtype in _DTYPES:
-            finite = bool(np.isfinite(np.frombuffer(raw, _DTYPES[dtype])).all())
-        else:
-            raise ArtifactError(f"{path} holds {name} as {dtype}, which no adapter has.", hint="It was refused.")
-        if not finite:
-            raise ArtifactError(
-                f"The adapter {path.parent} holds numbers that are not finite, in {name}.",
-                hint="It was refused and the champion stays. A lower tuning.learning_rate keeps training finite.",
-            )
 
 
 def _lineage(session: Session, department: str) -> list[str | None]:

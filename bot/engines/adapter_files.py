@@ -57,7 +57,7 @@ def check_finite(path: Path) -> None:
             bits = np.frombuffer(data[begin:end], dtype=INTEGERS[entry["dtype"]])
             mask = EXPONENTS[entry["dtype"]]
             require(not ((bits & mask) == mask).any(), path, f"holds numbers that are not finite, in {name}")
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         raise ArtifactError(f"The weights {weights} cannot be read: {error}.") from error
 
 

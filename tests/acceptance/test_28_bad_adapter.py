@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from bot.artifacts import writing
+from bot.engines.adapter_files import WEIGHTS
 from bot.errors import ArtifactError
 from bot.store.models import RoundRow
 from tuning.metrics import score
-from tuning.registry import WEIGHTS, Registry
+from tuning.registry import Registry
 from tuning.stages import Stages
 
 MENTEE = Path(sys.executable).with_name("mentee")

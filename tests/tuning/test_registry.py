@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from bot.artifacts import writing
+from bot.engines.adapter_files import WEIGHTS
 from bot.engines.identity import ModelIdentity
 from bot.errors import ArtifactError, NotFoundError
 from bot.store.models import AdapterRow, AuditRow, ChampionRow
-from tuning.registry import WEIGHTS, Registry, check_sound
+from tuning.registry import Registry, check_sound
 
 CONFIG = '{"peft_type": "LORA"}'
 

@@ -35,7 +35,10 @@ def build_reader_dataset(recipe: Recipe, mentee: Mentee, *, data: Path, recipe_d
     :raises InputFileError: a source is missing or broken.
     """
     rng = random.Random(recipe.seed)  # noqa: S311 - an order, not a secret
-    sets = [*_handbook(recipe, mentee, _files(recipe, data, recipe_dir), rng), *_grounded(recipe, mentee, data, rng)]
+    sets = [
+        *_handbook(recipe, mentee, source_files(recipe, data, recipe_dir), rng),
+        *_grounded(recipe, mentee, data, rng),
+    ]
     counts: Counter[str] = Counter()
     rows = []
     for number, made in enumerate(sets):
@@ -58,18 +61,19 @@ def handbook_rows(recipe: Recipe, files: Sequence[Path], *, held_out: bool) -> l
     return [row for path in files for row in read_handbook(path) if (row.page in pages) == held_out]
 
 
-def _files(recipe: Recipe, data: Path, recipe_dir: Path) -> list[Path]:
+def source_files(recipe: Recipe, data: Path, recipe_dir: Path) -> list[Path]:
+    """Return the handbook's question files: beside the recipe where they are there, else in the data folder."""
     return [recipe_dir / name if (recipe_dir / name).exists() else data / name for name in recipe.handbook.files]
 
 
 def _handbook(recipe: Recipe, mentee: Mentee, files: Sequence[Path], rng: random.Random) -> Iterator[ReadingSet]:
     prompt = recipe.prompt
     found = look_up(handbook_rows(recipe, files, held_out=False), partial(search, mentee), 2 * prompt.passages)
-    rounds = recipe.handbook.rounds
-    for done in range(math.ceil(rounds)):
-        asked = rng.sample(found, round(len(found) * min(1.0, rounds - done)))
+    times = recipe.handbook.times_asked
+    for done in range(math.ceil(times)):
+        asked = rng.sample(found, round(len(found) * min(1.0, times - done)))
         yield from handbook_sets(
-            asked, size=prompt.passages, together=prompt.together, refusals=recipe.handbook.refusals, rng=rng
+            asked, size=prompt.passages, together=prompt.questions, refusals=recipe.handbook.refusals, rng=rng
         )
 
 
@@ -87,7 +91,7 @@ def _grounded(recipe: Recipe, mentee: Mentee, data: Path, rng: random.Random) ->
     np.fill_diagonal(nearness, 2.0)  # the passage itself comes first, whatever else has the same vector
     order = np.argsort(-nearness, axis=1)[:, : recipe.prompt.passages]
     neighbours = {passage.text: [passages[i] for i in order[line]] for line, passage in enumerate(passages)}
-    yield from grounded_sets(drawn, neighbours, size=recipe.prompt.passages, together=recipe.prompt.together, rng=rng)
+    yield from grounded_sets(drawn, neighbours, size=recipe.prompt.passages, together=recipe.prompt.questions, rng=rng)
 
 
 def _draw(recipe: Recipe, rows: Sequence[ReadingRow], rng: random.Random) -> dict[str, list[ReadingRow]]:

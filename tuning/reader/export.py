@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bot.artifacts import hash_file, verify, writing
+from bot.engines.adapter_files import CONFIG, WEIGHTS
 from tuning.plots import loss_curves
-from tuning.registry import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,9 @@ class Handbook(_Section):
 
     files: tuple[str, ...] = Field(description="JSON lines, relative to the data folder or to the recipe.")
     held_out_pages: tuple[str, ...] = Field(description="Pages whose questions are kept for calibration.")
-    rounds: float = Field(gt=0, description="How often a question is asked on average, each time over other passages.")
+    times_asked: float = Field(
+        gt=0, description="How often a question is asked on average, over other passages each time."
+    )
     refusals: float = Field(ge=0, le=1, description="Share of rows without an answer that are added from misses.")
 
 
@@ -38,7 +40,7 @@ class Prompted(_Section):
     """How rows are put into the served prompt."""
 
     passages: int = Field(ge=1, description="Most passages in a prompt.")
-    together: int = Field(ge=1, description="Most questions asked of the same passages.")
+    questions: int = Field(ge=1, description="Most questions asked of the same passages.")
 
 
 class Training(_Section):

@@ -23,7 +23,7 @@ data = "."
 [handbook]
 files = ["handbook.jsonl"]
 held_out_pages = ["held.md"]
-rounds = 1.5
+times_asked = 1.5
 refusals = 0.2
 [grounded]
 file = "open.jsonl.gz"
@@ -32,7 +32,7 @@ longest = 300
 wiki = 3
 [prompt]
 passages = 2
-together = 4
+questions = 4
 [training]
 lora_rank = 4
 learning_rate = 1e-3
@@ -135,6 +135,6 @@ def test_a_missing_source_and_a_broken_recipe_are_named(recipe, mentee, tmp_path
     with pytest.raises(InputFileError, match=r"open\.jsonl\.gz") as missing:
         build(recipe, mentee, tmp_path)
     assert "make reader DATA=" in missing.value.hint
-    (tmp_path / "recipe.toml").write_text(RECIPE.replace("rounds = 1.5", "rounds = 0"))
-    with pytest.raises(InputFileError, match=r"handbook\.rounds"):
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("times_asked = 1.5", "times_asked = 0"))
+    with pytest.raises(InputFileError, match=r"handbook\.times_asked"):
         read_recipe(tmp_path / "recipe.toml")
