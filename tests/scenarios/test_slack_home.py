@@ -52,6 +52,15 @@ def add_answer(mentee, text, *, person="slack:U9", department="travel", cites=(L
         return answer.id
 
 
+async def project_with_an_agent(slack_project):
+    """Start a project with an agent, U2, who may read one of two pages of travel and nothing of the closed board."""
+    project = await slack_project(departments=("travel", CLOSED))
+    People(project.mentee.store).ensure(Person("slack:U2", "Ada", Role.AGENT))
+    add_documents(project.mentee, "travel", LODGING)
+    add_documents(project.mentee, "travel", SECRET, readers=["department:board"])
+    return project
+
+
 def asked_by_many(mentee, text, people=ASKERS, *, value="up", **parts):
     for number in range(people):
         add_answer(mentee, text, person=f"slack:UX{number}", votes=[(f"slack:UX{number}", value, "")], **parts)
@@ -141,11 +150,8 @@ async def test_agents_see_what_waits_for_a_correction_and_operators_the_rest(sla
 
 
 async def test_an_agents_queue_holds_only_what_the_agent_may_read(slack_project, fake_slack):
-    project = await slack_project(departments=("travel", CLOSED))
+    project = await project_with_an_agent(slack_project)
     mentee = project.mentee
-    People(mentee.store).ensure(Person("slack:U2", "Ada", Role.AGENT))
-    add_documents(mentee, "travel", LODGING)
-    add_documents(mentee, "travel", SECRET, readers=["department:board"])
     down = [("slack:U5", "down", "")]
     add_answer(mentee, "When is the merger?", cites=(LODGING, SECRET), votes=down)
     add_answer(mentee, "What did the board say?", department="board", cites=(), votes=down)
@@ -336,11 +342,8 @@ async def test_an_agent_corrects_from_the_queue_and_it_is_live_at_once(slack_pro
 
 
 async def test_only_an_agent_who_may_read_it_corrects_an_answer(slack_project, fake_slack):
-    project = await slack_project(departments=("travel", CLOSED))
+    project = await project_with_an_agent(slack_project)
     mentee = project.mentee
-    People(mentee.store).ensure(Person("slack:U2", "Ada", Role.AGENT))
-    add_documents(mentee, "travel", LODGING)
-    add_documents(mentee, "travel", SECRET, readers=["department:board"])
     down = [("slack:U5", "down", "")]
     add_answer(mentee, "Are hotels tax exempt?", votes=down)
     hidden = [

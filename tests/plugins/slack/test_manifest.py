@@ -135,6 +135,7 @@ async def test_its_scopes_are_enough_for_all_that_people_do(slack_project, fake_
     project = await slack_project(departments=(travel,))
     await fake_slack.open_home()
     await fake_slack.open_home(tab="messages")
+    await fake_slack.wait_for_post("D1")  # else another post could meet the dropped connection instead
     await fake_slack.mention("Are hotels tax exempt?")
     post = await fake_slack.wait_for_post("C1")
     await fake_slack.message("Are hotels tax exempt?", channel="D1")
