@@ -24,7 +24,7 @@ from bot.prompt import PROMPT_VERSION
 from bot.settings import load_settings
 from tuning import children
 from tuning.job import TrainJob
-from tuning.reader.build import build_reader_dataset
+from tuning.reader.build import build_reader_dataset, require_sources
 from tuning.reader.export import export_reader
 from tuning.reader.install import ADAPTER
 from tuning.reader.recipe import Recipe, read_recipe
@@ -46,8 +46,10 @@ def main() -> int:
     os.environ["MENTEE_HOME"] = str(work / "home")
     try:
         recipe = read_recipe(RECIPES / "reader.toml")
+        data = arguments.data or ROOT / recipe.data
+        require_sources(recipe, data, RECIPES)
         make_home(work / "home")
-        dataset = build(recipe, work, arguments.data or ROOT / recipe.data)
+        dataset = build(recipe, work, data)
         trained = train(recipe, work, dataset)
         export_reader(recipe, RECIPES / "reader" / "card.md", trained=trained, dataset=dataset, target=arguments.into)
     except MenteeError as error:

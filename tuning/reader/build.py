@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bot.artifacts import writing
+from bot.errors import InputFileError
 from bot.messages import Audience, Passage
 from bot.prompt import PROMPT_VERSION, build_messages
 from tuning.reader.rows import ReadingRow, read_grounded, read_handbook
@@ -53,6 +54,19 @@ def build_reader_dataset(recipe: Recipe, mentee: Mentee, *, data: Path, recipe_d
         draft.meta |= {"department": recipe.name, "counts": dict(sorted(counts.items())), "sets": len(sets)}
         draft.meta |= {"recipe": recipe.model_dump(mode="json"), "licences": licences, "prompt_version": PROMPT_VERSION}
     return counts
+
+
+def require_sources(recipe: Recipe, data: Path, recipe_dir: Path) -> None:
+    """See that every source is there, before minutes of work.
+
+    :raises InputFileError: one is not.
+    """
+    for path in (*source_files(recipe, data, recipe_dir), data / recipe.grounded.file):
+        if not path.is_file():
+            raise InputFileError(
+                f"The reader's data {path} is not there.",
+                hint="Name the folder that holds grounded_qa/ and handbook_qa/: `make reader DATA=FOLDER`.",
+            )
 
 
 def handbook_rows(recipe: Recipe, files: Sequence[Path], *, held_out: bool) -> list[ReadingRow]:

@@ -11,7 +11,7 @@ from bot.errors import InputFileError
 from bot.messages import DepartmentSpec
 from bot.prompt import GROUNDED, fenced
 from retrieval.sync import Documents
-from tuning.reader.build import build_reader_dataset
+from tuning.reader.build import build_reader_dataset, require_sources
 from tuning.reader.recipe import Recipe, read_recipe
 from tuning.reader.wording import REFUSAL
 
@@ -131,7 +131,10 @@ def test_the_same_recipe_gives_the_same_bytes_and_says_where_the_rows_are_from(r
 
 
 def test_a_missing_source_and_a_broken_recipe_are_named(recipe, mentee, tmp_path):
+    require_sources(recipe, tmp_path, tmp_path)
     (tmp_path / "open.jsonl.gz").unlink()
+    with pytest.raises(InputFileError, match=r"open\.jsonl\.gz is not there"):
+        require_sources(recipe, tmp_path, tmp_path)
     with pytest.raises(InputFileError, match=r"open\.jsonl\.gz") as missing:
         build(recipe, mentee, tmp_path)
     assert "make reader DATA=" in missing.value.hint
