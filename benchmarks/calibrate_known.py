@@ -1,4 +1,4 @@
-"""When may an answer be shown, and when is "I don't find this" honest? Fits `fallback.CONFIDENT` and its like.
+"""When may an answer be shown, and when is "I don't find this" honest? Fits the reader's `answers.known_threshold`.
 
     .venv/bin/python benchmarks/calibrate_known.py --data FOLDER [--rows 150]
 
@@ -21,20 +21,19 @@ from typing import TYPE_CHECKING, Any
 if Path(sys.path[0]) == Path(__file__).parent:
     del sys.path[0]  # a script beside this one is named like a package
 
-from bot import fallback
 from bot.app import open_mentee
 from bot.messages import Audience
 from bot.settings import load_settings
 from tuning.keyfacts import FactQuestion, ask_all, score_facts
-from tuning.reader.build import handbook_rows, source_files
 from tuning.reader.recipe import read_recipe
+from tuning.reader.rows import Sources
 
 if TYPE_CHECKING:
     from tuning.reader.rows import ReadingRow
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "reader.toml"
-THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 1.01)
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 1.01)
 
 
 def main() -> None:
@@ -45,8 +44,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=150)
     parser.add_argument("--out", type=Path, help="also write what was noted, as JSON lines")
     arguments = parser.parse_args()
-    files = source_files(recipe, arguments.data, RECIPE.parent)
-    rows = handbook_rows(recipe, files, held_out=True)
+    rows = Sources(recipe, RECIPE.parent, arguments.data).handbook(held_out=True)
     rows = random.Random(0).sample(rows, min(arguments.rows, len(rows)))
     noted = note([_asked(row) for row in rows])
     if arguments.out:
@@ -57,7 +55,6 @@ def main() -> None:
 
 def note(asked: list[FactQuestion]) -> list[dict[str, Any]]:
     """Ask every question and return what happened to it."""
-    fallback.CONFIDENT = 1.01  # what the reader refuses stays refused, so that outcomes can be told apart
     noted = []
     with closing(open_mentee(load_settings())) as mentee:
         answers = ask_all(mentee, asked, lambda done: print(f"\r{done} of {len(asked)}", end="", flush=True))

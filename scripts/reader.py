@@ -1,7 +1,8 @@
-"""Make the reader again: ``make reader`` (about 70 minutes on 2 cores; killed and started again, it goes on).
+"""Make the reader again: ``make reader`` (minutes on a GPU, two hours on 2 cores).
 
-Builds the dataset of ``recipes/reader.toml`` on the demo handbook's index, trains with :mod:`tuning.train`, and writes
-the adapter into ``tuning/reader/adapter``. ``--data FOLDER`` names the folder of ``grounded_qa/`` and ``handbook_qa/``.
+For each stage of ``recipes/reader.toml`` builds its dataset on the demo handbook's index and trains with
+:mod:`tuning.train`; then writes the last stage's adapter into ``tuning/reader/adapter``. Killed and started again, it
+goes on. ``--data FOLDER`` names the folder of ``grounded_qa/`` and ``handbook_qa/``.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from bot.app import open_mentee
 from bot.artifacts import verify
+from bot.engines.loading import pick_device
 from bot.errors import InputFileError, MenteeError
 from bot.models import model_path
 from bot.prompt import PROMPT_VERSION
 from bot.settings import load_settings
 from tuning import children
 from tuning.job import TrainJob
-from tuning.reader.build import build_reader_dataset, require_sources
-from tuning.reader.export import export_reader
+from tuning.reader.build import build_reader_dataset
+from tuning.reader.export import Trained, export_reader
 from tuning.reader.install import ADAPTER
-from tuning.reader.recipe import Recipe, read_recipe
+from tuning.reader.recipe import Recipe, Stage, read_recipe
+from tuning.reader.rows import Sources
 
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "recipes"
@@ -46,12 +49,15 @@ def main() -> int:
     os.environ["MENTEE_HOME"] = str(work / "home")
     try:
         recipe = read_recipe(RECIPES / "reader.toml")
-        data = arguments.data or ROOT / recipe.data
-        require_sources(recipe, data, RECIPES)
+        sources = Sources(recipe, RECIPES, arguments.data or ROOT / recipe.data)
+        sources.require()
         make_home(work / "home")
-        dataset = build(recipe, work, data)
-        trained = train(recipe, work, dataset)
-        export_reader(recipe, RECIPES / "reader" / "card.md", trained=trained, dataset=dataset, target=arguments.into)
+        done: list[Trained] = []
+        for stage in recipe.stages:
+            dataset = build(sources, stage, work)
+            adapter = train(recipe, stage, work, dataset, done[-1].adapter if done else None)
+            done.append(Trained(stage.name, dataset, adapter))
+        export_reader(recipe, RECIPES / "reader" / "card.md", done, arguments.into)
     except MenteeError as error:
         console.print(f"[red]{error.text}[/] {error.hint}")
         return error.exit_code
@@ -68,30 +74,38 @@ def make_home(home: Path) -> None:
         (home / "done").touch()
 
 
-def build(recipe: Recipe, work: Path, data: Path) -> Path:
-    """Return the dataset's folder, made if it is not there yet.
+def build(sources: Sources, stage: Stage, work: Path) -> Path:
+    """Return the folder of a stage's dataset, made if it is not there yet.
 
     :raises InputFileError: the one that is there was made by another recipe or for another prompt.
     """
-    target = work / "dataset"
+    target = work / "datasets" / stage.name
     if target.exists():
         meta = verify(target, "dataset").meta
-        if (meta["recipe"], meta["prompt_version"]) != (recipe.model_dump(mode="json"), PROMPT_VERSION):
+        if (meta["recipe"], meta["prompt_version"]) != (sources.recipe.model_dump(mode="json"), PROMPT_VERSION):
             raise InputFileError(f"{target} was made by another recipe.", hint=f"Remove {work} and start again.")
         return target
-    with closing(open_mentee(load_settings())) as mentee, console.status("Searching passages for every question"):
-        counts = build_reader_dataset(recipe, mentee, data=data, recipe_dir=RECIPES, target=target)
+    target.parent.mkdir(exist_ok=True)
+    searching = console.status(f"{stage.name}: searching passages for every question")
+    with closing(open_mentee(load_settings())) as mentee, searching:
+        counts = build_reader_dataset(sources, stage, mentee, target)
     for name, count in sorted(counts.items()):
         console.print(f"{count:6,} {name}")
     return target
 
 
-def train(recipe: Recipe, work: Path, dataset: Path) -> Path:
-    """Train, or go on with a training that was interrupted; return the adapter's folder."""
+def train(recipe: Recipe, stage: Stage, work: Path, dataset: Path, before: Path | None) -> Path:
+    """Train, or go on with a training that was interrupted; return the adapter's folder.
+
+    :param before: the adapter of the stage before, to go on from.
+    """
     made_from = verify(dataset, "dataset").sha256[:8]
-    output, job = work / "adapters" / f"{recipe.name}-{made_from}", work / f"train-{made_from}" / "job.json"
+    output, job = work / "adapters" / f"{stage.name}-{made_from}", work / f"train-{stage.name}-{made_from}" / "job.json"
     job.parent.mkdir(parents=True, exist_ok=True)
     base = model_path(load_settings(), recipe.base_model)
+    numbers = stage.training.model_dump()
+    device, _ = pick_device()
+    cpu_steps = numbers.pop("cpu_steps")
     TrainJob(
         round_id="recipe",
         department=recipe.name,
@@ -100,17 +114,19 @@ def train(recipe: Recipe, work: Path, dataset: Path) -> Path:
         dataset=dataset,
         output=output,
         work=job.parent,
+        champion=before,
+        parent=before.name if before else None,
         seed=recipe.seed,
         epochs=1,
-        **recipe.training.model_dump(),
+        **numbers | ({"max_steps": cpu_steps} if device == "cpu" else {}),
     ).write(job)
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("Training", total=None)
+        task = progress.add_task(stage.name, total=None)
 
         def tell(line: dict[str, object]) -> None:
             if "step" in line:
-                told = f"Training: step {line['step']} of {line['steps']}, loss {line['loss']:.3f}"
+                told = f"{stage.name}: step {line['step']} of {line['steps']}, loss {line['loss']:.3f}"
                 progress.update(task, completed=line["step"], total=line["steps"], description=told)
 
         children.run("tuning.train", job, job.parent / "progress.jsonl", on_progress=tell)

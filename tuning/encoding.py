@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from bot.engines.loading import encode, plain, render
+from bot.engines.loading import plain, render
 from bot.messages import ChatMessage
 from tuning.objectives import IGNORED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 BUCKET = 8
@@ -64,12 +64,13 @@ def read_examples(path: Path, tokenizer: Any, *, max_tokens: int, max_answer: in
 
     The answer is tokenised apart from the prompt, as it is when the model writes it, so the two never share a token.
     """
-    lengths = Lengths()
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lengths = Lengths(rows=len(rows))
     examples = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        lengths.rows += 1
-        example = _example(row, tokenizer, lengths, max_answer)
+    prompts = _tokens((render(tokenizer, _messages(row)) for row in rows), tokenizer)
+    answers = _tokens((plain(tokenizer, row["completion"].strip()) for row in rows), tokenizer)
+    for row, prompt, answer in zip(rows, prompts, answers, strict=True):
+        example = _example(row, prompt, answer, tokenizer.eos_token_id, lengths, max_answer)
         if example is None:
             continue
         if example.length > max_tokens:
@@ -106,13 +107,13 @@ def batches(examples: Sequence[Example], size: int, *, seed: int, epoch: int) ->
     return filled
 
 
-def parts(rows: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
+def parts(rows: Sequence[Example], tokens: int, *, grouped: bool = True) -> Iterator[list[Example]]:
     """Split a batch into parts of at most ``tokens`` padded tokens (at least one row each), shortest rows first.
 
-    A group shares its beginning, so it counts once, and no part mixes a group with other rows.
+    :param grouped: a group shares its beginning, so it counts once, and no part mixes a group with other rows.
     """
-    for unit in _units(rows, together=True):
-        shared = beginning(unit) if unit[0].group else 0
+    for unit in _units(rows, together=True) if grouped else [rows]:
+        shared = beginning(unit) if grouped and unit[0].group else 0
         part: list[Example] = []
         for row in sorted(unit, key=_by_length):
             added = [*part, row]
@@ -144,14 +145,24 @@ def tensors(rows: Sequence[Example], pad: int, device: str) -> tuple[torch.Tenso
     return ids.to(device), labels.to(device)
 
 
-def _example(row: dict[str, Any], tokenizer: Any, lengths: Lengths, max_answer: int) -> Example | None:
-    messages = [ChatMessage(message["role"], message["content"]) for message in row["messages"]]
-    prompt = encode(tokenizer, render(tokenizer, messages))
-    text = encode(tokenizer, plain(tokenizer, row["completion"].strip()))
+def _messages(row: dict[str, Any]) -> list[ChatMessage]:
+    return [ChatMessage(message["role"], message["content"]) for message in row["messages"]]
+
+
+def _tokens(texts: Iterable[str], tokenizer: Any) -> list[list[int]]:
+    """Tokenise many texts in one call, which uses every core."""
+    listed = list(texts)
+    found: list[list[int]] = tokenizer(listed, add_special_tokens=False)["input_ids"] if listed else []
+    return found
+
+
+def _example(  # noqa: PLR0913, PLR0917 - a row, its two parts as tokens, and what may be kept of them
+    row: dict[str, Any], prompt: list[int], text: list[int], end: int, lengths: Lengths, max_answer: int
+) -> Example | None:
     if not text:
         lengths.answers_empty += 1
         return None
-    answer = [*text, tokenizer.eos_token_id]
+    answer = [*text, end]
     if len(answer) > max_answer:
         lengths.answers_cut += 1
         answer = answer[:max_answer]

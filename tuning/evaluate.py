@@ -1,16 +1,19 @@
 """Answer held-out questions with one or two adapters and score the answers: ``python -m tuning.evaluate JOB.json``.
 
-A process of its own, because it loads the model. Each side answers the same prompts, greedily, in the dtype that is
-served, with the same code that serves (:func:`bot.engines.loading.generate_batch`). A side's answers are kept by what
-made them, so a champion is not asked again in the next round.
+A process of its own, because it loads the model. Each side answers the same prompts, greedily, through the engine that
+serves (:class:`bot.engines.local.LocalEngine`), so in its numbers, too. A side's answers are kept by what made them, so
+a champion is not asked again in the next round.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import math
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +21,13 @@ from typing import TYPE_CHECKING, Any
 from bot.artifacts import read_manifest, write_atomically
 from bot.messages import ChatMessage
 from bot.prompt import ASKED, fenced
-from bot.protocols import AdapterRef
+from bot.protocols import AdapterRef, GenerationRequest
 from tuning.metrics import score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from bot.engines.local import LocalEngine
 
 ENDLESS_SLACK = 2
 """Tokens by which an answer cut at the limit may shrink when its text is tokenised again."""
@@ -56,7 +61,6 @@ class EvaluateJob:
     cache: str
     progress: str
     max_new_tokens: int = 256
-    batch_size: int = 8
     dtype: str = "auto"
     threads: int = 0
 
@@ -120,55 +124,51 @@ def run(job: EvaluateJob) -> None:
     """Evaluate every side; sides whose answers are kept from before need no model."""
     questions = read_questions(Path(job.questions))
     Path(job.cache).mkdir(parents=True, exist_ok=True)
-    runner = _Runner(job, questions)
-    for number, side in enumerate(job.sides):
-        kept = Path(job.cache) / f"{cache_key(job, side)}.jsonl"
-        if not kept.is_file():
-            rows = runner.answer(side, number)
-            write_atomically(kept, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-        write_atomically(Path(job.out) / f"answers-{side.name}.jsonl", kept.read_text(encoding="utf-8"))
+    with closing(_Runner(job, questions)) as runner:
+        for number, side in enumerate(job.sides):
+            kept = Path(job.cache) / f"{cache_key(job, side)}.jsonl"
+            if not kept.is_file():
+                rows = runner.answer(side, number)
+                write_atomically(kept, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+            write_atomically(Path(job.out) / f"answers-{side.name}.jsonl", kept.read_text(encoding="utf-8"))
 
 
 class _Runner:
     def __init__(self, job: EvaluateJob, questions: Sequence[HeldOut]) -> None:
         self._job = job
         self._questions = questions
-        self._model: Any = None
+        self._engine: LocalEngine | None = None
         self._tokenizer: Any = None
-        self._dtype: Any = None
         self._started = time.monotonic()
 
     def answer(self, side: Side, number: int) -> list[dict[str, Any]]:
-        from bot.engines.loading import attach_adapter, generate_batch
+        engine = self._engine or self._load()
+        ref = AdapterRef(side.version, Path(side.path), Path(self._job.model).name) if side.path else None
+        requests = [
+            GenerationRequest(question.messages, ref, max_new_tokens=self._job.max_new_tokens)
+            for question in self._questions
+        ]
+        texts = asyncio.run(engine.answer_all(requests, lambda done: self._tell(side, number, done, len(requests))))
+        return [self._row(question, text.strip()) for question, text in zip(self._questions, texts, strict=True)]
 
-        job, questions = self._job, self._questions
-        if self._model is None or side.path is None:
-            self._load()
-        if side.path is not None:
-            ref = AdapterRef(side.version, Path(side.path), Path(job.model).name)
-            self._model = attach_adapter(self._model, ref)
-        texts = generate_batch(
-            self._model,
-            self._tokenizer,
-            [question.messages for question in questions],
-            job.max_new_tokens,
-            job.batch_size,
-            lambda done, total: self._tell(side, number, done, total),
-        )
-        return [self._row(question, text) for question, text in zip(questions, texts, strict=True)]
+    def close(self) -> None:
+        if self._engine is not None:
+            asyncio.run(self._engine.stop())
 
-    def _load(self) -> None:
-        import torch
+    def _load(self) -> LocalEngine:
+        from bot.engines.loading import load_tokenizer, pick_device
+        from bot.engines.local import LocalEngine
 
-        from bot.engines.loading import load_model, load_tokenizer, pick_device, pick_dtype
-
-        if self._job.threads:
-            torch.set_num_threads(self._job.threads)
+        job = self._job
         device, reason = pick_device()
         self._report({"phase": "evaluate", "device": device, "reason": reason})
-        self._dtype = pick_dtype(self._job.dtype, device)
-        self._model = load_model(Path(self._job.model), self._dtype, device)
-        self._tokenizer = load_tokenizer(Path(self._job.model))
+        self._tokenizer = load_tokenizer(Path(job.model))
+        # All questions wait at once, and none is cut for the time that it takes.
+        self._engine = LocalEngine(
+            Path(job.model), dtype=job.dtype, threads=job.threads, queue=len(self._questions), seconds=math.inf
+        )
+        asyncio.run(self._engine.start())
+        return self._engine
 
     def _row(self, question: HeldOut, text: str) -> dict[str, Any]:
         limit = self._job.max_new_tokens - ENDLESS_SLACK

@@ -7,6 +7,7 @@ answer to the same question are counted together, and how sure the side is becom
 * A side needs :data:`AGREEMENT` of all votes, else the people disagree and the answer stays out.
 * ``weight = 2 p - 1`` with ``p = (votes for the side + 1) / (all votes + 2)``: a lone thumb weighs 0.33, two that agree
   0.5, an agent's 0.6. An accepted correction weighs 1.
+* A thumb down for a page out of date or a source that does not fit says nothing of the text; its correction does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from sqlalchemy import select
 
 from bot.messages import Role, Turn
+from bot.reasons import CAUSES, NOT_THE_MODELS_FAULT
 from bot.store.models import AnswerRow, CorrectionRow, QuestionRow, VoteRow
 
 if TYPE_CHECKING:
@@ -100,7 +102,9 @@ def _weigh(group: _Group, dropped: Counter[str]) -> Iterator[Evidence]:
         return
     if group.corrections:
         dropped["correction not accepted"] += 1
-    votes = _one_each(group.votes)
+    votes = [vote for vote in _one_each(group.votes) if not _blames_the_source(vote)]
+    if len(votes) < len(_one_each(group.votes)):
+        dropped["the page or the search was at fault"] += 1
     if not votes:
         return
     if group.answer.provenance.get("source") in NOT_THE_MODELS or not group.answer.known:
@@ -148,6 +152,11 @@ def _one_each(votes: Iterable[VoteRow]) -> list[VoteRow]:
 
 def _side(votes: Iterable[VoteRow], value: str) -> list[VoteRow]:
     return [vote for vote in votes if vote.value == value]
+
+
+def _blames_the_source(vote: VoteRow) -> bool:
+    """Return whether the vote finds fault with a page or with the search, which no training of the model repairs."""
+    return vote.value == "down" and CAUSES.get(vote.reason) in NOT_THE_MODELS_FAULT
 
 
 def _strength(vote: VoteRow) -> float:

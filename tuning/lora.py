@@ -37,10 +37,14 @@ class LoraModel:
     """The model in training.
 
     :param device: where it computes, ``cpu`` or ``cuda``.
+
+    ``shares`` says whether rows of a group are computed over one reading of what they share: a GPU reads faster than
+    Python can start the small steps that this takes.
     """
 
     def __init__(self, job: TrainJob, device: str) -> None:
         self.device = device
+        self.shares = device == "cpu"
         self.dtype = pick_dtype(job.dtype, device)
         self.tokenizer: Any = load_tokenizer(job.base_model)
         self.pad = int(self.tokenizer.pad_token_id or 0)
@@ -57,7 +61,7 @@ class LoraModel:
 
         The head is a fifth of a small model's work, so it is left out where nothing is learned.
         """
-        if rows[0].group and len(rows) > 1 and (start := beginning(rows)):
+        if self.shares and rows[0].group and len(rows) > 1 and (start := beginning(rows)):
             return self._group_logits(rows, start)
         ids, labels = tensors(rows, self.pad, self.device)
         following = labels[:, 1:]

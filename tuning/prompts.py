@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.messages import Audience, Person, Question, Turn
-from bot.prompt import build_messages
+from bot.prompt import build_messages, portions
+from tuning.metrics import grounded_precision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,9 @@ class ServedPrompts:
 
     An answer's passages are fetched again by the ids stored with it. An imported answer has none, so its question is
     searched now, with the rights of everyone who may ask the department; one without documents has no passages.
+
+    A department that reads its passages some at a time has several prompts for a question. The one built is that whose
+    passages hold most of what is to be said.
     """
 
     def __init__(self, mentee: Mentee, department: Department) -> None:
@@ -28,15 +32,18 @@ class ServedPrompts:
         self._department = department
         self._documents: bool | None = None
 
-    def __call__(self, question: QuestionRow, answer: AnswerRow | None = None) -> tuple[ChatMessage, ...]:
-        """Return the prompt of a recorded question."""
+    def __call__(self, question: QuestionRow, answer: AnswerRow | None, said: str) -> tuple[ChatMessage, ...]:
+        """Return the prompt of a recorded question.
+
+        :param said: the text that is to be learned, or that answers are held to.
+        """
         history = tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in question.history)
         ids = [str(chunk["chunk_id"]) for chunk in (answer.provenance.get("chunks") or ())] if answer else []
-        return self._build(question.text, self._passages(question.text, ids, history), history)
+        return self._build(question.text, self._passages(question.text, ids, history), history, said)
 
-    def of_text(self, text: str) -> tuple[ChatMessage, ...]:
+    def of_text(self, text: str, said: str) -> tuple[ChatMessage, ...]:
         """Return the prompt of a question that nobody has asked yet."""
-        return self._build(text, self._passages(text, [], ()), ())
+        return self._build(text, self._passages(text, [], ()), (), said)
 
     def _passages(self, text: str, ids: Sequence[str], history: Sequence[Turn]) -> list[Passage]:
         name = self._department.name
@@ -49,16 +56,22 @@ class ServedPrompts:
         audience = Audience(self._department.readers)
         return self._mentee.retriever.search(text, name, audience, k=self._department.answers.passages, history=history)
 
-    def _build(self, text: str, passages: Sequence[Passage], history: Sequence[Turn]) -> tuple[ChatMessage, ...]:
+    def _build(
+        self, text: str, passages: Sequence[Passage], history: Sequence[Turn], said: str
+    ) -> tuple[ChatMessage, ...]:
         department = self._department
         question = Question(text, Person("mentee:tuning"), department=department.name)
         extra = self._mentee.plugins.values("extend_prompt", department.name, question=question)
         return build_messages(
             text,
-            passages,
+            max(portions(passages, department.answers.passages_at_once), key=lambda portion: _held(said, portion)),
             title=department.title,
             instructions=department.instructions,
             glossary=department.glossary,
             history=history,
             extra=[str(line) for _, line in extra],
         )
+
+
+def _held(said: str, passages: Sequence[Passage]) -> float:
+    return grounded_precision(said, [passage.text for passage in passages]) or 0.0

@@ -132,7 +132,7 @@ class Stages:
                 work=work,
                 champion=self.registry.path(champion) if champion else None,
                 parent=champion,
-                dtype=settings.model.dtype,
+                dtype=settings.model.training_dtype,
                 seed=policy.seed,
                 lora_rank=policy.lora_rank,
                 learning_rate=policy.learning_rate,

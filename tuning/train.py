@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 PARENT = os.getppid()  # before the slow imports, during which the parent may die
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # must be set before CUDA starts, to be deterministic
 
 import torch  # noqa: E402 - see above
 from safetensors.torch import save_file  # noqa: E402
@@ -36,13 +35,14 @@ from tuning.objectives import kto_kl, kto_loss, kto_weights, sft_loss, token_log
 from tuning.supervision import Progress, end_with_parent, only_one  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-PART_TOKENS = 2048
-"""Padded tokens computed at once; more is not faster on a CPU and needs memory."""
+PART_TOKENS = {"cpu": 2048, "cuda": 32_768}
+"""Padded tokens computed at once: on a CPU more is not faster and needs memory, a GPU waits for Python with fewer."""
 
-CHECKPOINT_STEPS = 10
-CHECKPOINT_SECONDS = 30.0
+CHECKPOINT_SHARE = 0.05
+"""Share of the time that checkpoints may take: a tiny model's are written after nearly every step."""
+
 KTO_COST = 2.5
 """Work of a KTO token against a supervised one: two reference passes and one without gradient come on top."""
 
@@ -82,7 +82,7 @@ class Training:
         self.progress = Progress(job.work, self.plan.units)
         self.position = checkpoint.Position(notes=list(self.plan.notes))
         self.reference: dict[str, torch.Tensor] = {}
-        self.saved_at = time.monotonic()
+        self.saved_at, self.save_seconds = time.monotonic(), 0.0
 
     def run(self) -> None:
         """Train both phases and write the adapter."""
@@ -120,7 +120,7 @@ class Training:
             batch = steps[step]
             total = sum(row.weight * len(row.answer) for row in batch)
             loss = 0.0
-            for part in parts(batch, PART_TOKENS):
+            for part in self._parts(batch):
                 logits, labels = self.lora.logits(part)
                 share = sft_loss(logits, labels, self._weights(part), total=total)
                 share.backward()  # type: ignore[no-untyped-call]
@@ -151,7 +151,7 @@ class Training:
         by_row = {id(row): value for row, value in zip(batch, reference, strict=True)}
         good = sum(row.weight * len(row.answer) for row in batch if row.desirable)
         total, rewards = 0.0, {True: 0.0, False: 0.0}
-        for part in parts(batch, PART_TOKENS):
+        for part in self._parts(batch):
             logits, labels = self.lora.logits(part)
             policy = token_log_probs(logits, labels).sum(dim=1)
             desirable = torch.tensor([row.desirable for row in part], device=policy.device)
@@ -183,12 +183,15 @@ class Training:
     def _log_probs(self, batch: Batch) -> torch.Tensor:
         """Return log-probabilities in the batch's own order, computed in parts of like length."""
         found: dict[int, torch.Tensor] = {}
-        for part in parts(batch, PART_TOKENS):
+        for part in self._parts(batch):
             found |= {id(row): value for row, value in zip(part, self.lora.log_probs(part), strict=True)}
         return torch.stack([found[id(row)] for row in batch]).cpu()
 
     def _kto_steps(self) -> list[Batch]:
         return self.plan.kto * self.plan.kto_epochs
+
+    def _parts(self, batch: Batch) -> Iterator[Batch]:
+        return parts(batch, PART_TOKENS[self.device], grouped=self.lora.shares)
 
     def _weights(self, rows: Sequence[Example]) -> torch.Tensor:
         return torch.tensor([row.weight for row in rows], device=self.device)
@@ -219,13 +222,14 @@ class Training:
         seconds = time.perf_counter() - started
         numbers = {"loss": loss, **numbers}
         self.progress.step(phase, step + 1, steps, tokens=tokens, units=cost * tokens, seconds=seconds, **numbers)
-        due = time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
-        if due or (step + 1) % CHECKPOINT_STEPS == 0 or step + 1 == steps:
+        if time.monotonic() - self.saved_at > self.save_seconds / CHECKPOINT_SHARE or step + 1 == steps:
             self._save()
 
     def _save(self) -> None:
+        started = time.monotonic()
         checkpoint.save(self.job.work, self.position, self.lora.state() | self.reference, self.identity)
         self.saved_at = time.monotonic()
+        self.save_seconds = self.saved_at - started
 
 
 def make_plan(job: TrainJob, lora: LoraModel) -> Plan:
@@ -332,7 +336,7 @@ def _tokens(steps: Sequence[Batch]) -> int:
 def _be_deterministic(job: TrainJob, device: str) -> None:
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
-    torch.use_deterministic_algorithms(mode=True, warn_only=device == "cuda")
+    torch.use_deterministic_algorithms(mode=device == "cpu")  # on a GPU the slow ones are, and sums still differ
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -99,7 +99,7 @@ def _from_file(mentee: Mentee, department: Department, path: Path) -> list[dict[
     return [
         {
             "id": f"{number:05d}",
-            "messages": [asdict(message) for message in prompts.of_text(row.text("question"))],
+            "messages": [asdict(message) for message in prompts.of_text(row.text("question"), row.text("reference"))],
             "reference": row.text("reference"),
             "cluster": clusters[row.text("question")],
         }

@@ -10,40 +10,45 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import bm25s
 
 from bot.artifacts import writing
-from bot.errors import InputFileError
 from bot.messages import Audience, Passage
 from bot.prompt import PROMPT_VERSION, build_messages
-from tuning.reader.rows import ReadingRow, read_grounded, read_handbook
-from tuning.reader.sets import ReadingSet, grounded_sets, handbook_sets, look_up
-from tuning.reader.wording import REFUSAL, cited, sentence_about, window
+from tuning.reader.sets import ReadingSet, apart_sets, grounded_sets, handbook_sets, look_up
+from tuning.reader.wording import REFUSAL, YES_NO, numbered, quoted, sentence_about, window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bot.app import Mentee
-    from tuning.reader.recipe import Recipe
+    from tuning.reader.recipe import Stage
+    from tuning.reader.rows import ReadingRow, Sources
 
 
-def build_reader_dataset(recipe: Recipe, mentee: Mentee, *, data: Path, recipe_dir: Path, target: Path) -> Counter[str]:
-    """Write the dataset to ``target`` and return what is in it. The same recipe, data and index give the same bytes.
+NEAR = 5
+"""Results of a search among which a question's wrong passages are drawn, at least."""
+
+
+def build_reader_dataset(sources: Sources, stage: Stage, mentee: Mentee, target: Path) -> Counter[str]:
+    """Write a stage's dataset to ``target`` and return what is in it.
+
+    The same recipe, data and index give the same bytes.
 
     :param mentee: a demo home: its index gives the passages.
-    :param data: the folder of ``grounded_qa`` and ``handbook_qa``.
     :raises InputFileError: a source is missing or broken.
     """
+    recipe = sources.recipe
     rng = random.Random(recipe.seed)  # noqa: S311 - an order, not a secret
     sets = [
-        *_handbook(recipe, mentee, source_files(recipe, data, recipe_dir), rng),
-        *_grounded(recipe, mentee, data, rng),
+        *_handbook(stage, mentee, sources.handbook(held_out=False), rng),
+        *_grounded(stage, sources.grounded(), recipe.grounded.longest, rng),
     ]
     counts: Counter[str] = Counter()
     rows = []
     for number, made in enumerate(sets):
-        for row in _rows(made, f"set{number}", mentee, rng):
+        for row in _rows(made, f"set{number}", mentee, stage.asking.answer_chars, rng):
             counts[f"{row['kind']}: {'refused' if row['completion'] == REFUSAL else 'answered'}"] += 1
             rows.append(row)
     licences = sorted({row.licence for made in sets for row, _ in made.asked})
@@ -52,43 +57,31 @@ def build_reader_dataset(recipe: Recipe, mentee: Mentee, *, data: Path, recipe_d
         (draft.path / "sft.jsonl").write_text(lines, encoding="utf-8")
         (draft.path / "preference.jsonl").write_text("", encoding="utf-8")
         draft.meta |= {"department": recipe.name, "counts": dict(sorted(counts.items())), "sets": len(sets)}
-        draft.meta |= {"recipe": recipe.model_dump(mode="json"), "licences": licences, "prompt_version": PROMPT_VERSION}
+        draft.meta |= {"recipe": recipe.model_dump(mode="json"), "stage": stage.name, "licences": licences}
+        draft.meta |= {"prompt_version": PROMPT_VERSION}
     return counts
 
 
-def require_sources(recipe: Recipe, data: Path, recipe_dir: Path) -> None:
-    """See that every source is there, before minutes of work.
-
-    :raises InputFileError: one is not.
-    """
-    for path in (*source_files(recipe, data, recipe_dir), data / recipe.grounded.file):
-        if not path.is_file():
-            raise InputFileError(
-                f"The reader's data {path} is not there.",
-                hint="Name the folder that holds grounded_qa/ and handbook_qa/: `make reader DATA=FOLDER`.",
-            )
-
-
-def handbook_rows(recipe: Recipe, files: Sequence[Path], *, held_out: bool) -> list[ReadingRow]:
-    """Return the questions about the pages that are learned from, or about those held out for calibration."""
-    pages = recipe.handbook.held_out_pages
-    return [row for path in files for row in read_handbook(path) if (row.page in pages) == held_out]
+def _handbook(stage: Stage, mentee: Mentee, learned: Sequence[ReadingRow], rng: random.Random) -> Iterator[ReadingSet]:
+    asking = stage.asking
+    rows = _balanced(learned, asking.refusals, rng)
+    found = look_up(rows, partial(search, mentee), max(NEAR, 2 * asking.passages))
+    if asking.passages == 1:
+        yield from apart_sets(found, asking, rng)
+        return
+    for done in range(math.ceil(stage.times_asked)):
+        asked = rng.sample(found, round(len(found) * min(1.0, stage.times_asked - done)))
+        yield from handbook_sets(asked, asking, rng)
 
 
-def source_files(recipe: Recipe, data: Path, recipe_dir: Path) -> list[Path]:
-    """Return the handbook's question files: beside the recipe where they are there, else in the data folder."""
-    return [recipe_dir / name if (recipe_dir / name).exists() else data / name for name in recipe.handbook.files]
-
-
-def _handbook(recipe: Recipe, mentee: Mentee, files: Sequence[Path], rng: random.Random) -> Iterator[ReadingSet]:
-    prompt = recipe.prompt
-    found = look_up(handbook_rows(recipe, files, held_out=False), partial(search, mentee), 2 * prompt.passages)
-    times = recipe.handbook.times_asked
-    for done in range(math.ceil(times)):
-        asked = rng.sample(found, round(len(found) * min(1.0, times - done)))
-        yield from handbook_sets(
-            asked, size=prompt.passages, together=prompt.questions, refusals=recipe.handbook.refusals, rng=rng
-        )
+def _balanced(rows: Sequence[ReadingRow], refusals: float, rng: random.Random) -> list[ReadingRow]:
+    """Leave out unanswerable rows at random until they are the wanted share of rows of which some are answerable."""
+    unanswerable = [row for row in rows if not row.answerable]
+    if len(unanswerable) == len(rows):
+        return list(rows)
+    wanted = round((len(rows) - len(unanswerable)) * refusals / (1 - refusals))
+    left_out = {row.id for row in rng.sample(unanswerable, max(0, len(unanswerable) - wanted))}
+    return [row for row in rows if row.id not in left_out]
 
 
 def search(mentee: Mentee, row: ReadingRow, text: str, k: int) -> list[Passage]:
@@ -97,28 +90,37 @@ def search(mentee: Mentee, row: ReadingRow, text: str, k: int) -> list[Passage]:
     return list(mentee.retriever.search(text, row.department, Audience(unrestricted=True), k=k, history=history))
 
 
-def _grounded(recipe: Recipe, mentee: Mentee, data: Path, rng: random.Random) -> Iterator[ReadingSet]:
-    drawn = _draw(recipe, read_grounded(data / recipe.grounded.file), rng)
+def _grounded(stage: Stage, rows: Sequence[ReadingRow], longest: int, rng: random.Random) -> Iterator[ReadingSet]:
+    drawn = _draw(stage, rows, longest, rng)
+    yield from grounded_sets(drawn, _neighbours(drawn, stage.asking.passages), stage.asking, rng)
+
+
+def _neighbours(drawn: Mapping[str, Sequence[ReadingRow]], count: int) -> dict[str, list[Passage]]:
+    """Return for each passage itself and those that share most with its questions, as a search would find them."""
     passages = [_passage(text) for text in drawn]
-    vectors = mentee.retriever.embed([passage.text for passage in passages])
-    nearness = vectors @ vectors.T
-    np.fill_diagonal(nearness, 2.0)  # the passage itself comes first, whatever else has the same vector
-    order = np.argsort(-nearness, axis=1)[:, : recipe.prompt.passages]
-    neighbours = {passage.text: [passages[i] for i in order[line]] for line, passage in enumerate(passages)}
-    yield from grounded_sets(drawn, neighbours, size=recipe.prompt.passages, together=recipe.prompt.questions, rng=rng)
+    texts = [passage.text for passage in passages]
+    queries = [" ".join(row.question for row in rows) for rows in drawn.values()]
+    index = bm25s.BM25()
+    index.index(bm25s.tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
+    tokens = bm25s.tokenize(queries, stopwords="en", show_progress=False)
+    found = index.retrieve(tokens, k=min(count + 1, len(texts)), return_as="documents", show_progress=False)
+    return {
+        passage.text: [passage, *(passages[i] for i in line if i != number)][: count + 1]
+        for number, (passage, line) in enumerate(zip(passages, found.tolist(), strict=True))
+    }
 
 
-def _draw(recipe: Recipe, rows: Sequence[ReadingRow], rng: random.Random) -> dict[str, list[ReadingRow]]:
+def _draw(stage: Stage, rows: Sequence[ReadingRow], longest: int, rng: random.Random) -> dict[str, list[ReadingRow]]:
     """Draw each source's number of passages, with their questions, answers put into sentences."""
     by_source: dict[str, dict[str, list[ReadingRow]]] = {}
     for row in rows:
-        passage = window(row.passage, row.answer, recipe.grounded.longest)
+        passage = window(row.passage, row.answer, longest)
         by_source.setdefault(row.source, {}).setdefault(passage, []).append(replace(row, passage=passage))
     drawn: dict[str, list[ReadingRow]] = {}
-    for source, wanted in recipe.grounded.passages.items():
+    for source, wanted in stage.grounded.items():
         texts = sorted(by_source.get(source, {}))
         for text in rng.sample(texts, min(wanted, len(texts))):
-            worded = [_worded(row) for row in by_source[source][text]]
+            worded = [_worded(row) for row in _balanced(by_source[source][text], stage.asking.refusals, rng)]
             drawn.setdefault(text, []).extend(row for row in worded if row is not None)
     return drawn
 
@@ -127,7 +129,8 @@ def _worded(row: ReadingRow) -> ReadingRow | None:
     if not row.answerable:
         return row
     sentence = sentence_about(row.passage, row.question, row.answer)
-    return None if sentence is None else replace(row, answer=sentence)
+    facts = () if row.answer in YES_NO else (row.answer,)
+    return None if sentence is None else replace(row, answer=sentence, key_facts=facts)
 
 
 def _passage(text: str) -> Passage:
@@ -136,12 +139,14 @@ def _passage(text: str) -> Passage:
     )
 
 
-def _rows(made: ReadingSet, group: str, mentee: Mentee, rng: random.Random) -> Iterator[dict[str, Any]]:
+def _rows(made: ReadingSet, group: str, mentee: Mentee, longest: int, rng: random.Random) -> Iterator[dict[str, Any]]:
     """Return the rows of a set; every other set of a department carries its instructions and its terms."""
-    texts = [f"{passage.heading} {passage.text}" for passage in made.passages]
     name = made.asked[0][0].department
     instructed = mentee.departments.get(name) if name and rng.random() < 1 / 2 else None
     for number, (row, position) in enumerate(made.asked):
+        said = _said(row, made.passages, position, longest)
+        if said is None:
+            continue
         messages = build_messages(
             row.question,
             made.passages,
@@ -153,9 +158,17 @@ def _rows(made: ReadingSet, group: str, mentee: Mentee, rng: random.Random) -> I
         yield {
             "id": f"{group}.{number} {row.id}",
             "messages": [{"role": message.role, "content": message.content} for message in messages],
-            "completion": REFUSAL if position is None else cited(row.answer, texts, position),
+            "completion": said,
             "kind": row.source,
             "label": "up",
             "weight": 1.0,
             "group": group,
         }
+
+
+def _said(row: ReadingRow, passages: Sequence[Passage], position: int | None, longest: int) -> str | None:
+    if position is None:
+        return REFUSAL
+    text = passages[position].text
+    answer = quoted(text, row.answer, row.key_facts, longest) if longest else row.answer
+    return answer and numbered(answer, position + 1)

@@ -16,17 +16,19 @@ ADAPTER = Path(__file__).parent / "adapter"
 
 
 def install_reader(mentee: Mentee, department: str) -> str | None:
-    """Publish the reader as the department's champion and return its version.
+    """Publish the reader as the champion of a department, which then reads as it was taught; return its version.
 
     :return: ``None`` on another base model, or where no reader is shipped.
     :raises ArtifactError: the shipped adapter is altered.
     """
     if not (ADAPTER / MANIFEST).is_file():
         return None  # it is being made, or this distribution leaves it out
-    base = read_manifest(ADAPTER, "adapter").meta["base_model"]
-    if mentee.settings.model.engine != "local" or mentee.settings.model.name != base:
+    meta = read_manifest(ADAPTER, "adapter").meta
+    if mentee.settings.model.engine != "local" or mentee.settings.model.name != meta["base_model"]:
         return None
     registry = Registry(mentee)
     version = registry.publish(ADAPTER, department, state="challenger")
     registry.promote(department, version, actor="mentee", reason="the reader, with which departments start")
+    settings = {f"answers.{name}": value for name, value in meta["answers"].items()}
+    mentee.departments.configure(department, settings, actor="mentee")
     return version

@@ -22,36 +22,52 @@ class Handbook(_Section):
 
     files: tuple[str, ...] = Field(description="JSON lines, relative to the data folder or to the recipe.")
     held_out_pages: tuple[str, ...] = Field(description="Pages whose questions are kept for calibration.")
-    times_asked: float = Field(
-        gt=0, description="How often a question is asked on average, over other passages each time."
-    )
-    refusals: float = Field(ge=0, le=1, description="Share of rows without an answer that are added from misses.")
 
 
 class Grounded(_Section):
-    """Open questions over passages of many subjects: how many passages to draw from each source."""
+    """Open questions over passages of many subjects."""
 
     file: str
-    passages: dict[str, int] = Field(description="Passages per source; every question about a passage comes with it.")
     longest: int = Field(ge=80, description="Characters of the longest passage that is used.")
 
 
-class Prompted(_Section):
-    """How rows are put into the served prompt."""
+class Asking(_Section):
+    """How questions and passages are put together in the served prompt."""
 
     passages: int = Field(ge=1, description="Most passages in a prompt.")
     questions: int = Field(ge=1, description="Most questions asked of the same passages.")
+    refusals: float = Field(ge=0, lt=1, description="Share of unanswerable questions, where a source has so many.")
+    missing: float = Field(
+        ge=0, lt=1, description="Share of the others that are asked without the passage that answers, to be refused."
+    )
+    beside: int = Field(0, ge=0, description="With one passage: near passages of which each question is asked, too.")
+    answer_chars: int = Field(ge=0, description="Characters of passage in an answer; 0 says it as the row has it.")
 
 
 class Training(_Section):
-    """Numbers of the training, as in :class:`tuning.job.TrainJob`."""
+    """Numbers of a training, as in :class:`tuning.job.TrainJob`."""
 
     lora_rank: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     batch_size: int = Field(ge=2)
-    max_steps: int = Field(ge=0)
+    max_steps: int = Field(ge=0, description="Steps on a GPU; 0: all rows.")
+    cpu_steps: int = Field(ge=0, description="Steps without one, an hour on 2 cores; 0: all rows.")
     max_tokens: int = Field(ge=64)
     max_answer_tokens: int = Field(ge=1)
+
+
+class Stage(_Section):
+    """One dataset and one training, which goes on from the adapter of the stage before."""
+
+    name: str
+    times_asked: float = Field(
+        1.0,
+        gt=0,
+        description="With several passages: how often a handbook question is asked, of others each time.",
+    )
+    grounded: dict[str, int] = Field(description="Passages per source; every question about one comes with it.")
+    asking: Asking
+    training: Training
 
 
 class Recipe(_Section):
@@ -61,10 +77,10 @@ class Recipe(_Section):
     base_model: str
     seed: int
     data: str = Field(description="Folder of the data, relative to the repository; `--data` names another.")
+    answers: dict[str, int | float] = Field(description="Settings `answers.*` of a department that starts with it.")
     handbook: Handbook
     grounded: Grounded
-    prompt: Prompted
-    training: Training
+    stages: tuple[Stage, ...] = Field(min_length=1)
 
 
 def read_recipe(path: Path) -> Recipe:

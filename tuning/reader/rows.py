@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tuning.reader.recipe import Recipe
+
+HINT = "Name the folder that holds grounded_qa/ and handbook_qa/: `make reader DATA=FOLDER`."
+
 
 @dataclass(frozen=True, slots=True)
 class ReadingRow:
@@ -40,6 +44,52 @@ class ReadingRow:
     def answerable(self) -> bool:
         """Whether there is an answer."""
         return bool(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """A recipe's data.
+
+    :param beside: the recipe's folder, whose files go before those of the same name in the data folder.
+    :param data: the folder of ``grounded_qa`` and ``handbook_qa``.
+    """
+
+    recipe: Recipe
+    beside: Path
+    data: Path
+
+    def require(self) -> None:
+        """See that every file is there, before minutes of work.
+
+        :raises InputFileError: one is not.
+        """
+        for path in (*self._handbook_files(), self._grounded_file()):
+            if not path.is_file():
+                raise InputFileError(f"The reader's data {path} is not there.", hint=HINT)
+
+    def handbook(self, *, held_out: bool) -> list[ReadingRow]:
+        """Return the questions about the pages that are learned from, or about those held out for calibration.
+
+        :raises InputFileError: a file is missing or broken.
+        """
+        pages = self.recipe.handbook.held_out_pages
+        return [
+            row for path in self._handbook_files() for row in read_handbook(path) if (row.page in pages) == held_out
+        ]
+
+    def grounded(self) -> list[ReadingRow]:
+        """Return the open questions.
+
+        :raises InputFileError: the file is missing or broken.
+        """
+        return read_grounded(self._grounded_file())
+
+    def _handbook_files(self) -> list[Path]:
+        names = self.recipe.handbook.files
+        return [self.beside / name if (self.beside / name).exists() else self.data / name for name in names]
+
+    def _grounded_file(self) -> Path:
+        return self.data / self.recipe.grounded.file
 
 
 def read_handbook(path: Path) -> list[ReadingRow]:
@@ -95,5 +145,5 @@ def _read(path: Path, make: Callable[[dict[str, Any]], ReadingRow]) -> list[Read
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise InputFileError(
             f"The reader's data {path} cannot be read: line {number}: {type(error).__name__}: {error}.",
-            hint="Name the folder that holds grounded_qa/ and handbook_qa/: `make reader DATA=FOLDER`.",
+            hint=HINT,
         ) from error

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bot.messages import Passage
+    from tuning.reader.recipe import Asking
     from tuning.reader.rows import ReadingRow
 
 FAR = 24
 """Results among which the answering passage is looked for when the first few do not hold it."""
-MISS_COVERAGE = 0.6
-"""Share of an answer's words in a passage from which a miss might be no miss."""
+
+SEEN = 0.8
+"""How often each of the nearest passages is taken into a set."""
 
 
 class Search(Protocol):
@@ -61,38 +63,53 @@ def look_up(rows: Sequence[ReadingRow], search: Search, near: int) -> list[Found
     return found
 
 
-def handbook_sets(
-    found: Sequence[Found], *, size: int, together: int, refusals: float, rng: random.Random
-) -> Iterator[ReadingSet]:
-    """Ask each question once with its answer at hand, and add refusals of questions whose answer is missing."""
+def handbook_sets(found: Sequence[Found], how: Asking, rng: random.Random) -> Iterator[ReadingSet]:
+    """Ask each question once: with its answer at hand if there is one, or, so often as ``how.missing``, without it."""
     waiting = {item.row.id: item for item in rng.sample(found, len(found))}
-    added = 0
-    for number, item in enumerate(list(waiting.values()), start=1):
+    for item in list(waiting.values()):
         if item.row.id not in waiting:
             continue
+        if item.row.answerable and rng.random() < how.missing and (others := _without_answer(item, how.passages)):
+            del waiting[item.row.id]
+            yield ReadingSet(others, [(item.row, None)])
+            continue
         beside = [one.gold for one in waiting.values() if one.gold is not None and one.row.page == item.row.page]
-        made = ReadingSet(_served(item, size, beside, rng))
+        made = ReadingSet(_served(item, how.passages, beside, rng))
         for other in [item, *(one for one in waiting.values() if _belongs(one, made.passages))]:
-            if other.row.id in waiting and len(made.asked) < together:
+            if other.row.id in waiting and len(made.asked) < how.questions:
                 made.asked.append((other.row, _position(other.gold, made.passages)))
                 del waiting[other.row.id]
-        misses = [one for one in found if _missed(one, made.passages)]
-        wanted = round(refusals * (number + added)) - added
-        for miss in rng.sample(misses, min(len(misses), max(0, wanted), together - len(made.asked))):
-            made.asked.append((miss.row, None))
-            added += 1
         yield made
+
+
+def apart_sets(found: Sequence[Found], how: Asking, rng: random.Random) -> Iterator[ReadingSet]:
+    """Ask each question of single passages: the one that answers it, and ``how.beside`` near ones that do not.
+
+    That is what a reader meets that reads one passage at a time, best first, until one answers.
+    """
+    asked: dict[str, ReadingSet] = {}
+    for item in found:
+        wrong = _without_answer(item, len(item.near))
+        beside = rng.sample(wrong, min(how.beside, len(wrong)))
+        for passage in [item.gold, *beside] if item.gold else beside:
+            made = asked.setdefault(passage.chunk_id, ReadingSet((passage,)))
+            made.asked.append((item.row, 0 if passage is item.gold else None))
+    for made in asked.values():
+        rng.shuffle(made.asked)
+        for start in range(0, len(made.asked), how.questions):
+            yield ReadingSet(made.passages, made.asked[start : start + how.questions])
 
 
 def grounded_sets(
     by_passage: Mapping[str, Sequence[ReadingRow]],
     neighbours: Mapping[str, Sequence[Passage]],
-    *,
-    size: int,
-    together: int,
+    how: Asking,
     rng: random.Random,
 ) -> Iterator[ReadingSet]:
-    """Put each passage among its neighbours and ask every question about any of them that has not been asked yet."""
+    """Put each passage among its neighbours and ask every question about any of them that has not been asked yet.
+
+    So often as ``how.missing`` its questions are asked of the neighbours alone, where none of these holds the answer.
+    """
     waiting = {text: list(rows) for text, rows in by_passage.items()}
     homes: dict[str, set[str]] = {}
     for text, rows in by_passage.items():
@@ -102,18 +119,37 @@ def grounded_sets(
     for text in rng.sample(list(by_passage), len(by_passage)):
         if not waiting[text]:
             continue
-        drawn = list(neighbours[text][: rng.randint(1, size)])
-        rng.shuffle(drawn)
-        made = ReadingSet(tuple(drawn))
-        texts = [passage.text for passage in drawn]
-        for position, held in enumerate(texts):
-            for row in list(waiting[held]):
-                fits = row.answerable or homes.get(row.question, set()).isdisjoint(texts)
-                if fits and len(made.asked) < together:
-                    made.asked.append((row, position if row.answerable else None))
-                    waiting[held].remove(row)
-        if made.asked:
+        if rng.random() < how.missing:
+            made = _missed(text, waiting[text], neighbours[text], how)
+            asked = {row.id for row, _ in made.asked}
+            waiting[text] = [row for row in waiting[text] if row.id not in asked]
+        else:
+            drawn = list(neighbours[text][: rng.randint(1, how.passages)])
+            rng.shuffle(drawn)
+            made = ReadingSet(tuple(drawn))
+            _ask_waiting(made, waiting, homes, how.questions)
+        if made.passages and made.asked:
             yield made
+
+
+def _missed(text: str, rows: Sequence[ReadingRow], neighbours: Sequence[Passage], how: Asking) -> ReadingSet:
+    """Return a passage's questions without it, but for those that one of its neighbours answers."""
+    beside = tuple(passage for passage in neighbours if passage.text != text)[: how.passages]
+    held = " ".join(passage.text for passage in beside)
+    lost = [row for row in rows if row.key_facts and not holds(held, row.key_facts)]
+    return ReadingSet(beside, [(row, None) for row in lost[: how.questions]])
+
+
+def _ask_waiting(
+    made: ReadingSet, waiting: dict[str, list[ReadingRow]], homes: Mapping[str, set[str]], together: int
+) -> None:
+    texts = [passage.text for passage in made.passages]
+    for position, held in enumerate(texts):
+        for row in list(waiting[held]):
+            fits = row.answerable or homes.get(row.question, set()).isdisjoint(texts)
+            if fits and len(made.asked) < together:
+                made.asked.append((row, position if row.answerable else None))
+                waiting[held].remove(row)
 
 
 def _gold(row: ReadingRow, results: Sequence[Passage]) -> Passage | None:
@@ -126,17 +162,26 @@ def _gold(row: ReadingRow, results: Sequence[Passage]) -> Passage | None:
 
 
 def _served(item: Found, size: int, beside: Sequence[Passage], rng: random.Random) -> tuple[Passage, ...]:
-    """Return the answering passage, the best that retrieval finds, and those ``beside`` that answer most others."""
+    """Return the answering passage, the best that retrieval finds, and those ``beside`` that answer most others.
+
+    They stand in the order of retrieval, which is worth knowing: the first is the likeliest to answer.
+    """
     chosen = [item.gold] if item.gold is not None else []
-    chosen += [passage for passage in item.near if _position(passage, chosen) is None][:1]
+    # What retrieval finds varies with how a thing is asked: now and then a good one is not there.
+    near = [passage for passage in item.near if rng.random() < SEEN] or item.near
+    chosen += [passage for passage in near if _position(passage, chosen) is None][:1]
     asked = Counter(passage.chunk_id for passage in beside)
-    rest = {_id(passage): passage for passage in (*item.near, *beside) if _position(passage, chosen) is None}
+    rest = {_id(passage): passage for passage in (*near, *beside) if _position(passage, chosen) is None}
     chosen += sorted(rest.values(), key=lambda passage: -asked[passage.chunk_id])[: max(0, size - len(chosen))]
     rank = {passage.chunk_id: number for number, passage in enumerate(item.near)}
     chosen.sort(key=lambda passage: rank.get(passage.chunk_id, rng.randrange(size)))
-    if rng.random() < 1 / 2:
-        rng.shuffle(chosen)
     return tuple(chosen)
+
+
+def _without_answer(item: Found, size: int) -> tuple[Passage, ...]:
+    """Return the nearest passages that hold none of what a right answer must contain."""
+    others = [passage for passage in item.near if not any(holds(passage.text, [fact]) for fact in item.row.key_facts)]
+    return tuple(passage for passage in others if _position(passage, [item.gold] if item.gold else []) is None)[:size]
 
 
 def _belongs(item: Found, passages: Sequence[Passage]) -> bool:
@@ -144,14 +189,6 @@ def _belongs(item: Found, passages: Sequence[Passage]) -> bool:
     if item.row.answerable:
         return _position(item.gold, passages) is not None
     return any(passage.document.endswith(item.row.page) for passage in passages) and _shared(item, passages)
-
-
-def _missed(item: Found, passages: Sequence[Passage]) -> bool:
-    """Return whether the passages are near to an answerable question and yet do not answer it."""
-    if not item.row.answerable or not _shared(item, passages) or _position(item.gold, passages) is not None:
-        return False
-    texts = " ".join(passage.text for passage in passages)
-    return not holds(texts, item.row.key_facts[:1]) and coverage(item.row.answer, texts) < MISS_COVERAGE
 
 
 def _shared(item: Found, passages: Sequence[Passage]) -> bool:

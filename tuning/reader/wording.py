@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REFUSAL = "I don't find this."
+YES_NO = ("Yes", "No")
 LONGEST = 26
 """Words of the longest sentence that is taken whole around a bare answer."""
 FEWEST = 4
@@ -29,7 +30,7 @@ def sentence_about(passage: str, question: str, answer: str) -> str | None:
 
     Yes and no are followed by the sentence that shares most words with the question.
     """
-    if answer in ("Yes", "No"):
+    if answer in YES_NO:
         best = max(sentences(passage), key=lambda sentence: coverage(question, sentence))
         told = len(best.split()) <= LONGEST and coverage(question, best) >= 1 / 2
         return f"{answer}. {_finished(best)}" if told else None
@@ -45,6 +46,38 @@ def sentence_about(passage: str, question: str, answer: str) -> str | None:
     return _finished(clause or answer)
 
 
+def quoted(passage: str, answer: str, facts: Sequence[str], longest: int) -> str | None:
+    """Return the run of the passage's own sentences that answers, with the sentences around it.
+
+    :param facts: what it must hold, as many as possible; without any, as many as possible of the answer's words.
+    :param longest: characters of the longest run, unless a single sentence has more.
+    :return: ``None`` where the passage holds none of the facts, or not half of the answer's words.
+    """
+    parts = sentences(passage)
+    runs = [(i, j) for i in range(len(parts)) for j in range(i + 1, len(parts) + 1)]
+    runs = [(i, j) for i, j in runs if j == i + 1 or len(" ".join(parts[i:j])) <= longest]
+
+    def worth(run: tuple[int, int]) -> tuple[int, float, int]:
+        text = " ".join(parts[slice(*run)])
+        return sum(holds(text, [fact]) for fact in facts), coverage(answer, text), -len(text)
+
+    best = max(runs, key=worth, default=None)
+    if best is None or (worth(best)[0] < 1 if facts else worth(best)[1] < 1 / 2):
+        return None
+    start, end = best
+    while end < len(parts) and len(" ".join(parts[start : end + 1])) <= longest:
+        end += 1
+    while start > 0 and len(" ".join(parts[start - 1 : end])) <= longest:
+        start -= 1
+    return _finished(" ".join(part.removeprefix("- ") for part in parts[start:end]))
+
+
+def numbered(answer: str, number: int) -> str:
+    """Put the number of the passage that answers before the last full stop."""
+    body, end = (answer[:-1], answer[-1]) if answer[-1] in ".!?" else (answer, ".")
+    return f"{body} [{number}]{end}"
+
+
 def window(passage: str, answer: str, longest: int) -> str:
     """Return the whole sentences around the answer, or from the start without one.
 
@@ -58,23 +91,6 @@ def window(passage: str, answer: str, longest: int) -> str:
     while (start > 0 or end < len(parts)) and len(" ".join(parts[max(0, start - 1) : end + 1])) <= longest:
         start, end = max(0, start - 1), min(len(parts), end + 1)
     return " ".join(parts[start:end])
-
-
-def cited(answer: str, passages: Sequence[str], gold: int) -> str:
-    """Put a passage's number at the end of each sentence: the one that holds most of its words, else ``gold``.
-
-    :param gold: index of the passage that answers; a bare "Yes." or "No." needs no number.
-    """
-    marked = []
-    for sentence in sentences(answer):
-        if sentence.rstrip(".").lower() in ("yes", "no"):
-            marked.append(sentence)
-            continue
-        shares = [coverage(sentence, passage) for passage in passages]
-        best = gold if shares[gold] >= max(shares) - 0.1 else shares.index(max(shares))
-        body, end = (sentence[:-1], sentence[-1]) if sentence[-1] in ".!?" else (sentence, ".")
-        marked.append(f"{body} [{best + 1}]{end}")
-    return " ".join(marked)
 
 
 def _clauses_around(sentence: str, answer: str) -> str | None:

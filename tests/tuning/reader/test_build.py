@@ -11,8 +11,9 @@ from bot.errors import InputFileError
 from bot.messages import DepartmentSpec
 from bot.prompt import GROUNDED, fenced
 from retrieval.sync import Documents
-from tuning.reader.build import build_reader_dataset, require_sources
+from tuning.reader.build import build_reader_dataset
 from tuning.reader.recipe import Recipe, read_recipe
+from tuning.reader.rows import Sources
 from tuning.reader.wording import REFUSAL
 
 RECIPE = """
@@ -20,24 +21,31 @@ name = "reader"
 base_model = "tiny"
 seed = 1
 data = "."
+[answers]
+passages_at_once = 1
 [handbook]
 files = ["handbook.jsonl"]
 held_out_pages = ["held.md"]
-times_asked = 1.5
-refusals = 0.2
 [grounded]
 file = "open.jsonl.gz"
 longest = 300
-[grounded.passages]
+[[stages]]
+name = "reading"
+times_asked = 2
+[stages.grounded]
 wiki = 3
-[prompt]
+[stages.asking]
 passages = 2
 questions = 4
-[training]
+refusals = 0.5
+missing = 0.0
+answer_chars = 120
+[stages.training]
 lora_rank = 4
 learning_rate = 1e-3
 batch_size = 4
 max_steps = 0
+cpu_steps = 0
 max_tokens = 512
 max_answer_tokens = 64
 """
@@ -92,7 +100,7 @@ def recipe(tmp_path):
 
 
 def build(recipe, mentee, folder, name="dataset"):
-    build_reader_dataset(recipe, mentee, data=folder, recipe_dir=folder, target=folder / name)
+    build_reader_dataset(Sources(recipe, folder, folder), recipe.stages[0], mentee, folder / name)
     return [json.loads(line) for line in (folder / name / "sft.jsonl").read_text().splitlines()]
 
 
@@ -131,13 +139,13 @@ def test_the_same_recipe_gives_the_same_bytes_and_says_where_the_rows_are_from(r
 
 
 def test_a_missing_source_and_a_broken_recipe_are_named(recipe, mentee, tmp_path):
-    require_sources(recipe, tmp_path, tmp_path)
+    Sources(recipe, tmp_path, tmp_path).require()
     (tmp_path / "open.jsonl.gz").unlink()
     with pytest.raises(InputFileError, match=r"open\.jsonl\.gz is not there"):
-        require_sources(recipe, tmp_path, tmp_path)
+        Sources(recipe, tmp_path, tmp_path).require()
     with pytest.raises(InputFileError, match=r"open\.jsonl\.gz") as missing:
         build(recipe, mentee, tmp_path)
     assert "make reader DATA=" in missing.value.hint
-    (tmp_path / "recipe.toml").write_text(RECIPE.replace("times_asked = 1.5", "times_asked = 0"))
-    with pytest.raises(InputFileError, match=r"handbook\.times_asked"):
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("times_asked = 2", "times_asked = 0"))
+    with pytest.raises(InputFileError, match=r"stages\.0\.times_asked"):
         read_recipe(tmp_path / "recipe.toml")

@@ -21,7 +21,7 @@ def shipped(tmp_path, monkeypatch):
         weights = len(header).to_bytes(8, "little") + header + bytes(4)
         (draft.path / "adapter_model.safetensors").write_bytes(weights)
         (draft.path / "adapter_config.json").write_text("{}")
-        draft.meta |= {"base_model": BASE}
+        draft.meta |= {"base_model": BASE, "answers": {"passages_at_once": 1, "known_threshold": 0.25}}
     monkeypatch.setattr(install, "ADAPTER", tmp_path / "adapter")
     return tmp_path / "adapter"
 
@@ -32,6 +32,8 @@ def test_a_new_department_starts_with_the_reader_and_can_go_back_to_the_base(mak
     mentee.add_department(DepartmentSpec("travel", "Travel"), actor="test")
     champion = mentee.champions.get("travel")
     assert (champion.version, champion.starter) == ("travel-1", True)
+    answers = mentee.departments.get("travel").answers
+    assert (answers.passages_at_once, answers.known_threshold) == (1, 0.25), "read as it was taught"
     assert Registry(mentee).rollback("travel", actor="test") is None
     assert mentee.champions.get("travel") is None
 

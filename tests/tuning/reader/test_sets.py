@@ -3,8 +3,9 @@ import random
 import pytest
 
 from bot.messages import Passage
+from tuning.reader.recipe import Asking
 from tuning.reader.rows import ReadingRow
-from tuning.reader.sets import grounded_sets, handbook_sets, look_up
+from tuning.reader.sets import apart_sets, grounded_sets, handbook_sets, look_up
 
 PAGES = {
     "leave.md": ["You earn four hours of leave.", "Send form 71 to payroll.", "Holidays are paid."],
@@ -21,6 +22,10 @@ ALL = [passage(text, page) for page, texts in PAGES.items() for text in texts]
 
 def row(number, answer, page="leave.md", facts=()):
     return ReadingRow(f"r{number}", "written", "CC0", f"q{number}", answer, "hr", facts, page)
+
+
+def how(passages, questions=4, missing=0.0):
+    return Asking(passages=passages, questions=questions, refusals=0.5, missing=missing, beside=2, answer_chars=0)
 
 
 ROWS = [
@@ -59,7 +64,7 @@ def test_a_row_whose_facts_stand_nowhere_is_left_out():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_each_question_is_asked_once_with_its_answer_at_the_place_it_names(found, seed):
-    sets = list(handbook_sets(found, size=3, together=4, refusals=0.5, rng=random.Random(seed)))
+    sets = list(handbook_sets(found, how(3), random.Random(seed)))
     answered = [(asked.id, made.passages[place]) for made in sets for asked, place in made.asked if place is not None]
     gold = {item.row.id: item.gold for item in found if item.gold}
     assert dict(answered) == gold
@@ -70,9 +75,10 @@ def test_each_question_is_asked_once_with_its_answer_at_the_place_it_names(found
         assert 1 <= len(made.asked) <= 4
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.5])
 @pytest.mark.parametrize("seed", range(20))
-def test_a_refusal_is_never_of_a_question_that_its_passages_answer(found, seed):
-    for made in handbook_sets(found, size=2, together=4, refusals=1.0, rng=random.Random(seed)):
+def test_a_refusal_is_never_of_a_question_that_its_passages_answer(found, seed, missing):
+    for made in handbook_sets(found, how(2, missing=missing), random.Random(seed)):
         texts = " ".join(one.text for one in made.passages)
         refused = [asked for asked, place in made.asked if place is None]
         assert not any(fact in texts for asked in refused for fact in asked.key_facts)
@@ -86,7 +92,7 @@ def test_open_questions_are_asked_among_neighbours_and_never_where_another_passa
     neighbours = {one.text: [one, *(other for other in ALL if other != one)] for one in ALL}
     missed = 0
     for seed in range(20):
-        sets = list(grounded_sets(by_passage, neighbours, size=3, together=8, rng=random.Random(seed)))
+        sets = list(grounded_sets(by_passage, neighbours, how(3, 8), random.Random(seed)))
         for made in sets:
             shown = [one.text for one in made.passages]
             for asked, place in made.asked:
@@ -95,3 +101,34 @@ def test_open_questions_are_asked_among_neighbours_and_never_where_another_passa
                 missed += asked.id == "miss"
         assert {asked.id for made in sets for asked, place in made.asked if place is not None} == set(texts)
     assert missed > 0
+
+
+@pytest.mark.parametrize("kind", ["handbook", "open"])
+def test_answers_that_are_missing_are_refused_among_passages_that_do_not_hold_them(found, kind):
+    asked_without = how(2, 8, missing=0.99)
+    if kind == "handbook":
+        sets = list(handbook_sets(found, asked_without, random.Random(1)))
+    else:
+        facts = {one.text: one.text.split()[-1].strip(".") for one in ALL}
+        by_passage = {
+            text: [ReadingRow(text, "open", "CC", f"about {text}", text, key_facts=(fact,), passage=text)]
+            for text, fact in facts.items()
+        }
+        neighbours = {one.text: [one, *(other for other in ALL if other != one)] for one in ALL}
+        sets = list(grounded_sets(by_passage, neighbours, asked_without, random.Random(1)))
+    refused = [(asked, made) for made in sets for asked, place in made.asked if place is None and asked.answerable]
+    assert len(refused) >= 3
+    for asked, made in refused:
+        assert made.passages
+        assert not any(fact in one.text for fact in asked.key_facts for one in made.passages)
+
+
+def test_asked_of_single_passages_a_question_is_answered_by_its_own_and_refused_elsewhere(found):
+    made = list(apart_sets(found, how(1), random.Random(1)))
+    assert all(len(one.passages) == 1 for one in made)
+    assert all(len(one.asked) <= 4 for one in made)
+    answered = {asked.id: one.passages[0] for one in made for asked, place in one.asked if place == 0}
+    assert answered == {item.row.id: item.gold for item in found if item.gold}
+    refused = [(asked, one.passages[0]) for one in made for asked, place in one.asked if place is None]
+    assert {asked.id for asked, _ in refused} == {item.row.id for item in found}
+    assert not any(fact in passage.text for asked, passage in refused for fact in asked.key_facts)

@@ -1,6 +1,6 @@
 import pytest
 
-from tuning.reader.wording import cited, sentence_about, window
+from tuning.reader.wording import numbered, quoted, sentence_about, window
 
 PASSAGE = (
     "Coach class is the rule. Flights must be booked in Concur at least 15 days ahead, unless your supervisor, who also"
@@ -26,15 +26,28 @@ def test_an_answer_that_the_passage_does_not_hold_is_left_out():
     assert sentence_about(PASSAGE, "who?", "the moon") is None
 
 
-def test_each_sentence_names_the_passage_that_holds_it():
-    passages = ["Ask HR about leave.", "Trains are booked in Concur."]
-    assert cited("Trains are booked in Concur. Ask HR about leave.", passages, 1) == (
-        "Trains are booked in Concur [2]. Ask HR about leave [1]."
-    )
+LEAVE = "Leave is earned. You earn four hours. Form 71 goes to payroll. - Holidays are paid. The end."
 
 
-def test_a_bare_no_needs_no_number():
-    assert cited("No. Ask HR first", ["Ask HR first."], 0) == "No. Ask HR first [1]."
+def test_the_sentences_that_hold_the_facts_are_quoted_with_those_around_them():
+    assert quoted(LEAVE, "Send form 71 to payroll.", ["form 71"], 30) == "Form 71 goes to payroll."
+    assert quoted(LEAVE, "Send form 71.", ["form 71"], 55) == "Form 71 goes to payroll. Holidays are paid. The end."
+    both = "You earn four hours. Form 71 goes to payroll."
+    assert quoted(LEAVE, "Four hours.", ["four hours", "form 71"], 50) == both
+
+
+def test_without_facts_the_sentences_with_most_of_the_answers_words_are_quoted():
+    assert quoted(LEAVE, "holidays are paid", [], 22) == "Holidays are paid."
+    assert quoted(LEAVE, "the moon is a cheese", [], 22) is None
+
+
+def test_a_passage_without_the_facts_is_not_quoted():
+    assert quoted(LEAVE, "Ask Bob about leave.", ["Bob"], 80) is None
+
+
+def test_the_number_stands_before_the_last_mark():
+    assert numbered("One. Two!", 2) == "One. Two [2]!"
+    assert numbered("A line of a list", 1) == "A line of a list [1]."
 
 
 @pytest.mark.parametrize(("answer", "held"), [("sentence 9 ends", "sentence 9 ends"), ("", "sentence 0 ends")])
