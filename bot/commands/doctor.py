@@ -63,7 +63,9 @@ def _database(mentee: Mentee) -> str:
 
 def _chat_model(mentee: Mentee) -> str:
     if mentee.settings.model.engine == "openai":
-        return f"served by {mentee.settings.model.server_url}"
+        standby = mentee.settings.model.standby
+        beside = f", {model_path(mentee.settings, standby)} stands by" if standby else ""
+        return f"served by {mentee.settings.model.server_url}{beside}"
     return str(model_path(mentee.settings, mentee.settings.model.name))
 
 

@@ -3,16 +3,18 @@
 An adapter is a generation of kind "adapter" that any peft user can load: ``adapter_config.json`` and
 ``adapter_model.safetensors`` beside the manifest. Its manifest's ``meta`` names the ``version`` and the ``base_model``,
 and where it knows them ``base_sha256`` (of the base's manifest) and ``template_sha256`` (of its chat template).
+
+peft takes seconds to import, so it is imported where the first adapter is met.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, PeftModel, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -23,6 +25,7 @@ from bot.errors import ArtifactError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
     from bot.engines.identity import ModelIdentity
@@ -51,10 +54,18 @@ class Adapter:
     config: LoraConfig
     tensors: dict[str, torch.Tensor]
 
+    def scaling(self, layer: str, rank: int) -> float:
+        """Return what the product of ``B`` and ``A`` of a layer is multiplied by, as peft computes it."""
+        from peft.utils.other import get_pattern_key
+
+        patterns: dict[str, float] = self.config.alpha_pattern or {}
+        alpha = patterns.get(get_pattern_key(list(patterns), layer), self.config.lora_alpha)
+        return alpha / (math.sqrt(rank) if self.config.use_rslora else rank)
+
 
 def linear_shapes(model: torch.nn.Module) -> Shapes:
     """Return ``(outputs, inputs)`` of each linear layer of the base model by name, whether or not peft wrapped it."""
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
     return {
         name.removesuffix(".base_layer"): (module.out_features, module.in_features)
         for name, module in base.named_modules()
@@ -84,6 +95,8 @@ def insert(model: PreTrainedModel | PeftModel, adapter: Adapter, name: str, dtyp
 
     :raises ArtifactError: peft cannot apply it; the model is as before.
     """
+    from peft import PeftModel, set_peft_model_state_dict
+
     tensors = {key: tensor.to(dtype) for key, tensor in adapter.tensors.items()}
     wrapped = model if isinstance(model, PeftModel) else None
     try:
@@ -105,6 +118,8 @@ def insert(model: PreTrainedModel | PeftModel, adapter: Adapter, name: str, dtyp
 
 
 def _config(path: Path) -> LoraConfig:
+    from peft import LoraConfig
+
     try:
         raw: dict[str, Any] = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         require(raw.get("peft_type") == "LORA", path, f"is of kind {raw.get('peft_type')!r}; only LORA is served")

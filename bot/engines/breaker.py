@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from bot.errors import BusyError
+from bot.engines.server_errors import ServerLeftAloneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,14 +25,19 @@ class Breaker:
         self._failures = 0
         self._open_until = 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the server is left alone now."""
+        return self._failures >= self._limit and self._open_until > self._clock()
+
     def check(self, url: str) -> None:
-        """Pass, or raise :class:`bot.errors.BusyError` while the server at ``url`` is left alone."""
+        """Pass, or raise :class:`ServerLeftAloneError` while the server at ``url`` is left alone."""
         left = self._open_until - self._clock()
         if self._failures < self._limit:
             return
         if left > 0:
             problem = f"The server {url} failed {self._failures} times in a row and is left alone for a moment."
-            raise BusyError(problem, retry_after=max(1.0, left))
+            raise ServerLeftAloneError(problem, retry_after=max(1.0, left))
         # This request is the trial; others wait for what it finds.
         self._open_until = self._clock() + self._pause
 

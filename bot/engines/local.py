@@ -1,4 +1,4 @@
-"""The engine in this process: transformers and peft, on the CPU or one CUDA GPU."""
+"""The engine in this process, on the CPU or one CUDA GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bot.engines.identity import ModelIdentity, model_identity
 from bot.engines.local_runner import LocalRunner
-from bot.engines.scheduler import Job, Piece, Scheduler
+from bot.engines.scheduler import MAX_ROWS, Job, Piece, Scheduler
 from bot.engines.text import TokenText
 from bot.errors import EngineError, MenteeError
 from bot.protocols import EngineInfo
@@ -21,23 +21,42 @@ if TYPE_CHECKING:
     from bot.messages import ChatMessage
     from bot.protocols import GenerationRequest
 
+GPU_ROWS = 64
+"""Answers that a GPU computes together."""
+
 
 class LocalEngine:
     """Implements :class:`bot.protocols.Engine` with a model on this machine.
 
     :param path: folder of a verified model generation.
-    :param dtype: ``auto``, ``float32`` or ``bfloat16``.
+    :param dtype: ``auto``, ``int8``, ``float32`` or ``bfloat16``.
     :param threads: CPU threads; 0 means all cores.
     :param queue: questions that may wait.
     :param seconds: after which an answer is cut.
+    :param cache_mb: memory for keys and values, in MiB.
     """
 
-    def __init__(
-        self, path: Path, *, dtype: str = "auto", threads: int = 0, queue: int = 200, seconds: float = 60.0
+    def __init__(  # noqa: PLR0913 - one keyword a setting
+        self,
+        path: Path,
+        *,
+        dtype: str = "auto",
+        threads: int = 0,
+        queue: int = 200,
+        seconds: float = 60.0,
+        cache_mb: int = 1024,
     ) -> None:
         self._identity: ModelIdentity = model_identity(path)
-        self._runner = LocalRunner(path, self._identity, dtype=dtype, threads=threads or os.cpu_count() or 1)
-        self._scheduler = Scheduler(self._runner, queue=queue, seconds=seconds)
+        self._runner = LocalRunner(
+            path,
+            self._identity,
+            dtype=dtype,
+            threads=threads or os.cpu_count() or 1,
+            cache_bytes=cache_mb << 20,
+        )
+        self._scheduler = Scheduler(
+            self._runner, queue=queue, seconds=seconds, max_rows=GPU_ROWS if self._runner.device == "cuda" else MAX_ROWS
+        )
         self._encoding = threading.Lock()
 
     @property
@@ -75,6 +94,8 @@ class LocalEngine:
                 job.cancelled = True
 
         job = self._job(request, send)
+        if request.adapter is not None:
+            job.fetched = await self._scheduler.fetch(request.adapter)
         self._scheduler.submit(job)
         try:
             while (piece := await pieces.get()) is not None:
@@ -83,6 +104,25 @@ class LocalEngine:
                 yield piece
         finally:
             self._scheduler.cancel(job)
+
+    async def answer_all(
+        self, requests: Sequence[GenerationRequest], on_progress: Callable[[int], None] | None = None
+    ) -> list[str]:
+        """Answer many requests at once and return the whole texts in order; they must fit into the queue.
+
+        :param on_progress: called after each answer with how many there are now.
+        """
+        done = 0
+
+        async def answer(request: GenerationRequest) -> str:
+            nonlocal done
+            text = "".join([piece async for piece in self.generate(request)])
+            done += 1
+            if on_progress:
+                on_progress(done)
+            return text
+
+        return await asyncio.gather(*map(answer, requests))
 
     def _job(self, request: GenerationRequest, send: Callable[[Piece], None]) -> Job:
         prompt = self._encode(request.messages)

@@ -33,7 +33,8 @@ class ScriptedEngine:
     :param queue: requests that may run at the same time; one more raises :class:`bot.errors.BusyError`.
 
     ``requests`` holds what was asked; ``finished`` and ``cancelled`` count the ends. Clear ``gate`` to hold each answer
-    before its first piece, set it to let them go on.
+    before its piece number ``hold_at``, the first one unless the test says otherwise; set it to let them go on.
+    ``held`` counts the answers that came so far.
     """
 
     def __init__(
@@ -53,6 +54,8 @@ class ScriptedEngine:
         self.started = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.hold_at = 0
+        self.held = 0
         self._next: deque[str | Exception] = deque()
 
     @property
@@ -75,9 +78,11 @@ class ScriptedEngine:
         self.running += 1
         complete = False
         try:
-            await self.gate.wait()
             stops = StopFilter(request.stop)
-            for piece in _PIECES.findall(text)[: request.max_new_tokens]:
+            for number, piece in enumerate(_PIECES.findall(text)[: request.max_new_tokens]):
+                if number == self.hold_at:
+                    self.held += 1
+                    await self.gate.wait()
                 await asyncio.sleep(self.delay)
                 if shown := stops.feed(piece):
                     yield shown

@@ -1,58 +1,95 @@
-"""An OpenAI-compatible server on loopback that answers with an engine of the test's choice, and fails on command."""
+"""A vLLM server on loopback that answers with an engine of the test's choice, and fails on command.
+
+What it says and how (paths, statuses, error bodies, the shape of its stream) is vLLM's, as read in its source and seen
+in its answers; ``tests/bot/engines/contract/test_vllm.py`` runs the same suite against the real one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections import deque
+from contextlib import aclosing
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 
 from bot.artifacts import read_manifest
+from bot.errors import EngineError
 from bot.messages import ChatMessage
 from bot.protocols import AdapterRef, GenerationRequest
 
 if TYPE_CHECKING:
     from bot.protocols import Engine
 
-Fault = Literal["status 500", "status 429", "drop", "drop in mid-answer", "hang", "nonsense"]
+Fault = Literal[
+    "status 500",
+    "status 503",
+    "status 429",
+    "status 401",
+    "drop",
+    "drop in mid-answer",
+    "error event",
+    "error event in mid-answer",
+    "abort in mid-answer",
+    "hang",
+    "hang in mid-answer",
+    "nonsense",
+]
+WORK_SECONDS = 0.01
+"""What the loading and the unloading of an adapter take, during which others ask."""
+
+KINDS = {400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError", 503: "ServiceUnavailableError"}
 
 
 class FakeModelServer:
     """Speaks the part of vLLM's HTTP that Mentee uses: models, streamed chat completions, adapters at run time.
 
     ``url`` is its address once started. ``calls`` records (path, body). ``faults`` are used up by the next chat
-    completions, in order. ``restart()`` forgets the adapters, as a restarted server does. ``open_answers`` counts the
-    answers that are being streamed.
+    completions, in order; ``refusal`` is what it answers to the loading of adapters, as (status, text). ``restart()``
+    forgets the adapters, as a restarted server does. ``open_answers`` counts the answers that are being streamed.
 
     :param engine: what answers; it must be started.
     :param model: the base model's served name.
+    :param replicas: servers behind the address; each request meets the next one, and each has its own adapters.
+    :param lora: whether adapters may be loaded while it runs.
     """
 
-    def __init__(self, engine: Engine, model: str) -> None:
+    def __init__(self, engine: Engine, model: str, *, replicas: int = 1, lora: bool = True) -> None:
         self.engine = engine
         self.model = model
         self.url = ""
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.faults: deque[Fault] = deque()
-        self.adapters: dict[str, Path] = {}
+        self.refusal: tuple[int, str] | None = None
+        self.replicas: tuple[dict[str, Path], ...] = tuple({} for _ in range(replicas))
         self.open_answers = 0
+        self._lora = lora
+        self._port = 0
+        self._turns = cycle(self.replicas)
         self._runner: web.AppRunner | None = None
 
+    @property
+    def adapters(self) -> dict[str, Path]:
+        """The adapters of the (first) server, by name."""
+        return self.replicas[0]
+
     async def start(self) -> None:
-        """Listen on a free port of loopback."""
+        """Listen on a free port of loopback; on the same one when it was stopped."""
         app = web.Application()
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_post("/v1/load_lora_adapter", self._load)
-        app.router.add_post("/v1/unload_lora_adapter", self._unload)
+        if self._lora:
+            app.router.add_post("/v1/load_lora_adapter", self._load)
+            app.router.add_post("/v1/unload_lora_adapter", self._unload)
+        app.router.add_route("*", "/{anything:.*}", _nowhere)
         self._runner = web.AppRunner(app, shutdown_timeout=0.5, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
+        self._port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self._port}"
 
     async def stop(self) -> None:
         """Close the port and all connections."""
@@ -61,74 +98,79 @@ class FakeModelServer:
 
     def restart(self) -> None:
         """Forget what was loaded."""
-        self.adapters.clear()
+        for adapters in self.replicas:
+            adapters.clear()
 
     async def _models(self, _request: web.Request) -> web.Response:
-        names = [self.model, *self.adapters]
-        return web.json_response({"data": [{"id": name, "max_model_len": 8192} for name in names]})
+        base = {"id": self.model, "object": "model", "root": self.model, "parent": None, "max_model_len": 8192}
+        cards = [
+            {"id": name, "object": "model", "root": str(path), "parent": self.model, "max_model_len": None}
+            for name, path in next(self._turns).items()
+        ]
+        return web.json_response({"object": "list", "data": [base, *cards]})
 
     async def _load(self, request: web.Request) -> web.Response:
-        body = await self._body(request)
+        body, adapters = await self._body(request), next(self._turns)
         name, path = body["lora_name"], Path(body["lora_path"])
-        if name in self.adapters:
-            return web.json_response({"message": f"The lora adapter '{name}' has already been loaded."}, status=400)
+        await asyncio.sleep(WORK_SECONDS)
+        if self.refusal:
+            return _error(*self.refusal)
+        if name in adapters:
+            problem = f"The lora adapter '{name}' has already been loaded. If you want to load the adapter in place, "
+            return _error(400, f"{problem}set 'load_inplace' to True.", "InvalidUserInput")
         if not (path / "adapter_config.json").is_file():
-            return web.json_response({"error": {"message": f"No adapter found for {path}"}}, status=400)
-        self.adapters[name] = path
+            return _error(404, f"Loading lora {name} failed: No adapter found for {path}")
+        adapters[name] = path
         return web.Response(text=f"Success: LoRA adapter '{name}' added successfully.")
 
     async def _unload(self, request: web.Request) -> web.Response:
-        body = await self._body(request)
-        known = self.adapters.pop(body["lora_name"], None)
-        return web.Response(text="Success") if known else web.json_response({"message": "not found"}, status=404)
+        body, adapters = await self._body(request), next(self._turns)
+        name = body["lora_name"]
+        await asyncio.sleep(WORK_SECONDS)
+        if adapters.pop(name, None) is None:
+            return _error(404, f"The lora adapter '{name}' cannot be found.")
+        return web.Response(text=f"Success: LoRA adapter '{name}' removed successfully.")
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        body = await self._body(request)
+        body, adapters = await self._body(request), next(self._turns)
         fault = self.faults.popleft() if self.faults else None
         if fault == "hang":
             await asyncio.sleep(3600)
         if fault == "drop" and request.transport:
             request.transport.close()
-        if fault in {"status 500", "status 429"}:
-            status = int(fault.removeprefix("status "))
-            return web.json_response({"error": {"message": "scripted"}}, status=status, headers={"Retry-After": "7"})
-        if body["model"] not in {self.model, *self.adapters}:
-            problem = f"The model `{body['model']}` does not exist."
-            return web.json_response({"error": {"message": problem}}, status=404)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        if fault and fault.startswith("status"):
+            return _error(int(fault.removeprefix("status ")), "scripted")
+        if body["model"] not in {self.model, *adapters}:
+            return _error(404, f"The model `{body['model']}` does not exist.")
+        asked = _asked(body, adapters.get(body["model"]))
+        tokens, room = self.engine.count_tokens(asked.messages), self.engine.info.context_tokens
+        if tokens > room:
+            return _error(400, f"Input length ({tokens}) exceeds model's maximum context length ({room}).")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
         self.open_answers += 1
         try:
-            await self._answer(body, response, fault)
+            await self._answer(asked, response, fault)
+        except EngineError as error:
+            await _failure(response, error.text, 500)
         finally:
             self.open_answers -= 1
         return response
 
-    async def _answer(self, body: dict[str, Any], response: web.StreamResponse, fault: Fault | None) -> None:
-        await _send(response, {"choices": [{"delta": {"role": "assistant", "content": ""}}]})
-        pieces = self.engine.generate(self._request(body))
-        try:
+    async def _answer(self, asked: GenerationRequest, response: web.StreamResponse, fault: Fault | None) -> None:
+        if fault == "error event":
+            await _failure(response, "EngineCore encountered an issue.", 503)
+            return
+        await response.write(b": keep-alive\n\n")
+        await _delta(response, {"role": "assistant", "content": ""})
+        async with aclosing(self.engine.generate(asked)) as pieces:
             async for piece in pieces:
-                await _send(response, {"choices": [{"delta": {"content": piece}}]})
-                if fault == "nonsense":
-                    await response.write(b"data: {nonsense\n\n")
-                if fault == "drop in mid-answer":
+                await _delta(response, {"content": piece})
+                if fault and await _torn(response, fault):
                     return
-        finally:
-            await pieces.aclose()
+        await _delta(response, {}, "stop")
+        await _send(response, {"choices": [], "usage": {"total_tokens": 1}})
         await response.write(b"data: [DONE]\n\n")
-
-    def _request(self, body: dict[str, Any]) -> GenerationRequest:
-        path = self.adapters.get(body["model"])
-        base = read_manifest(path, "adapter").meta["base_model"] if path else ""
-        return GenerationRequest(
-            tuple(ChatMessage(row["role"], row["content"]) for row in body["messages"]),
-            adapter=AdapterRef(body["model"], path, base) if path else None,
-            max_new_tokens=body["max_tokens"],
-            temperature=body["temperature"],
-            seed=body["seed"],
-            stop=tuple(body.get("stop", ())),
-        )
 
     async def _body(self, request: web.Request) -> dict[str, Any]:
         body: dict[str, Any] = await request.json()
@@ -136,5 +178,57 @@ class FakeModelServer:
         return body
 
 
+async def _nowhere(_request: web.Request) -> web.Response:
+    return _error(404, "Not Found", "Not Found")
+
+
+def _asked(body: dict[str, Any], adapter: Path | None) -> GenerationRequest:
+    base = read_manifest(adapter, "adapter").meta["base_model"] if adapter else ""
+    return GenerationRequest(
+        tuple(ChatMessage(row["role"], row["content"]) for row in body["messages"]),
+        adapter=AdapterRef(body["model"], adapter, base) if adapter else None,
+        max_new_tokens=body["max_tokens"],
+        temperature=body["temperature"],
+        seed=body["seed"],
+        stop=tuple(body.get("stop", ())),
+    )
+
+
+def _error(status: int, problem: str, kind: str = "") -> web.Response:
+    error = {
+        "message": problem,
+        "type": kind or KINDS.get(status, "InternalServerError"),
+        "param": None,
+        "code": status,
+    }
+    return web.json_response({"error": error}, status=status, headers={"Retry-After": "7"})
+
+
+async def _torn(response: web.StreamResponse, fault: Fault) -> bool:
+    """Fail after the first piece; return whether the answer ends with that."""
+    if fault == "nonsense":
+        await response.write(b"data: {nonsense\n\n")
+    elif fault == "hang in mid-answer":
+        await asyncio.sleep(3600)
+    elif fault == "error event in mid-answer":
+        await _failure(response, "EngineCore encountered an issue.", 500)
+    elif fault == "abort in mid-answer":
+        await _delta(response, {}, "abort")
+        await response.write(b"data: [DONE]\n\n")
+    return True
+
+
+async def _failure(response: web.StreamResponse, problem: str, code: int) -> None:
+    kind = KINDS.get(code, "InternalServerError")
+    await _send(response, {"error": {"message": problem, "type": kind, "param": None, "code": code}})
+    await response.write(b"data: [DONE]\n\n")
+
+
+async def _delta(response: web.StreamResponse, delta: dict[str, Any], reason: str | None = None) -> None:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+    await _send(response, {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]})
+
+
 async def _send(response: web.StreamResponse, event: dict[str, Any]) -> None:
-    await response.write(f"data: {json.dumps(event)}\n\n".encode())
+    # As they are, like vLLM: characters such as U+2028 end lines elsewhere.
+    await response.write(f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode())

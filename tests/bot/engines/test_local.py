@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,9 +12,13 @@ from safetensors.torch import load_file, save_file
 
 from bot.artifacts import Manifest, read_manifest, writing
 from bot.engines.adapters import linear_shapes, read_adapter
+from bot.engines.decoder.native import load_library
+from bot.engines.decoder.shape import PAGE
+from bot.engines.decoder.tensors import TensorDecoder
 from bot.engines.identity import model_identity
 from bot.engines.loading import attach_adapter, encode, generate_batch, load_model, load_tokenizer, render
 from bot.engines.local import LocalEngine
+from bot.engines.transformers_rows import TransformersRows
 from bot.errors import ArtifactError, EngineError
 from bot.messages import ChatMessage
 from bot.protocols import AdapterRef, GenerationRequest
@@ -34,8 +39,13 @@ async def answer(engine, request):
 async def start():
     started = []
 
-    async def start(path, **options):
-        engine = LocalEngine(path, dtype="float32", threads=1, **options)
+    async def start(path, dtype="float32", **options):
+        if dtype == "int8":
+            try:
+                load_library()
+            except EngineError as error:
+                pytest.skip(str(error))
+        engine = LocalEngine(path, dtype=dtype, threads=1, **options)
         await engine.start()
         started.append(engine)
         return engine
@@ -57,8 +67,9 @@ def adapters(mixing_model, tmp_path_factory):
     return [None, *(build_random_adapter(folder / f"random.{seed}", mixing_model, seed=seed) for seed in range(3))]
 
 
-async def test_a_question_has_the_same_answer_alone_and_in_any_batch(start, mixing_model, adapters):
-    engine = await start(mixing_model)
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+async def test_a_question_has_the_same_answer_alone_and_in_any_batch(start, mixing_model, adapters, dtype):
+    engine = await start(mixing_model, dtype)
     requests = [
         ask(text, adapter=adapters[n % 4], max_new_tokens=8 + n, department=f"d{n % 3}", seed=n, temperature=n % 2)
         for n, text in enumerate(QUESTIONS)
@@ -66,6 +77,75 @@ async def test_a_question_has_the_same_answer_alone_and_in_any_batch(start, mixi
     alone = [await answer(engine, request) for request in requests]
     assert await asyncio.gather(*(answer(engine, request) for request in requests)) == alone
     assert len(set(alone)) == len(alone)
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Return the segments of every pass from now on."""
+    seen = []
+    forward = TensorDecoder.forward
+
+    def watched(self, segments):
+        seen.append(segments)
+        return forward(self, segments)
+
+    monkeypatch.setattr(TensorDecoder, "forward", watched)
+    return seen
+
+
+def read_in(passes):
+    """Return how many tokens of prompts were read, and forget the passes."""
+    read = sum(len(segment.tokens) for segments in passes for segment in segments if not segment.wanted)
+    read += max(len(segment.tokens) for segments in passes for segment in segments)
+    passes.clear()
+    return read
+
+
+async def test_a_follow_up_reads_only_what_is_new_in_its_department_and_with_its_adapter(
+    start, mixing_model, adapters, passes
+):
+    engine = await start(mixing_model)
+    first = ask("What is leave? " * 40, adapter=adapters[1], department="hr", max_new_tokens=8)
+    again = await answer(engine, first)
+    cold = read_in(passes)
+    assert cold > 500
+    assert await answer(engine, first) == again
+    assert read_in(passes) <= 2 * PAGE
+    for other in (replace(first, department="it"), replace(first, adapter=adapters[2]), replace(first, adapter=None)):
+        await answer(engine, other)
+        assert read_in(passes) == cold
+
+
+async def test_guesses_save_passes_and_change_no_token(start, tiny_model, passes):
+    engine = await start(tiny_model)  # each token hangs on the last one, so it soon goes round in circles
+    request = ask("again and again and again and again", max_new_tokens=400)
+    guessed = await answer(engine, request)
+    with_guesses = len(passes)
+    passes.clear()
+    engine._scheduler.rows.guessing = False
+    assert await answer(engine, request) == guessed
+    assert with_guesses < 0.9 * len(passes)
+
+
+async def test_an_answer_of_more_than_the_cache_holds_evicts_and_goes_on(start, mixing_model):
+    engine = await start(mixing_model, cache_mb=1)
+    requests = [ask(f"{n} " * 200, max_new_tokens=5) for n in range(30)]
+    answers = await asyncio.gather(*(answer(engine, request) for request in requests))
+    assert answers == [await answer(engine, request) for request in requests]
+
+
+async def test_a_model_of_another_shape_is_computed_by_transformers(start, mixing_model, adapters, monkeypatch):
+    requests = [
+        ask(text, adapter=adapters[n % 4], max_new_tokens=12, temperature=n % 2, seed=n)
+        for n, text in enumerate(QUESTIONS)
+    ]
+    ours = await start(mixing_model)
+    expected = [await answer(ours, request) for request in requests]
+    monkeypatch.setattr("bot.engines.local_runner.read_shape", lambda *_: None)
+    theirs = await start(mixing_model)
+    assert isinstance(theirs._scheduler.rows, TransformersRows)
+    assert [await answer(theirs, request) for request in requests] == expected
+    assert await asyncio.gather(*(answer(theirs, request) for request in requests)) == expected
 
 
 async def test_the_answer_is_what_transformers_generates(start, mixing_model):
@@ -99,12 +179,12 @@ def test_evaluation_reports_progress_and_keeps_the_order(mixing_model):
 
 async def test_more_adapters_than_are_kept_loaded_take_turns(start, tiny_model, tiny_adapter_factory, monkeypatch):
     engine = await start(tiny_model)
-    host = engine._runner._host
-    monkeypatch.setattr(host, "_limit", 2)
+    shelf = engine._scheduler.rows.shelf
+    monkeypatch.setattr(shelf, "_limit", 2)
     refs = {f"answer {n}": tiny_adapter_factory(f"answer {n}") for n in range(4)}
     for text in [*refs, *refs]:
         assert await answer(engine, ask(adapter=refs[text])) == text
-        assert len(host.versions) <= 2
+        assert len(shelf.versions) <= 2
 
 
 async def test_a_prompt_longer_than_the_model_takes_is_refused_with_both_numbers(start, tiny_model):

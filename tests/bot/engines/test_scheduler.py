@@ -8,21 +8,24 @@ import time
 
 import pytest
 
-from bot.engines.scheduler import PREFILL_TOKENS, Job, Scheduler
+from bot.engines.scheduler import Job, Scheduler
 from bot.engines.text import TokenText
 from bot.errors import ArtifactError, BusyError, EngineError
 
 END = 0
+CHUNK, LONG_CHUNK = 100, 300
 
 
 class CountingRunner:
-    """Answers each prompt with its first token, as often as the prompt is long, then ends."""
+    """Answers each prompt with its first token, as often as the prompt is long, then ends. Is its own rows."""
 
     ends = frozenset({END})
+    pieces = CHUNK, LONG_CHUNK
 
     def __init__(self):
-        self.rows: list[list[int]] = []
-        self.groups: list[list[Job]] = []
+        self.rows: dict[Job, list[int]] = {}
+        self.steps: list[list[tuple[Job, int]]] = []
+        self.places = 1000
         self.open = threading.Event()
         self.open.set()
         self.fail = None
@@ -31,27 +34,29 @@ class CountingRunner:
     def load(self):
         if isinstance(self.fail, OSError):
             raise self.fail
+        return self
 
-    def prepare(self, job, _running):
+    def admit(self, job):
         if job.prompt[0] == 13:
             raise ArtifactError("The adapter is bad.")
+        if len(self.rows) >= self.places:
+            return False
+        self.rows[job] = [*job.prompt, END]
+        job.unread = len(job.prompt)
+        return True
 
-    def add(self, jobs):
+    def step(self, work):
         self.open.wait()
         if self.fail:
             raise self.fail
-        self.groups.append(list(jobs))
-        self.rows += [[*job.prompt, END] for job in jobs]
-        return [self.rows[row].pop(0) for row in range(len(self.rows) - len(jobs), len(self.rows))]
+        self.steps.append(list(work))
+        for job, count in work:
+            assert bool(count) == bool(job.unread)
+            job.unread -= count
+        return [[] if job.unread else [self.rows[job].pop(0)] for job, _ in work]
 
-    def step(self, tokens):
-        if self.fail:
-            raise self.fail
-        assert len(tokens) == len(self.rows)
-        return [row.pop(0) for row in self.rows]
-
-    def keep(self, rows):
-        self.rows = [self.rows[row] for row in rows]
+    def release(self, job):
+        del self.rows[job]
 
     def close(self):
         self.closed = True
@@ -105,18 +110,58 @@ def test_departments_take_turns(scheduler, runner):
     runner.open.set()
     for _, pieces in made:
         read(pieces)
-    order = [each.department for group in runner.groups for each in group]
+    order = [each.department for step in runner.steps for each, count in step if count]
     assert order.index("quiet") < 4
 
 
-def test_a_long_reading_is_split(scheduler, runner):
+def test_answers_go_on_while_a_long_prompt_is_read(scheduler, runner):
     runner.open.clear()
-    made = [job([4] * (PREFILL_TOKENS // 2 + 1), limit=1) for _ in range(3)]
-    for each, _ in made:
+    running, long = job([1] * 100), job([4] * 5 * CHUNK, "other", limit=1)
+    for each, _ in (running, long):
         scheduler.submit(each)
     runner.open.set()
-    assert [read(pieces) for _, pieces in made] == ["D"] * 3
-    assert [len(group) for group in runner.groups] == [1, 1, 1]
+    assert [read(pieces) for _, pieces in (running, long)] == ["A" * 100, "D"]
+    reading = [step for step in runner.steps if (long[0], 0) not in step and long[0] in dict(step)]
+    assert len(reading) >= 2
+    assert all(dict(step)[long[0]] <= CHUNK for step in reading if (running[0], 0) in step)
+    assert any((running[0], 0) in step for step in reading)
+
+
+def test_departments_share_the_reading(scheduler, runner):
+    runner.open.clear()
+    scheduler.submit(job([9])[0])
+    long, short = job([4] * 10 * LONG_CHUNK, "long", limit=1), job([5] * CHUNK, "short", limit=1)
+    for each, _ in (long, short):
+        scheduler.submit(each)
+    runner.open.set()
+    assert [read(pieces) for _, pieces in (short, long)] == ["E", "D"]
+    last = {
+        name: max(n for n, step in enumerate(runner.steps) if name in [j.department for j, _ in step])
+        for name in ("long", "short")
+    }
+    assert last["short"] < last["long"]
+
+
+def test_who_finds_no_room_waits_at_the_head_of_the_queue(runner):
+    runner.places = 1
+    scheduler = Scheduler(runner, queue=8, seconds=5)
+    scheduler.start()
+    made = [job([n] * n, f"department {n % 2}") for n in (3, 1, 5, 2)]
+    for each, _ in made:
+        scheduler.submit(each)
+    assert [read(pieces) for _, pieces in made] == ["CCC", "A", "EEEEE", "BB"]
+    scheduler.stop()
+
+
+def test_a_cancelled_answer_is_let_go(scheduler, runner):
+    endless, pieces = job([1] * 300_000, limit=300_000)
+    scheduler.submit(endless)
+    assert pieces.get(timeout=5) == "A"
+    scheduler.cancel(endless)
+    other, pieces = job([2])
+    scheduler.submit(other)
+    assert read(pieces) == "B"
+    assert endless not in runner.rows
 
 
 def test_the_queue_is_bounded_and_a_cancelled_job_frees_its_place(scheduler, runner):

@@ -1,0 +1,677 @@
+// The decoder's arithmetic for Llama-shaped models on a CPU: int8 weights, int8 activations, float16 keys and values.
+//
+// What every row of a batch gets hangs on that row alone, bit for bit. Products are summed as integers, scales belong to
+// one row and 64 inputs of it, and sums of floats run in one order that no neighbour, chunk or thread changes. So an
+// answer is the same alone, in any batch, with and without the prefix cache, and when several guessed tokens are checked
+// at once.
+//
+// Plain C interface (see native.py); vectors are the compiler's own, so this compiles wherever GCC or Clang does. Only
+// `dot` and `widen` name instructions.
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <tuple>
+#include <vector>
+#include <omp.h>
+#include <sched.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+namespace {
+
+constexpr int LANES = 16;   // outputs in a panel
+constexpr int GROUP = 64;   // inputs that share one activation scale
+constexpr int PAGE = 32;    // positions in a page of keys and values
+constexpr int QUERIES = 12; // query rows that read a page together
+
+typedef float Floats __attribute__((vector_size(64)));
+typedef int32_t Ints __attribute__((vector_size(64)));
+typedef int32_t LooseInts __attribute__((vector_size(64), aligned(1), may_alias));
+typedef float LooseFloats __attribute__((vector_size(64), aligned(1), may_alias));
+typedef _Float16 Halves __attribute__((vector_size(32), aligned(1), may_alias));
+typedef int8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
+
+inline Floats spread(float value) { return Floats{} + value; }
+inline Floats load(const float* from) { return (Floats)*(const LooseFloats*)from; }
+inline void store(float* to, Floats value) { *(LooseFloats*)to = (LooseFloats)value; }
+inline Floats load(const int8_t* from) { return __builtin_convertvector(*(const Bytes*)from, Floats); }
+inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+
+inline Floats load(const _Float16* from) {
+#ifdef __AVX512F__
+    return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)from));
+#else
+    return __builtin_convertvector(*(const Halves*)from, Floats);
+#endif
+}
+
+// Adds to each lane the product of its four unsigned weights with four signed activations that all lanes share.
+inline Ints dot(Ints sum, Ints weights, int32_t four) {
+#ifdef __AVX512VNNI__
+    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights, _mm512_set1_epi32(four));
+#else
+    for (int i = 0; i < 4; i++) sum += ((weights >> (8 * i)) & 255) * (int32_t)(int8_t)(four >> (8 * i));
+    return sum;
+#endif
+}
+
+inline float total(Floats v) {
+    float sum = 0;
+    for (int i = 0; i < LANES; i++) sum += v[i];
+    return sum;
+}
+
+inline float largest(Floats v) {
+    float most = v[0];
+    for (int i = 1; i < LANES; i++) most = std::max(most, v[i]);
+    return most;
+}
+
+// e to the x for x <= 88, to about 1e-7 (Cephes' polynomial); 0 from -87 down.
+inline Floats exponential(Floats x) {
+    Floats low = spread(-87.0f);
+    Ints keep = x > low;
+    x = larger(x, low);
+    Ints n = __builtin_convertvector(x * 1.44269504f + (x < 0 ? spread(-0.5f) : spread(0.5f)), Ints);
+    Floats whole = __builtin_convertvector(n, Floats);
+    Floats r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+    Floats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    return (Floats)(((Ints)p + (n << 23)) & keep);
+}
+
+} // namespace
+
+extern "C" {
+
+// Weights of one or more linear layers over the same input, in panels of 16 outputs: [panel][input / 4][16][4], each
+// weight plus 128. Inputs are padded to whole groups.
+struct Linear {
+    const uint8_t* weights;
+    const float* scales; // one an output and 64 inputs: [panel][group][16]
+    const float* bias;   // one an output, or null
+    int32_t panels, groups;
+};
+
+// One adapter's part for a Linear: `down` holds the A of each target, `rank` outputs each; `up` holds the B in panels,
+// [panel][rank][16]. All scales are folded into those of `down`. Absent where down.weights is null.
+struct Lora {
+    Linear down;
+    const int8_t* up;
+    int32_t rank;
+};
+
+struct Layer {
+    Linear qkv, out, gate_up, down; // gate and up alternate by panel
+    const float *norm_attention, *norm_mlp;
+};
+
+struct Model {
+    const Layer* layers;
+    Linear head;
+    const float *embeddings, *norm, *cos, *sin; // cos, sin: [position][half a head]
+    const uint8_t* targets;                     // of each panel of qkv: 0, 1 or 2
+    int32_t n_layers, hidden, inner, heads, kv_heads, head_size, vocabulary;
+    float epsilon;
+};
+
+// Consecutive tokens of one sequence.
+struct Segment {
+    const Lora* adapter; // four for each layer, then the head's; null for none
+    const int32_t* pages;
+    int32_t first_row, rows, first_position;
+};
+
+struct Step {
+    const Segment* segments;
+    const int32_t* tokens;
+    const int32_t* wanted; // rows whose logits are wanted
+    float* logits;         // [wanted][vocabulary]
+    _Float16* cache;       // [page][layer][kv head]: keys [head size][32], then values [32][head size]
+    int32_t n_segments, n_tokens, n_wanted, threads;
+};
+}
+
+namespace {
+
+struct Quantised {
+    std::vector<int8_t> values;
+    std::vector<float> scales;
+    std::vector<int32_t> sums; // minus 128 times each group's sum: undoes the weights' offset
+    int groups = 0;
+
+    void resize(int rows, int inputs) {
+        groups = (inputs + GROUP - 1) / GROUP;
+        values.resize((size_t)rows * groups * GROUP);
+        scales.resize((size_t)rows * groups);
+        sums.resize((size_t)rows * groups);
+    }
+
+    // What `row` loses of the values, in place.
+    void rest(int row, float* of) const {
+        for (int i = 0; i < groups * GROUP; i++)
+            of[i] -= values[(size_t)row * groups * GROUP + i] * scales[(size_t)row * groups + i / GROUP];
+    }
+
+    // `from` holds whole groups; what lies beyond the inputs is zero.
+    void row(int row, const float* from) {
+        for (int g = 0; g < groups; g++) {
+            Floats most{}, broken{};
+            for (int i = 0; i < GROUP; i += LANES) {
+                Floats x = load(from + g * GROUP + i);
+                most = larger(most, larger(x, -x));
+                broken += x * 0.0f;
+            }
+            float scale = largest(most) / 127.0f;
+            float inverse = scale > 0 ? 1.0f / scale : 0.0f;
+            int8_t* to = values.data() + ((size_t)row * groups + g) * GROUP;
+            Ints sum{};
+            for (int i = 0; i < GROUP; i += LANES) {
+                Floats x = load(from + g * GROUP + i) * inverse;
+                Ints whole = __builtin_convertvector(x + (x < 0 ? spread(-0.5f) : spread(0.5f)), Ints);
+                sum += whole;
+                *(Bytes*)(to + i) = __builtin_convertvector(whole, Bytes);
+            }
+            int32_t all = 0;
+            for (int i = 0; i < LANES; i++) all += sum[i];
+            sums[(size_t)row * groups + g] = -128 * all;
+            scales[(size_t)row * groups + g] = scale + total(broken); // not a number, if one of them is none
+        }
+    }
+};
+
+// T rows times R panels.
+template <int T, int R> void tile(const Linear& m, int panel, const Quantised& x, int row, Floats (&out)[6][4]) {
+    const size_t stride = (size_t)m.groups * GROUP * LANES;
+    const uint8_t* weights = m.weights + panel * stride;
+    for (int t = 0; t < T; t++)
+        for (int r = 0; r < R; r++) out[t][r] = Floats{};
+    for (int g = 0; g < m.groups; g++) {
+        Ints sum[T][R];
+        for (int t = 0; t < T; t++)
+            for (int r = 0; r < R; r++) sum[t][r] = Ints{} + x.sums[(size_t)(row + t) * x.groups + g];
+        const int8_t* values = x.values.data() + ((size_t)row * x.groups + g) * GROUP;
+#pragma GCC unroll 4
+        for (int i = 0; i < GROUP / 4; i++) {
+            Ints w[R];
+            for (int r = 0; r < R; r++) {
+                w[r] = (Ints)*(const LooseInts*)(weights + r * stride + ((size_t)g * GROUP / 4 + i) * 64);
+#ifdef __AVX512F__
+                if (T == 1) _mm_prefetch((const char*)(weights + r * stride + ((size_t)g * GROUP / 4 + i) * 64 + 1024), _MM_HINT_T0);
+#endif
+            }
+            for (int t = 0; t < T; t++) {
+                int32_t four;
+                std::memcpy(&four, values + (size_t)t * x.groups * GROUP + i * 4, 4);
+                for (int r = 0; r < R; r++) sum[t][r] = dot(sum[t][r], w[r], four);
+            }
+        }
+        for (int r = 0; r < R; r++) {
+            Floats scale = load(m.scales + ((size_t)(panel + r) * m.groups + g) * LANES);
+            for (int t = 0; t < T; t++)
+                out[t][r] += __builtin_convertvector(sum[t][r], Floats) * (scale * x.scales[(size_t)(row + t) * x.groups + g]);
+        }
+    }
+}
+
+template <int R> void tile(int rows, const Linear& m, int panel, const Quantised& x, int row, Floats (&out)[6][4]) {
+    switch (rows) {
+    case 1: return tile<1, R>(m, panel, x, row, out);
+    case 2: return tile<2, R>(m, panel, x, row, out);
+    case 3: return tile<3, R>(m, panel, x, row, out);
+    case 4: return tile<4, R>(m, panel, x, row, out);
+    case 5: return tile<5, R>(m, panel, x, row, out);
+    default: return tile<6, R>(m, panel, x, row, out);
+    }
+}
+
+// Adds to T rows of a panel what B makes of their product with A.
+template <int T> void add_up(const int8_t* up, int rank, const float* from, int width, Floats (*out)[4], int r) {
+    Floats sum[T] = {};
+    for (int k = 0; k < rank; k++) {
+        Floats b = load(up + k * LANES);
+        for (int t = 0; t < T; t++) sum[t] += b * from[(size_t)t * width + k];
+    }
+    for (int t = 0; t < T; t++) out[t][r] += sum[t];
+}
+
+// Work that all threads take pieces of. It is over when the pieces are done, not when all threads have come by: on a busy
+// machine one may be kept away for long, and the others do its part.
+struct Stage {
+    std::atomic<int> next{0}, done{0};
+};
+
+class Team {
+    std::vector<Stage>& stages;
+    size_t stage = 0;
+
+  public:
+    const int index;
+
+    Team(std::vector<Stage>& all, int number) : stages(all), index(number) {}
+
+    template <class Work> void share(int pieces, Work work) {
+        Stage& now = stages[stage++];
+        for (int piece; (piece = now.next.fetch_add(1, std::memory_order_relaxed)) < pieces;) {
+            work(piece);
+            now.done.fetch_add(1, std::memory_order_release);
+        }
+        for (int turn = 0; now.done.load(std::memory_order_acquire) < pieces; turn++) {
+            if (turn > 2000) sched_yield();
+#ifdef __x86_64__
+            else __builtin_ia32_pause();
+#endif
+        }
+    }
+};
+
+struct Run { // rows in a row that have the same adapter
+    const Lora* adapter;
+    int first, end;
+};
+
+// Inputs of the products with qkv and gate_up, out, down and the head, and their products with A of the adapters. Few
+// rows are cheaper made by each thread for itself than waited for.
+struct Scratch {
+    Quantised normed, mixed, gated, last;
+    std::vector<float> low;
+};
+
+// A part of attention: a segment's query rows of a key and value head, `count` from `first` on.
+struct Piece {
+    const Segment* segment;
+    int kv_head, first, count;
+};
+
+constexpr int FEW = 4;
+constexpr int SHORT = 6; // rows of a segment whose heads are not divided among threads
+
+struct Pass {
+    const Model& model;
+    const Step& step;
+    std::vector<Run> layer_runs, head_runs;
+    std::vector<Piece> reads, turns; // what attends, and the rows of long segments that are turned before
+    std::vector<int> positions;
+    std::vector<float> state, wide;
+    std::vector<Scratch> scratch;
+    int low_width = 0, wide_width = 0;
+
+    Pass(const Model& m, const Step& s);
+    void layer(Team& team, int index);
+    void head(Team& team);
+    void normalise(const float* from, const float* weights, float* to) const;
+    void rotate(Team& team, int layer);
+    void rotate(int layer, const Segment& segment, int row, int head);
+    void attend(Team& team, int layer);
+    template <int N> void attend(int layer, const Segment& segment, int kv_head, int first, int rows);
+    void quantise(Team& team, Quantised& to, const float* from, size_t stride, const float* norm, int rows, int size);
+    void lower(Team& team, const Quantised& input, int part, std::vector<float>& low, bool few);
+    template <class Done>
+    void multiply(Team& team, const Linear& m, const Quantised& input, int part, int rows, Done done);
+    Scratch& own(Team& team, int rows) { return scratch[rows <= FEW ? team.index : 0]; }
+    void raise(const std::vector<float>& low, int part, int target, int panel, int row, int rows, Floats (&out)[6][4], int r, const Linear& m);
+
+    _Float16* page(int number, int layer, int kv_head) const {
+        size_t each = (size_t)2 * PAGE * model.head_size;
+        return step.cache + (((size_t)number * model.n_layers + layer) * model.kv_heads + kv_head) * each;
+    }
+};
+
+int round_up(int value) { return (value + GROUP - 1) / GROUP * GROUP; }
+
+Pass::Pass(const Model& m, const Step& s) : model(m), step(s) {
+    int heads = (m.heads + 2 * m.kv_heads) * m.head_size, rows = s.n_tokens;
+    wide_width = round_up(std::max({heads + m.heads * m.head_size, m.inner}));
+    state.resize((size_t)rows * m.hidden);
+    wide.assign((size_t)rows * wide_width, 0.0f);
+    positions.resize(rows);
+    for (int i = 0; i < s.n_segments; i++) {
+        const Segment& segment = s.segments[i];
+        int end = segment.first_row + segment.rows;
+        if (!layer_runs.empty() && layer_runs.back().adapter == segment.adapter) layer_runs.back().end = end;
+        else layer_runs.push_back({segment.adapter, segment.first_row, end});
+        const int queries = segment.rows * (m.heads / m.kv_heads);
+        for (int kv_head = 0; kv_head < m.kv_heads; kv_head++)
+            for (int first = 0, each = segment.rows <= SHORT ? queries : QUERIES; first < queries; first += each)
+                reads.push_back({&segment, kv_head, first, std::min(each, queries - first)});
+        for (int row = 0; segment.rows > SHORT && row < segment.rows; row += 8)
+            turns.push_back({&segment, 0, segment.first_row + row, std::min(8, segment.rows - row)});
+        for (int t = 0; t < segment.rows; t++) positions[segment.first_row + t] = segment.first_position + t;
+        for (int part = 0; segment.adapter && part <= 4 * m.n_layers; part++)
+            if (segment.adapter[part].down.weights)
+                low_width = std::max(low_width, segment.adapter[part].down.panels * LANES);
+    }
+    for (int i = 0; i < s.n_wanted; i++)
+        for (const Run& run : layer_runs)
+            if (run.first <= s.wanted[i] && s.wanted[i] < run.end) head_runs.push_back({run.adapter, 2 * i, 2 * i + 2});
+    scratch.resize(rows <= FEW || s.n_wanted <= FEW ? s.threads : 1);
+    for (Scratch& each : scratch) {
+        each.low.resize((size_t)std::max(rows, 2 * s.n_wanted) * low_width);
+        each.normed.resize(rows, m.hidden);
+        each.mixed.resize(rows, m.heads * m.head_size);
+        each.gated.resize(rows, m.inner);
+        each.last.resize(2 * s.n_wanted, m.hidden);
+    }
+    for (int t = 0; t < rows; t++)
+        std::memcpy(&state[(size_t)t * m.hidden], m.embeddings + (size_t)s.tokens[t] * m.hidden, m.hidden * 4);
+}
+
+void Pass::normalise(const float* from, const float* weights, float* to) const {
+    Floats squares{};
+    for (int i = 0; i < model.hidden; i += LANES) squares += load(from + i) * load(from + i);
+    float scale = 1.0f / std::sqrt(total(squares) / model.hidden + model.epsilon);
+    for (int i = 0; i < model.hidden; i += LANES) store(to + i, load(from + i) * scale * load(weights + i));
+}
+
+void Pass::quantise(Team& team, Quantised& to, const float* from, size_t stride, const float* norm, int rows, int size) {
+    const bool twice = &to == &own(team, rows).last;
+    auto one = [&](int t) {
+        std::vector<float> padded(round_up(size), 0.0f);
+        if (norm) normalise(from + t * stride, norm, padded.data());
+        else std::memcpy(padded.data(), from + t * stride, size * 4);
+        to.row(twice ? 2 * t : t, padded.data());
+        if (!twice) return;
+        to.rest(2 * t, padded.data());
+        to.row(2 * t + 1, padded.data());
+    };
+    if (rows <= FEW)
+        for (int t = 0; t < rows; t++) one(t);
+    else
+        team.share((rows + 7) / 8, [&](int piece) {
+            for (int t = piece * 8; t < std::min(rows, piece * 8 + 8); t++) one(t);
+        });
+}
+
+// The product with A of each run's adapter, into `low`.
+void Pass::lower(Team& team, const Quantised& input, int part, std::vector<float>& low, bool few) {
+    const auto& runs = part == 4 * model.n_layers ? head_runs : layer_runs;
+    std::vector<std::tuple<const Linear*, int, int, int>> tiles; // of A: panel, row, rows
+    for (const Run& run : runs) {
+        if (!run.adapter || !run.adapter[part].down.weights) continue;
+        const Linear& down = run.adapter[part].down;
+        for (int panel = 0; panel < down.panels; panel++)
+            for (int row = run.first; row < run.end; row += 6) tiles.push_back({&down, panel, row, std::min(6, run.end - row)});
+    }
+    auto one = [&](int piece) {
+        auto [down, panel, row, rows] = tiles[piece];
+        Floats out[6][4];
+        tile<1>(rows, *down, panel, input, row, out);
+        for (int t = 0; t < rows; t++)
+            store(&low[(size_t)(row + t) * low_width + panel * LANES], out[t][0]);
+    };
+    if (few)
+        for (size_t piece = 0; piece < tiles.size(); piece++) one(piece);
+    else if (!tiles.empty()) team.share(tiles.size(), one);
+}
+
+// Adds to a tile's panel r the bias and what the rows' adapters add.
+void Pass::raise(const std::vector<float>& low, int part, int target, int panel, int row, int rows, Floats (&out)[6][4], int r, const Linear& m) {
+    for (int t = 0; m.bias && t < rows; t++) out[t][r] += load(m.bias + panel * LANES);
+    for (const Run& run : part == 4 * model.n_layers ? head_runs : layer_runs) {
+        int first = std::max(run.first, row), end = std::min(run.end, row + rows);
+        if (first >= end || !run.adapter || !run.adapter[part].down.weights) continue;
+        const Lora& lora = run.adapter[part];
+        const int8_t* up = lora.up + (size_t)panel * lora.rank * LANES;
+        const float* from = low.data() + (size_t)first * low_width + target * lora.rank;
+        switch (end - first) {
+        case 1: add_up<1>(up, lora.rank, from, low_width, out + first - row, r); break;
+        case 2: add_up<2>(up, lora.rank, from, low_width, out + first - row, r); break;
+        case 3: add_up<3>(up, lora.rank, from, low_width, out + first - row, r); break;
+        case 4: add_up<4>(up, lora.rank, from, low_width, out + first - row, r); break;
+        case 5: add_up<5>(up, lora.rank, from, low_width, out + first - row, r); break;
+        default: add_up<6>(up, lora.rank, from, low_width, out + first - row, r);
+        }
+    }
+}
+
+// Calls done(panel, row, rows, out, panels) for each tile of the product of the input with m, adapters included.
+template <class Done>
+void Pass::multiply(Team& team, const Linear& m, const Quantised& input, int part, int rows, Done done) {
+    const bool few = (part == 4 * model.n_layers ? step.n_wanted : rows) <= FEW;
+    std::vector<float>& low = own(team, few ? 0 : rows).low;
+    lower(team, input, part, low, few);
+    const int most = m.panels < 64 && part % 4 != 2 ? 3 : 4; // gate and up must not be parted
+    team.share((m.panels + most - 1) / most, [&](int piece) {
+        const int panel = piece * most, panels = std::min(most, m.panels - panel);
+        for (int row = 0; row < rows; row += 6) {
+            Floats out[6][4];
+            int count = std::min(6, rows - row);
+            if (panels == 4) tile<4>(count, m, panel, input, row, out);
+            else if (panels == 3) tile<3>(count, m, panel, input, row, out);
+            else if (panels == 2) tile<2>(count, m, panel, input, row, out);
+            else tile<1>(count, m, panel, input, row, out);
+            for (int r = 0; r < panels; r++) {
+                int kind = part % 4, p = panel + r;
+                int target = part == 4 * model.n_layers ? 0 : kind == 0 ? model.targets[p] : kind == 2 ? p % 2 : 0;
+                raise(low, part, target, p, row, count, out, r, m);
+            }
+            done(panel, row, count, out, panels);
+        }
+    });
+}
+
+// Turns a head of a row to its position (queries are scaled, too), and writes keys and values to their page.
+void Pass::rotate(int layer, const Segment& segment, int row, int head) {
+    const int size = model.head_size, half = size / 2, position = positions[row];
+    const float scale = 1.0f / std::sqrt((float)size);
+    float* x = &wide[(size_t)row * wide_width + head * size];
+    if (head < model.heads + model.kv_heads) {
+        const float *cos = model.cos + (size_t)position * half, *sin = model.sin + (size_t)position * half;
+        for (int d = 0; d < half; d++) {
+            float a = x[d], b = x[d + half];
+            x[d] = a * cos[d] - b * sin[d];
+            x[d + half] = b * cos[d] + a * sin[d];
+        }
+    }
+    if (head < model.heads) {
+        for (int d = 0; d < size; d++) x[d] *= scale;
+        return;
+    }
+    _Float16* to = page(segment.pages[position / PAGE], layer, (head - model.heads) % model.kv_heads);
+    const int column = position % PAGE;
+    if (head < model.heads + model.kv_heads)
+        for (int d = 0; d < size; d++) to[d * PAGE + column] = (_Float16)x[d];
+    else
+        for (int d = 0; d < size; d++) to[(PAGE + column) * size + d] = (_Float16)x[d];
+}
+
+// Long segments are rotated by all threads, a short one's heads by the thread that attends to them.
+void Pass::rotate(Team& team, int layer) {
+    if (turns.empty()) return;
+    team.share(turns.size(), [&](int number) {
+        const Piece& piece = turns[number];
+        for (int row = piece.first; row < piece.first + piece.count; row++)
+            for (int head = 0; head < model.heads + 2 * model.kv_heads; head++) rotate(layer, *piece.segment, row, head);
+    });
+}
+
+// Attention of `rows` query rows from number `first` on; N >= rows. A row is a token and one of the query heads that
+// share the key and value head. Pages are read in order and whole, so a row's sums never hang on who reads along.
+template <int N> void Pass::attend(int layer, const Segment& segment, int kv_head, int first, int rows) {
+    const int size = model.head_size, shared = model.heads / model.kv_heads;
+    const int values_at = (model.heads + 2 * model.kv_heads) * size;
+    const float* query[N];
+    int position[N], last = 0;
+    float* sums[N];
+    float most[N], weight[N];
+    alignas(64) float chance[N][PAGE];
+    for (int n = 0; n < N; n++) {
+        int row = first + std::min(n, rows - 1), head = kv_head * shared + row % shared;
+        float* base = &wide[(size_t)(segment.first_row + row / shared) * wide_width];
+        query[n] = base + head * size;
+        sums[n] = base + values_at + head * size;
+        position[n] = segment.first_position + row / shared;
+        last = std::max(last, position[n]);
+        most[n] = -INFINITY;
+        weight[n] = 0;
+        std::memset(sums[n], 0, size * 4);
+    }
+    for (int p = 0; p <= last / PAGE; p++) {
+        const _Float16* keys = page(segment.pages[p], layer, kv_head);
+        Floats score[N][2];
+        for (int n = 0; n < N; n++) score[n][0] = score[n][1] = Floats{};
+        for (int d = 0; d < size; d++) {
+            Floats k0 = load(keys + d * PAGE), k1 = load(keys + d * PAGE + LANES);
+            for (int n = 0; n < N; n++) {
+                score[n][0] += k0 * query[n][d];
+                score[n][1] += k1 * query[n][d];
+            }
+        }
+        const Ints lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+        float fade[N];
+        for (int n = 0; n < N; n++) {
+            int seen = position[n] - p * PAGE;
+            for (int h = 0; h < 2; h++) score[n][h] = lane + h * LANES <= seen ? score[n][h] : spread(-INFINITY);
+            float now = std::max(most[n], largest(larger(score[n][0], score[n][1])));
+            fade[n] = exponential(spread(most[n] - now))[0];
+            Floats sum{};
+            for (int h = 0; h < 2; h++) {
+                Floats e = exponential(score[n][h] - now);
+                store(chance[n] + h * LANES, e);
+                sum += e;
+            }
+            weight[n] = weight[n] * fade[n] + total(sum);
+            most[n] = now;
+        }
+        const _Float16* values = keys + PAGE * size;
+        for (int d = 0; d < size; d += LANES) {
+            Floats sum[N];
+            for (int n = 0; n < N; n++) sum[n] = load(sums[n] + d) * fade[n];
+            for (int k = 0; k < PAGE; k++) {
+                Floats v = load(values + k * size + d);
+                for (int n = 0; n < N; n++) sum[n] += v * chance[n][k];
+            }
+            for (int n = 0; n < rows; n++) store(sums[n] + d, sum[n]);
+        }
+    }
+    for (int n = 0; n < rows; n++)
+        for (int d = 0; d < size; d += LANES) store(sums[n] + d, load(sums[n] + d) / weight[n]);
+}
+
+void Pass::attend(Team& team, int layer) {
+    const int shared = model.heads / model.kv_heads;
+    team.share(reads.size(), [&](int number) {
+        const auto [segment, kv_head, from, count] = reads[number];
+        for (int row = segment->first_row; segment->rows <= SHORT && row < segment->first_row + segment->rows; row++) {
+            for (int head = 0; head < shared; head++) rotate(layer, *segment, row, kv_head * shared + head);
+            rotate(layer, *segment, row, model.heads + kv_head);
+            rotate(layer, *segment, row, model.heads + model.kv_heads + kv_head);
+        }
+        for (int first = from; first < from + count; first += QUERIES) {
+            int rows = std::min(QUERIES, from + count - first);
+            if (rows == 1) attend<1>(layer, *segment, kv_head, first, rows);
+            else if (rows == 2) attend<2>(layer, *segment, kv_head, first, rows);
+            else if (rows == 3) attend<3>(layer, *segment, kv_head, first, rows);
+            else if (rows == 4) attend<4>(layer, *segment, kv_head, first, rows);
+            else if (rows <= 8) attend<8>(layer, *segment, kv_head, first, rows);
+            else attend<QUERIES>(layer, *segment, kv_head, first, rows);
+        }
+    });
+}
+
+void Pass::layer(Team& team, int index) {
+    const Layer& l = model.layers[index];
+    const int rows = step.n_tokens, hidden = model.hidden;
+    Scratch& mine = own(team, rows);
+    auto add = [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
+        for (int t = 0; t < count; t++)
+            for (int r = 0; r < panels; r++) {
+                float* to = &state[(size_t)(row + t) * hidden + (panel + r) * LANES];
+                store(to, load(to) + out[t][r]);
+            }
+    };
+    quantise(team, mine.normed, state.data(), hidden, l.norm_attention, rows, hidden);
+    multiply(team, l.qkv, mine.normed, 4 * index, rows, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
+        for (int t = 0; t < count; t++)
+            for (int r = 0; r < panels; r++) store(&wide[(size_t)(row + t) * wide_width + (panel + r) * LANES], out[t][r]);
+    });
+    rotate(team, index);
+    attend(team, index);
+    const float* values = wide.data() + (model.heads + 2 * model.kv_heads) * model.head_size;
+    quantise(team, mine.mixed, values, wide_width, nullptr, rows, model.heads * model.head_size);
+    multiply(team, l.out, mine.mixed, 4 * index + 1, rows, add);
+    quantise(team, mine.normed, state.data(), hidden, l.norm_mlp, rows, hidden);
+    multiply(team, l.gate_up, mine.normed, 4 * index + 2, rows, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
+        for (int t = 0; t < count; t++)
+            for (int r = 0; r < panels; r += 2) {
+                Floats gate = out[t][r], low = gate * 0.0f - 80.0f;
+                Floats sigmoid = 1.0f / (1.0f + exponential(-larger(gate, low)));
+                store(&wide[(size_t)(row + t) * wide_width + (panel + r) / 2 * LANES], gate * sigmoid * out[t][r + 1]);
+            }
+    });
+    quantise(team, mine.gated, wide.data(), wide_width, nullptr, rows, model.inner);
+    multiply(team, l.down, mine.gated, 4 * index + 3, rows, add);
+}
+
+// Logits hang on small differences of large numbers, so the head's input has two parts of int8: rounded once, it
+// cost 0.4 % of perplexity, more than all layers together.
+void Pass::head(Team& team) {
+    const int hidden = model.hidden, part = 4 * model.n_layers;
+    Scratch& mine = own(team, step.n_wanted);
+    team.share(1, [&](int) {
+        for (int i = 0; i < step.n_wanted; i++)
+            std::memmove(&state[(size_t)i * hidden], &state[(size_t)step.wanted[i] * hidden], hidden * 4);
+    });
+    quantise(team, mine.last, state.data(), hidden, model.norm, step.n_wanted, hidden);
+    multiply(team, model.head, mine.last, part, 2 * step.n_wanted, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
+        for (int t = 0; t < count; t += 2)
+            for (int r = 0; r < panels; r++) {
+                int at = (panel + r) * LANES;
+                Floats sum = out[t][r] + out[t + 1][r];
+                std::memcpy(step.logits + (size_t)(row + t) / 2 * model.vocabulary + at, &sum, 4 * std::min(LANES, model.vocabulary - at));
+            }
+    });
+}
+
+} // namespace
+
+extern "C" {
+
+// Rounds weights [outputs][inputs] to int8, one scale an output and 64 inputs, and packs them as a Linear wants them. With `stride`
+// 2 they fill every second panel, from panel `first` on.
+void mentee_pack(const float* from, int outputs, int inputs, int first, int stride, uint8_t* weights, float* scales, int threads) {
+    const int groups = round_up(inputs) / GROUP, panels = (outputs + LANES - 1) / LANES;
+#pragma omp parallel for num_threads(threads)
+    for (int p = 0; p < panels; p++) {
+        uint8_t* to = weights + (size_t)(first + p * stride) * groups * GROUP * LANES;
+        std::memset(to, 128, (size_t)groups * GROUP * LANES);
+        for (int lane = 0; lane < std::min(LANES, outputs - p * LANES); lane++) {
+            const float* row = from + (size_t)(p * LANES + lane) * inputs;
+            for (int g = 0; g < groups; g++) {
+                const int end = std::min(inputs, (g + 1) * GROUP);
+                float most = 0, broken = 0;
+                for (int k = g * GROUP; k < end; k++) most = std::max(most, std::fabs(row[k])), broken += row[k] * 0.0f;
+                scales[((size_t)(first + p * stride) * groups + g) * LANES + lane] = most / 127.0f + broken;
+                float inverse = most > 0 ? 127.0f / most : 0.0f;
+                for (int k = g * GROUP; k < end; k++)
+                    to[(size_t)k / 4 * 64 + lane * 4 + k % 4] = (uint8_t)(128 + (int)std::lround(row[k] * inverse));
+            }
+        }
+    }
+}
+
+void mentee_forward(const Model* model, const Step* step) {
+    Pass pass(*model, *step);
+    std::vector<Stage> stages(16 * (model->n_layers + 1));
+#pragma omp parallel num_threads(step->threads)
+    {
+        Team team(stages, omp_get_thread_num());
+        for (int i = 0; i < model->n_layers; i++) pass.layer(team, i);
+        if (step->n_wanted) pass.head(team);
+    }
+}
+
+// Bytes of the structures, so that a reader in another language can check that it lays them out alike.
+int mentee_layout(int which) {
+    const int sizes[] = {sizeof(Linear), sizeof(Lora), sizeof(Layer), sizeof(Model), sizeof(Segment), sizeof(Step)};
+    return sizes[which];
+}
+}

@@ -1,0 +1,360 @@
+"""The compiled decoder: int8 weights and activations, float16 keys and values, on CPUs that multiply int8.
+
+``decoder.cpp`` is compiled once (some seconds; needs ``g++`` or ``clang++``) and kept under the hash of what it was
+made from. Where there is no compiler or the CPU lacks the instructions, PyTorch computes instead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from ctypes import POINTER, Structure, c_float, c_int32, c_void_p
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from bot.engines.decoder.shape import PIECES, linear_names, lora_parts, rotations
+from bot.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedModel
+
+    from bot.engines.adapters import Adapter
+    from bot.engines.decoder.shape import Segment, Shape
+
+SOURCE = Path(__file__).with_name("decoder.cpp")
+VNNI = ("-march=x86-64-v4", "-mavx512vnni", "-mprefer-vector-width=512")
+COMMON = ("-std=c++17", "-O3", "-fopenmp", "-shared", "-fPIC", "-w")
+CACHE = Path.home() / ".cache" / "mentee" / "compiled"
+COMPILE_SECONDS = 120
+LANES, GROUP = 16, 64
+
+
+class _Linear(Structure):
+    _fields_ = (
+        ("weights", c_void_p),
+        ("scales", c_void_p),
+        ("bias", c_void_p),
+        ("panels", c_int32),
+        ("groups", c_int32),
+    )
+
+
+class _Lora(Structure):
+    _fields_ = (("down", _Linear), ("up", c_void_p), ("rank", c_int32))
+
+
+class _Layer(Structure):
+    _fields_ = (
+        *((name, _Linear) for name in ("qkv", "out", "gate_up", "down")),
+        ("norm_attention", c_void_p),
+        ("norm_mlp", c_void_p),
+    )
+
+
+class _Model(Structure):
+    _fields_ = (
+        ("layers", POINTER(_Layer)),
+        ("head", _Linear),
+        *((name, c_void_p) for name in ("embeddings", "norm", "cos", "sin", "targets")),
+        *((name, c_int32) for name in ("n_layers", "hidden", "inner", "heads", "kv_heads", "head_size", "vocabulary")),
+        ("epsilon", c_float),
+    )
+
+
+class _Segment(Structure):
+    _fields_ = (
+        ("adapter", c_void_p),
+        ("pages", c_void_p),
+        ("first_row", c_int32),
+        ("rows", c_int32),
+        ("first_position", c_int32),
+    )
+
+
+class _Step(Structure):
+    _fields_ = (
+        ("segments", POINTER(_Segment)),
+        *((name, c_void_p) for name in ("tokens", "wanted", "logits", "cache")),
+        *((name, c_int32) for name in ("n_segments", "n_tokens", "n_wanted", "threads")),
+    )
+
+
+STRUCTURES = (_Linear, _Lora, _Layer, _Model, _Segment, _Step)
+
+
+def has_int8() -> bool:
+    """Return whether this CPU multiplies int8 fast enough for the compiled decoder to pay (AVX-512 VNNI)."""
+    return bool(torch.cpu.get_capabilities().get("avx512_vnni"))
+
+
+@lru_cache(maxsize=1)
+def load_library() -> ctypes.CDLL:
+    """Return the compiled decoder: the one in :data:`CACHE` or beside the source, or one compiled now.
+
+    :raises EngineError: there is no compiler, or it fails.
+    """
+    flags = VNNI if has_int8() else ("-march=native",)
+    name = library_name(flags)
+    path = next((path for path in (SOURCE.with_name(name), CACHE / name) if path.is_file()), CACHE / name)
+    try:
+        if not path.is_file():
+            compile_library(path, flags)
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise EngineError(f"The compiled decoder {path} cannot be used: {error}.") from error
+    for number, structure in enumerate(STRUCTURES):
+        found, expected = library.mentee_layout(number), ctypes.sizeof(structure)
+        if found != expected:
+            raise EngineError(f"The compiled decoder {path} has {structure.__name__} of {found} bytes, not {expected}.")
+    return library
+
+
+def library_name(flags: Sequence[str]) -> str:
+    """Return the file name of the library that the source gives with these flags."""
+    made_from = SOURCE.read_bytes() + " ".join((*COMMON, *flags)).encode()
+    return f"decoder-{hashlib.sha256(made_from).hexdigest()[:16]}.so"
+
+
+def compile_library(path: Path, flags: Sequence[str]) -> None:
+    """Compile the decoder to ``path``.
+
+    :raises EngineError: there is no compiler, or it fails.
+    """
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    if not compiler:
+        raise EngineError("There is no C++ compiler here.", hint="Install g++ and start again: answers come faster.")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        target = Path(folder) / path.name
+        command = [compiler, *COMMON, *flags, "-o", str(target), str(SOURCE)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=COMPILE_SECONDS)  # noqa: S603 - our own source
+        except (OSError, subprocess.SubprocessError) as error:
+            said = getattr(error, "stderr", None) or b""
+            raise EngineError(
+                f"The decoder could not be compiled: {error} {said[-500:].decode(errors='replace')}"
+            ) from error
+        target.replace(path)
+
+
+@dataclass(slots=True)
+class PackedLinear:
+    """Weights of layers that share an input, as ``decoder.cpp`` reads them. Keeps what the structure points to."""
+
+    weights: torch.Tensor
+    scales: torch.Tensor
+    bias: torch.Tensor | None
+    panels: int
+    groups: int
+
+    @property
+    def structure(self) -> _Linear:
+        """Return the structure that points to this."""
+        bias = None if self.bias is None else self.bias.data_ptr()
+        return _Linear(self.weights.data_ptr(), self.scales.data_ptr(), bias, self.panels, self.groups)
+
+
+def pack_linear(
+    library: ctypes.CDLL,
+    weights: Sequence[torch.Tensor],
+    biases: Sequence[torch.Tensor | None] = (),
+    *,
+    mixed: bool = False,
+    threads: int = 1,
+) -> PackedLinear:
+    """Round weights, each of shape ``(outputs, inputs)``, to int8 and pack them below each other.
+
+    :param mixed: panel by panel from each in turn, instead of one after the other.
+    """
+    inputs = weights[0].shape[1]
+    panels = [-(-weight.shape[0] // LANES) for weight in weights]
+    groups = -(-inputs // GROUP)
+    packed = torch.empty(sum(panels) * groups * GROUP * LANES, dtype=torch.uint8)
+    scales = torch.zeros(sum(panels), groups, LANES)
+    bias = torch.zeros(sum(panels) * LANES) if any(each is not None for each in biases) else None
+    starts, stride = (range(len(weights)), len(weights)) if mixed else ([0, *accumulate(panels)], 1)
+    for number, (start, weight) in enumerate(zip(starts, weights, strict=False)):
+        values = weight.detach().float().contiguous()
+        source, target, scale = (c_void_p(tensor.data_ptr()) for tensor in (values, packed, scales))
+        library.mentee_pack(source, *weight.shape, start, stride, target, scale, threads)
+        if bias is not None and (own := biases[number]) is not None:
+            padded = torch.nn.functional.pad(own.float(), (0, -len(own) % LANES)).view(-1, LANES)
+            bias.view(-1, LANES)[start : start + stride * len(padded) : stride] = padded
+    return PackedLinear(packed, scales, bias, sum(panels), groups)
+
+
+@dataclass(slots=True)
+class PackedAdapter:
+    """An adapter as ``decoder.cpp`` reads it: one ``_Lora`` for each group of layers, and what they point to."""
+
+    parts: Any
+    held: list[Any] = field(default_factory=list)
+
+    @property
+    def address(self) -> int:
+        """Return where the parts lie."""
+        return ctypes.addressof(self.parts)
+
+
+class NativeDecoder:
+    """Implements :class:`bot.engines.decoder.shape.Decoder` with the compiled library.
+
+    :raises EngineError: it cannot be compiled here.
+    """
+
+    dtype_name = "int8"
+    pieces = PIECES
+
+    def __init__(self, model: PreTrainedModel, shape: Shape, *, threads: int) -> None:
+        self.shape = shape
+        self._library = load_library()
+        self._threads = threads
+        self._cache = torch.empty(0, dtype=torch.float16)
+        self.page_bytes = shape.page_numbers() * 2
+        self._names = linear_names(shape.layers)
+        self._held: list[Any] = []
+        self._model = self._build(model)
+
+    def reserve(self, pages: int) -> None:
+        """Make room for so many pages; the machine gives memory only to those that are written."""
+        # torch.zeros would write them all
+        self._cache = torch.from_numpy(np.zeros(pages * self.shape.page_numbers(), dtype=np.float16))
+
+    def forward(self, segments: Sequence[Segment]) -> torch.Tensor:
+        """Return the next-token logits wanted, float32, shape ``(sum of wanted, vocabulary)``."""
+        ends = list(accumulate(len(segment.tokens) for segment in segments))
+        wanted = np.array(
+            [row for end, segment in zip(ends, segments, strict=True) for row in range(end - segment.wanted, end)],
+            dtype=np.int32,
+        )
+        tokens = np.array([token for segment in segments for token in segment.tokens], dtype=np.int32)
+        pages = [np.array(segment.pages, dtype=np.int32) for segment in segments]
+        logits = torch.empty(len(wanted), self.shape.vocabulary)
+        structures = (_Segment * len(segments))(
+            *(
+                _Segment(
+                    segment.adapter.address if segment.adapter else None,
+                    numbers.ctypes.data,
+                    end - len(segment.tokens),
+                    len(segment.tokens),
+                    segment.position,
+                )
+                for segment, end, numbers in zip(segments, ends, pages, strict=True)
+            )
+        )
+        step = _Step(
+            structures,
+            tokens.ctypes.data,
+            wanted.ctypes.data,
+            logits.data_ptr(),
+            self._cache.data_ptr(),
+            len(segments),
+            len(tokens),
+            len(wanted),
+            self._threads,
+        )
+        self._library.mentee_forward(ctypes.byref(self._model), ctypes.byref(step))
+        return logits
+
+    def pack(self, adapter: Adapter) -> PackedAdapter:
+        """Round an adapter to int8: one scale for each output of ``A`` and each column of ``B``."""
+        packed = PackedAdapter((_Lora * len(self._names))())
+        for number, names in enumerate(self._names):
+            pairs = lora_parts(adapter, names)
+            rank = -(-max((pair[0].shape[0] for pair in pairs if pair), default=0) // LANES) * LANES
+            if rank:
+                down, up = self._pack_part(number, pairs, rank)
+                packed.held += [down, up]
+                packed.parts[number] = _Lora(down.structure, up.data_ptr(), rank)
+        return packed
+
+    def _pack_part(
+        self, number: int, pairs: Sequence[tuple[torch.Tensor, torch.Tensor] | None], rank: int
+    ) -> tuple[PackedLinear, torch.Tensor]:
+        inputs = next(pair[0].shape[1] for pair in pairs if pair)
+        sizes = self._outputs(number)
+        lows, ups, scales = [], [], []
+        for pair, outputs in zip(pairs, sizes, strict=True):
+            a, b = pair or (torch.zeros(0, inputs), torch.zeros(outputs, 0))
+            low, up = torch.zeros(rank, inputs), torch.zeros(-(-outputs // LANES) * LANES, rank)
+            low[: a.shape[0]], up[:outputs, : b.shape[1]] = a, b
+            scale = up.abs().amax(0).clamp(min=1e-30) / 127
+            lows.append(low)
+            ups.append((up / scale).round().to(torch.int8).view(-1, LANES, rank).transpose(1, 2))
+            scales.append(scale)
+        down = pack_linear(self._library, lows)
+        down.scales *= torch.cat(scales).view(-1, 1, LANES)
+        mixed = number % 4 == 2 and len(ups) == 2  # noqa: PLR2004 - gate and up alternate
+        up = torch.stack(ups, dim=1).flatten(0, 1) if mixed else torch.cat(ups)
+        return down, up.contiguous()
+
+    def _outputs(self, number: int) -> tuple[int, ...]:
+        shape, kv = self.shape, self.shape.kv_heads * self.shape.head_size
+        if number == len(self._names) - 1:
+            return (shape.vocabulary,)
+        parts = ((shape.heads * shape.head_size, kv, kv), (shape.hidden,), (shape.inner,) * 2, (shape.hidden,))
+        return parts[number % 4]
+
+    def _build(self, model: PreTrainedModel) -> _Model:
+        shape = self.shape
+        layers = (_Layer * shape.layers)()
+        *parts, head = [self._linear(model, names) for names in self._names]
+        for number, layer in enumerate(layers):
+            layer.qkv, layer.out, layer.gate_up, layer.down = parts[number * 4 : number * 4 + 4]
+            names = ("input_layernorm", "post_attention_layernorm")
+            layer.norm_attention, layer.norm_mlp = (
+                self._hold(model.get_parameter(f"model.layers.{number}.{name}.weight")) for name in names
+            )
+        cos, sin = rotations(model, shape.context)
+        targets = np.repeat(np.arange(3, dtype=np.uint8), np.array(self._outputs(0)) // LANES)
+        self._held += [layers, targets]
+        embeddings: Any = model.get_input_embeddings()
+        tensors = [self._hold(t) for t in (embeddings.weight, model.get_parameter("model.norm.weight"), cos, sin)]
+        return _Model(
+            layers,
+            head,
+            *tensors,
+            targets.ctypes.data,
+            shape.layers,
+            shape.hidden,
+            shape.inner,
+            shape.heads,
+            shape.kv_heads,
+            shape.head_size,
+            shape.vocabulary,
+            shape.epsilon,
+        )
+
+    def _linear(self, model: PreTrainedModel, names: Sequence[str]) -> _Linear:
+        modules: list[Any] = [model.get_submodule(name) for name in names]
+        packed = pack_linear(
+            self._library,
+            [module.weight for module in modules],
+            [module.bias for module in modules],
+            mixed=names[0].endswith("gate_proj"),
+            threads=self._threads,
+        )
+        self._held.append(packed)
+        return packed.structure
+
+    def _hold(self, tensor: torch.Tensor) -> int:
+        kept = tensor.detach().float().contiguous()
+        self._held.append(kept)
+        return kept.data_ptr()
+
+
+if __name__ == "__main__" and platform.machine() == "x86_64":  # in an image: for machines that have no compiler
+    compile_library(SOURCE.with_name(library_name(VNNI)), VNNI)

@@ -1,0 +1,148 @@
+"""What a Llama-shaped model is made of, read from the transformers model that loaded it.
+
+Llama, SmolLM2, Qwen2 and Mistral differ in sizes, biases, shared key heads and in whether the head is the embedding
+table; all are covered. What differs otherwise (a sliding window, another activation, quantised weights) is refused by
+:func:`read_shape`, and transformers itself runs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from transformers import PreTrainedModel
+
+    from bot.engines.adapters import Adapter
+
+FAMILIES = frozenset({"llama", "qwen2", "mistral"})
+PAGE = 32
+"""Positions in a page of keys and values."""
+
+PIECES = 128, 512
+"""Prompt tokens that a few CPU cores read in one pass (:attr:`Decoder.pieces`)."""
+
+QKV, OUT, GATE_UP, DOWN = range(4)
+PARTS = (
+    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    ("self_attn.o_proj",),
+    ("mlp.gate_proj", "mlp.up_proj"),
+    ("mlp.down_proj",),
+)
+"""The linear layers of a decoder layer, grouped by the input that they share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a Llama-shaped model; ``context`` is in tokens."""
+
+    layers: int
+    hidden: int
+    inner: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    vocabulary: int
+    epsilon: float
+    context: int
+
+    def page_numbers(self) -> int:
+        """Return how many numbers a page of keys and values holds."""
+        return self.layers * self.kv_heads * 2 * PAGE * self.head_size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """Consecutive tokens of one sequence, to be read in one pass.
+
+    :param position: of the first token; everything before it is in the pages.
+    :param pages: numbers of the sequence's pages, enough for its last token.
+    :param adapter: as made by :meth:`Decoder.pack`.
+    :param wanted: for how many of the last tokens logits are wanted.
+    """
+
+    tokens: Sequence[int]
+    position: int
+    pages: Sequence[int]
+    adapter: Any = None
+    wanted: int = 1
+
+
+class Decoder(Protocol):
+    """Reads segments of many sequences in one pass. Called from one thread, but for :meth:`pack`.
+
+    ``pieces`` are the prompt tokens to read in a pass while answers run, whom it holds up, and while none does.
+    """
+
+    shape: Shape
+    dtype_name: str
+    page_bytes: int
+    pieces: tuple[int, int]
+
+    def reserve(self, pages: int) -> None:
+        """Make room for so many pages; forgets what was in them."""
+
+    def pack(self, adapter: Adapter) -> Any:
+        """Bring an adapter into the form that a :class:`Segment` takes. Any thread may call."""
+
+    def forward(self, segments: Sequence[Segment]) -> torch.Tensor:
+        """Return the next-token logits wanted, float32, shape ``(sum of wanted, vocabulary)``, segment by segment."""
+
+
+def read_shape(model: PreTrainedModel, context: int) -> Shape | None:
+    """Return the shape of a model that a :class:`Decoder` computes exactly, else ``None``."""
+    config: Any = model.config
+    rope = getattr(config, "rope_scaling", None) or getattr(config, "rope_parameters", None) or {}
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    if (
+        config.model_type not in FAMILIES
+        or config.hidden_act != "silu"
+        or rope.get("rope_type", "default") not in {"default", "linear", "llama3", "yarn"}
+        or (window and window < context)
+        or rope.get("partial_rotary_factor", 1.0) != 1.0
+        or any(type(m) is not torch.nn.Linear for name, m in model.named_modules() if name.endswith("_proj"))
+    ):
+        return None
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    shape = Shape(
+        config.num_hidden_layers,
+        config.hidden_size,
+        config.intermediate_size,
+        config.num_attention_heads,
+        config.num_key_value_heads,
+        head_size,
+        config.vocab_size,
+        config.rms_norm_eps,
+        context,
+    )
+    return None if any(size % 16 for size in (shape.hidden, shape.inner, shape.head_size)) else shape
+
+
+def rotations(model: PreTrainedModel, context: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return cosines and sines of the rotary positions, float32, each of shape ``(context, half a head)``."""
+    rotary: Any = model.model.rotary_emb
+    positions = torch.arange(context, device=model.device)[None]
+    cos, sin = rotary(torch.zeros(1, dtype=torch.float32, device=model.device), positions)
+    half = cos.shape[-1] // 2
+    return cos[0, :, :half].float().contiguous(), sin[0, :, :half].float().contiguous()
+
+
+def linear_names(layers: int) -> list[tuple[str, ...]]:
+    """Return the full names of the linear layers, grouped as in :data:`PARTS`, layer by layer, the head last."""
+    names = [tuple(f"model.layers.{n}.{name}" for name in part) for n in range(layers) for part in PARTS]
+    return [*names, ("lm_head",)]
+
+
+def lora_parts(adapter: Adapter, names: tuple[str, ...]) -> list[tuple[torch.Tensor, torch.Tensor] | None]:
+    """Return float32 ``A`` and ``B`` of an adapter for each linear layer named, its scaling folded into ``B``."""
+    scale: Callable[[str, int], float] = adapter.scaling
+    parts: list[tuple[torch.Tensor, torch.Tensor] | None] = []
+    for name in names:
+        a = adapter.tensors.get(f"base_model.model.{name}.lora_A.weight")
+        b = adapter.tensors.get(f"base_model.model.{name}.lora_B.weight")
+        parts.append(None if a is None or b is None else (a.float(), b.float() * scale(name, a.shape[0])))
+    return parts

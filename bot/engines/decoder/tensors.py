@@ -1,0 +1,359 @@
+"""The decoder in PyTorch: for GPUs, and for CPUs where the compiled one does not pay.
+
+Tokens are computed in one of two ways. Pieces of prompts are *read*: sequence after sequence, each with its own
+adapter. A few tokens of a sequence, the next one and guesses, are a *step*: row after row, each with its own table of
+pages, all adapters in one product; the same Python computes it on a CPU and is recorded on a GPU.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from array import array
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
+
+from bot.engines.decoder.lookup import MOST
+from bot.engines.decoder.replays import CudaCapture, Replays
+from bot.engines.decoder.seats import LowRank, Packed, Seats
+from bot.engines.decoder.shape import PAGE, PIECES, linear_names, lora_parts, rotations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from transformers import PreTrainedModel
+
+    from bot.engines.adapters import Adapter
+    from bot.engines.decoder.replays import Capture
+    from bot.engines.decoder.shape import Segment, Shape
+
+SHORT = MOST + 1
+"""Tokens of a sequence that are computed in a step; more are read."""
+
+PASS_SECONDS = 0.05
+"""How long a piece of a prompt may hold up running answers."""
+
+PASS_SHARE = 0.5
+"""Which part of a GPU's rate of matrix products reading reaches, for the size of the pieces."""
+
+PIECE_LIMITS = 128, 8192
+"""Fewest and most tokens of a piece on a GPU; more would take memory and gain nothing."""
+
+# Not cuDNN's, which compiles itself for every length that comes.
+ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
+Part = tuple[slice, Packed]
+"""An adapter, or several, and the rows that have it."""
+
+
+class TensorDecoder:
+    """Implements :class:`bot.engines.decoder.shape.Decoder` in the model's own dtype, on its own device.
+
+    :param capture: makes what records steps; by default CUDA's on a GPU and none elsewhere.
+    """
+
+    def __init__(self, model: PreTrainedModel, shape: Shape, *, capture: Callable[[], Capture] | None = None) -> None:
+        self.shape = shape
+        self.dtype_name = str(model.dtype).removeprefix("torch.")
+        self.page_bytes = shape.page_numbers() * model.dtype.itemsize
+        self._dtype, self._device = model.dtype, model.device
+        self._names = linear_names(shape.layers)
+        self._weights = [_fused(model, names) for names in self._names]
+        self._norms = [
+            model.get_parameter(f"model.layers.{n}.{name}.weight")
+            for n in range(shape.layers)
+            for name in ("input_layernorm", "post_attention_layernorm")
+        ]
+        self._norm = model.get_parameter("model.norm.weight")
+        embeddings: Any = model.get_input_embeddings()
+        self._embeddings: torch.Tensor = embeddings.weight
+        cos, sin = rotations(model, shape.context)
+        self._cos, self._sin = cos[:, None, None], torch.stack([-sin, sin], dim=1)[:, None]
+        self._cache = torch.empty(0)
+        if capture is None and self._device.type == "cuda":
+            capture = CudaCapture
+        self._replays = Replays(self._step, self._device, capture)
+        sizes = [(weight.shape[1], weight.shape[0]) for weight, _ in self._weights]
+        self._seats = Seats(sizes, self._dtype, self._device, self._replays.clear)
+        layers = sum(weight.numel() for weight, _ in self._weights[:-1])
+        self.pieces = pieces_on(self._device, self._dtype, 2 * layers)
+
+    def reserve(self, pages: int) -> None:
+        """Make room for so many pages, and one for rows that are nobody's.
+
+        Zeros: what is masked is multiplied by zero, and NaN times zero is NaN.
+        """
+        shape = self.shape
+        sizes = (shape.layers, (pages + 1) * PAGE, 2 * shape.kv_heads, shape.head_size)
+        self._cache = torch.zeros(sizes, dtype=self._dtype, device=self._device)
+        self._replays.clear()
+
+    def pack(self, adapter: Adapter) -> Packed:
+        """Bring an adapter into the model's dtype and onto its device."""
+        groups: list[LowRank | None] = []
+        for names, (weight, _) in zip(self._names, self._weights, strict=True):
+            parts = lora_parts(adapter, names)
+            ranks = sum(pair[0].shape[0] for pair in parts if pair)
+            down, up = weight.new_zeros(ranks, weight.shape[1]), weight.new_zeros(ranks, weight.shape[0])
+            first = start = 0
+            for pair, outputs in zip(parts, self._outputs(names), strict=True):
+                if pair:
+                    last = first + pair[0].shape[0]
+                    down[first:last] = pair[0].to(self._device)
+                    up[first:last, start : start + outputs] = pair[1].to(self._device).T
+                    first = last
+                start += outputs
+            groups.append(LowRank(down, up) if ranks else None)
+        return Packed(tuple(groups))
+
+    @torch.inference_mode()
+    def forward(self, segments: Sequence[Segment]) -> torch.Tensor:
+        """Return the next-token logits wanted, float32, shape ``(sum of wanted, vocabulary)``."""
+        short = [segment for segment in segments if len(segment.tokens) <= SHORT]
+        long = [segment for segment in segments if len(segment.tokens) > SHORT]
+        with sdpa_kernel(ATTENTION):
+            # The longer work first: a GPU computes it while the step is prepared.
+            read = self._read(long) if long else None
+            step = self._take_step(short) if short else None
+        if read is None or step is None:
+            found = read if step is None else step
+            return torch.empty(0, self.shape.vocabulary, device=self._device) if found is None else found
+        reads, steps = (
+            iter(torch.split(found, [segment.wanted for segment in part]))
+            for found, part in ((read, long), (step, short))
+        )
+        return torch.cat([next(steps if len(segment.tokens) <= SHORT else reads) for segment in segments])
+
+    def _take_step(self, segments: Sequence[Segment]) -> torch.Tensor | None:
+        """Compute a few tokens of each sequence; ``None``: no logits are wanted."""
+        adapters = {id(segment.adapter): segment.adapter for segment in segments if segment.adapter is not None}
+        count = sum(len(segment.tokens) for segment in segments)
+        pages = max(len(segment.pages) for segment in segments)
+        rows, width, seats = self._replays.sizes(count, pages, len(adapters))
+        seat = dict(zip(adapters, self._seats.place([*adapters.values()], seats), strict=True)) if adapters else {}
+        nobody = len(self._cache[0]) // PAGE - 1
+        numbers: list[int] = []
+        for segment in segments:
+            table = [*segment.pages, *[nobody] * (width - len(segment.pages))]
+            own = seat.get(id(segment.adapter), -1)
+            for at, token in enumerate(segment.tokens, segment.position):
+                numbers += (token, at, own, *table)
+        numbers += [0, 0, -1, *[nobody] * width] * (rows - count)
+        # Several times faster than torch.tensor().
+        step = torch.frombuffer(array("q", numbers), dtype=torch.long).view(rows, -1)
+        logits = self._replays(step, seats)
+        ends = accumulate(len(segment.tokens) for segment in segments)
+        wanted = [n for end, segment in zip(ends, segments, strict=True) for n in range(end - segment.wanted, end)]
+        if not wanted:
+            return None
+        kept = logits[:count] if len(wanted) == count else logits[torch.tensor(wanted, device=self._device)]
+        # The numbers of a recorded step hold until the next one.
+        return kept.to(torch.float32, copy=True)
+
+    def _step(self, numbers: torch.Tensor, seats: int) -> torch.Tensor:
+        """Return the logits of rows, each a sequence's one token, given token, position, seat and pages of each."""
+        tokens, positions, table = numbers[:, 0], numbers[:, 1], numbers[:, 3:]
+        slots = table.gather(1, positions[:, None] // PAGE)[:, 0] * PAGE + positions % PAGE
+        mask = self._mask(positions[:, None], table.shape[1])[:, None]
+        parts = [(slice(None), self._seats.mixed(numbers[:, 2], seats))] if seats else []
+
+        def attend(layer: int, heads: torch.Tensor) -> torch.Tensor:
+            return self._attend(layer, heads[:, None, : self.shape.heads], table, mask)[:, 0]
+
+        state = self._layers(tokens, positions, slots, parts, attend)
+        return self._linear(-1, self._normalised(state, self._norm), parts)
+
+    def _read(self, segments: Sequence[Segment]) -> torch.Tensor | None:
+        """Compute pieces of prompts; ``None``: no logits are wanted."""
+        reading = _Reading(segments, self._device)
+        masks = [self._read_mask(piece) if piece.first else None for piece in reading.pieces]
+
+        def attend(layer: int, heads: torch.Tensor) -> torch.Tensor:
+            mixed = heads.new_empty(len(heads), self.shape.heads * self.shape.head_size)
+            for piece, mask in zip(reading.pieces, masks, strict=True):
+                own = heads[None, piece.rows]
+                query = own[:, :, : self.shape.heads]
+                read = self._attend_within(own) if mask is None else self._attend(layer, query, piece.table, mask)
+                mixed[piece.rows] = read[0]
+            return mixed
+
+        parts = _parts(segments, [len(segment.tokens) for segment in segments])
+        state = self._layers(reading.tokens, reading.positions, reading.slots, parts, attend)
+        if not len(reading.wanted):
+            return None
+        kept = self._normalised(state[reading.wanted], self._norm)
+        return self._linear(-1, kept, _parts(segments, [segment.wanted for segment in segments])).float()
+
+    def _layers(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        slots: torch.Tensor,
+        parts: Sequence[Part],
+        attend: Callable[[int, torch.Tensor], torch.Tensor],
+    ) -> torch.Tensor:
+        """Return the state of rows after all layers, having written their keys and values to ``slots``."""
+        shape = self.shape
+        state = self._embeddings[tokens]
+        cos, sin = self._cos[positions], self._sin[positions]
+        for layer in range(shape.layers):
+            hidden = self._normalised(state, self._norms[2 * layer])
+            heads = self._linear(4 * layer, hidden, parts).view(len(state), -1, shape.head_size)
+            turning = shape.heads + shape.kv_heads
+            pairs = heads[:, :turning].view(len(state), turning, 2, -1)
+            pairs.copy_((pairs * cos).addcmul_(pairs.flip(2), sin))
+            # One sequence's broken numbers must not reach who gets its pages next, not even multiplied by zero.
+            self._cache[layer][slots] = heads[:, shape.heads :].nan_to_num(0.0, 0.0, 0.0)
+            state = self._linear(4 * layer + 1, attend(layer, heads), parts, state)
+            hidden = self._normalised(state, self._norms[2 * layer + 1])
+            gate, up = self._linear(4 * layer + 2, hidden, parts).chunk(2, dim=-1)
+            state = self._linear(4 * layer + 3, silu(gate) * up, parts, state)
+        return state
+
+    def _attend(self, layer: int, query: torch.Tensor, table: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Attend to what is in pages.
+
+        :param query: shape ``(sequences, length, heads, head size)``.
+        :param table: their pages, shape ``(sequences, pages)``.
+        :param mask: added to the products, shape ``(sequences, 1, length x heads for each key, pages x PAGE)`` or with
+            1 in place of the third where ``length`` is 1.
+        """
+        shape = self.shape
+        pages = self._cache[layer].view(-1, PAGE * 2 * shape.kv_heads * shape.head_size)
+        stored = pages[table].view(len(table), -1, 2, shape.kv_heads, shape.head_size)
+        keys, values = stored.permute(2, 0, 3, 1, 4)
+        # Heads that share a key are laid out as positions: so no kernel has to know of sharing, nor copies the keys.
+        count, length = query.shape[:2]
+        grouped = query.view(count, length, shape.kv_heads, -1, shape.head_size).transpose(1, 2)
+        read = scaled_dot_product_attention(grouped.flatten(2, 3), keys, values, attn_mask=mask)
+        return read.view(count, shape.kv_heads, length, -1, shape.head_size).transpose(1, 2).flatten(2)
+
+    def _attend_within(self, heads: torch.Tensor) -> torch.Tensor:
+        """Attend where all that came before is among these rows, shape ``(1, length, heads, head size)``."""
+        sizes = [self.shape.heads, self.shape.kv_heads, self.shape.kv_heads]
+        query, keys, values = (part.transpose(1, 2) for part in torch.split(heads, sizes, dim=2))
+        read = scaled_dot_product_attention(query, keys, values, is_causal=True, enable_gqa=True)
+        return read.transpose(1, 2).flatten(2)
+
+    def _mask(self, positions: torch.Tensor, pages: int) -> torch.Tensor:
+        """Return what hides later positions, shape ``(*positions.shape, pages x PAGE)``."""
+        hidden = torch.arange(pages * PAGE, device=self._device) > positions[..., None]
+        return torch.zeros(hidden.shape, dtype=self._dtype, device=self._device).masked_fill_(hidden, -math.inf)
+
+    def _read_mask(self, piece: _Piece) -> torch.Tensor:
+        positions = torch.arange(piece.first, piece.first + piece.rows.stop - piece.rows.start, device=self._device)
+        mask = self._mask(positions, piece.table.shape[1])
+        return mask.repeat_interleave(self.shape.heads // self.shape.kv_heads, dim=0)[None, None]
+
+    def _normalised(self, state: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return rms_norm(state, (self.shape.hidden,), weight, self.shape.epsilon)
+
+    def _linear(
+        self, number: int, hidden: torch.Tensor, parts: Sequence[Part], onto: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the outputs of a group of linear layers with the rows' adapters; ``onto`` is changed to its sum."""
+        weight, bias = self._weights[number]
+        if onto is None:
+            result = linear(hidden, weight, bias)
+        else:
+            result = onto.addmm_(hidden, weight.T)
+            if bias is not None:
+                result += bias
+        for rows, packed in parts:
+            if part := packed.groups[number]:
+                low = linear(hidden[rows], part.down)
+                if part.foreign is not None:
+                    low.masked_fill_(part.foreign, 0.0)
+                result[rows].addmm_(low, part.up)
+        return result
+
+    def _outputs(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        kv = self.shape.kv_heads * self.shape.head_size
+        queries = self.shape.heads * self.shape.head_size
+        whole = {"q_proj": queries, "k_proj": kv, "v_proj": kv, "lm_head": self.shape.vocabulary}
+        inner = {"gate_proj": self.shape.inner, "up_proj": self.shape.inner}
+        return tuple((whole | inner).get(name.rpartition(".")[2], self.shape.hidden) for name in names)
+
+
+def pieces_on(device: torch.device, dtype: torch.dtype, operations: int) -> tuple[int, int]:
+    """Return how many tokens to read in a pass while answers run and while none does (:attr:`Decoder.pieces`).
+
+    :param operations: of one token in matrix products. On a GPU their rate is measured, in some milliseconds.
+    """
+    if device.type != "cuda":
+        return PIECES
+    rate = matrix_rate(device, dtype)
+    fewest, most = PIECE_LIMITS
+    tokens = int(rate * PASS_SHARE * PASS_SECONDS / operations) // fewest * fewest
+    piece = min(max(tokens, fewest), most)
+    return piece, max(piece, PIECES[1])
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 4096) -> float:
+    """Measure the operations a second of products of square matrices on a GPU."""
+    left, right = (torch.randn(size, size, dtype=dtype, device=device) for _ in range(2))
+    best = math.inf
+    for _ in range(5):
+        torch.cuda.synchronize(device)
+        started = time.perf_counter()
+        for _ in range(4):
+            left @ right
+        torch.cuda.synchronize(device)
+        best = min(best, time.perf_counter() - started)
+    return 4 * 2 * size**3 / best
+
+
+def _fused(model: PreTrainedModel, names: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    modules: list[Any] = [model.get_submodule(name) for name in names]
+    if len(modules) == 1:
+        return modules[0].weight, modules[0].bias
+    bias = None
+    if any(module.bias is not None for module in modules):
+        parts = (m.bias if m.bias is not None else m.weight.new_zeros(m.out_features) for m in modules)
+        bias = torch.cat([*parts])
+    return torch.cat([module.weight for module in modules]), bias
+
+
+def _parts(segments: Sequence[Segment], counts: Sequence[int]) -> list[Part]:
+    """Return the adapters of rows, so many of each segment; neighbours with the same one together."""
+    parts, start = [], 0
+    for _, members in groupby(zip(segments, counts, strict=True), key=lambda pair: id(pair[0].adapter)):
+        (segment, count), *others = members
+        end = start + count + sum(count for _, count in others)
+        if segment.adapter is not None and end > start:
+            parts.append((slice(start, end), segment.adapter))
+        start = end
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A piece of a prompt: its rows, its first position, and its pages, shape ``(1, pages)``."""
+
+    rows: slice
+    first: int
+    table: torch.Tensor
+
+
+class _Reading:
+    """Where each row of pieces of prompts belongs, as tensors."""
+
+    def __init__(self, segments: Sequence[Segment], device: torch.device) -> None:
+        ends = [*accumulate(len(segment.tokens) for segment in segments)]
+        tables = [torch.tensor([segment.pages]) for segment in segments]
+        positions = [torch.arange(s.position, s.position + len(s.tokens)) for s in segments]
+        slots = [table[0, at // PAGE] * PAGE + at % PAGE for table, at in zip(tables, positions, strict=True)]
+        tokens = [token for segment in segments for token in segment.tokens]
+        numbers = torch.stack([torch.tensor(tokens), torch.cat(positions), torch.cat(slots)])
+        self.tokens, self.positions, self.slots = numbers.to(device)
+        self.pieces = [
+            _Piece(slice(end - len(segment.tokens), end), segment.position, table.to(device))
+            for segment, end, table in zip(segments, ends, tables, strict=True)
+        ]
+        wanted = [n for end, segment in zip(ends, segments, strict=True) for n in range(end - segment.wanted, end)]
+        self.wanted = torch.tensor(wanted, dtype=torch.long, device=device)

@@ -1,0 +1,193 @@
+"""Our decoders compute what transformers and peft compute, and the compiled one the same bits in any company."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from itertools import pairwise
+
+import pytest
+import torch
+from peft import LoraConfig
+from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from bot.engines.adapters import Adapter, insert, linear_shapes
+from bot.engines.decoder.native import NativeDecoder, compile_library, load_library
+from bot.engines.decoder.shape import Segment, read_shape
+from bot.engines.decoder.tensors import TensorDecoder
+from bot.errors import EngineError
+
+SIZES = {
+    "vocab_size": 250,
+    "hidden_size": 64,
+    "intermediate_size": 112,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.15,
+}
+MODELS = {
+    "llama, shared keys": (LlamaForCausalLM, LlamaConfig(**SIZES, num_key_value_heads=2)),
+    "llama, tied": (LlamaForCausalLM, LlamaConfig(**SIZES, num_key_value_heads=4, tie_word_embeddings=True)),
+    "llama, biases": (
+        LlamaForCausalLM,
+        LlamaConfig(**SIZES, num_key_value_heads=1, attention_bias=True, mlp_bias=True),
+    ),
+    "llama, stretched": (
+        LlamaForCausalLM,
+        LlamaConfig(
+            **SIZES, num_key_value_heads=2, rope_parameters={"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}
+        ),
+    ),
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config(**SIZES, num_key_value_heads=2)),
+    "mistral": (MistralForCausalLM, MistralConfig(**SIZES, num_key_value_heads=2, sliding_window=None)),
+}
+ADAPTERS = {
+    "all layers": {
+        "target_modules": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        "r": 5,
+    },
+    "some layers": {"target_modules": ["q_proj", "v_proj", "up_proj"], "r": 20, "use_rslora": True},
+    "the head": {"target_modules": ["lm_head", "k_proj"], "r": 3, "alpha_pattern": {"k_proj": 9}},
+}
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+IDS = torch.randint(0, 250, (100,), generator=torch.Generator().manual_seed(1)).tolist()
+
+
+def build(kind):
+    cls, config = MODELS[kind]
+    torch.manual_seed(0)
+    model = cls(config).eval()
+    for name, weight in model.named_parameters():
+        if name.endswith(("bias", "norm.weight")):  # else they are zero and one, and could be left out unseen
+            torch.nn.init.normal_(weight, mean=float("norm" in name), std=0.2)
+    return model.requires_grad_(requires_grad=False)
+
+
+def adapter(model, kind, seed=0):
+    config = LoraConfig(lora_alpha=12, task_type="CAUSAL_LM", inference_mode=True, **ADAPTERS[kind])
+    random = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, (outputs, inputs) in linear_shapes(model).items():
+        if name.rpartition(".")[2] in config.target_modules:
+            tensors[f"base_model.model.{name}.lora_A.weight"] = torch.randn(config.r, inputs, generator=random) * 0.1
+            tensors[f"base_model.model.{name}.lora_B.weight"] = torch.randn(outputs, config.r, generator=random) * 0.1
+    return Adapter(f"{kind} {seed}", config, tensors)
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    try:
+        load_library()
+    except EngineError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["tensors", "native", pytest.param("cuda", marks=CUDA)])
+def open_decoder(request):
+    def open_decoder(model):
+        shape = read_shape(model, 512)
+        if request.param == "native":
+            request.getfixturevalue("compiled")
+            decoder = NativeDecoder(model, shape, threads=2)
+        else:
+            decoder = TensorDecoder(deepcopy(model).to(request.param.replace("tensors", "cpu")), shape)
+        decoder.reserve(64)
+        return decoder
+
+    return open_decoder
+
+
+@torch.inference_mode()
+def expected(model, ids):
+    return model(torch.tensor([ids])).logits[0]
+
+
+def distance(found, wanted):
+    return float((found.cpu() - wanted.cpu()).norm() / wanted.norm())
+
+
+def near(decoder):
+    return 0.1 if decoder.dtype_name == "int8" else 1e-4
+
+
+def same(found, wanted):
+    """Return whether only the order of sums can differ, which it does most on a GPU."""
+    return distance(found, wanted) < (1e-4 if found.is_cuda else 1e-5)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_logits_are_those_of_transformers(open_decoder, kind):
+    model = build(kind)
+    decoder = open_decoder(model)
+    found = decoder.forward([Segment(IDS, 0, [5, 0, 9, 2], wanted=100)])
+    assert distance(found, expected(model, IDS)) < near(decoder)
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_logits_with_an_adapter_are_those_of_peft(open_decoder, kind):
+    model = build("llama, shared keys")
+    decoder = open_decoder(model)
+    bare = expected(model, IDS)
+    made = adapter(model, kind)
+    found = decoder.forward([Segment(IDS, 0, [5, 0, 9, 2], decoder.pack(made), wanted=100)])
+    wrapped = insert(model, made, "one", torch.float32)
+    wrapped.set_adapter("one", inference_mode=True)
+    wanted = expected(wrapped, IDS)
+    assert distance(found, wanted) < near(decoder)
+    assert distance(bare, wanted) > 0.2
+
+
+def test_rows_of_many_adapters_in_one_pass_are_what_they_are_alone(open_decoder):
+    model = build("qwen2")
+    decoder = open_decoder(model)
+    adapters = [None, *(decoder.pack(adapter(model, kind, 3)) for kind in ADAPTERS)]
+    segments = [Segment(IDS[: 7 * n + 3], 0, [n, n + 8], adapters[n % 4], wanted=2) for n in range(8)]
+    together = decoder.forward(segments)
+    alone = torch.cat([decoder.forward([segment]) for segment in segments])
+    assert same(together, alone)
+    if decoder.dtype_name == "int8":
+        assert torch.equal(together, alone)
+
+
+def test_a_prompt_in_pieces_and_guessed_tokens_give_the_same(open_decoder):
+    model = build("llama, shared keys")
+    decoder = open_decoder(model)
+    packed = decoder.pack(adapter(model, "all layers"))
+    whole = decoder.forward([Segment(IDS, 0, [4, 5, 6, 7], packed, wanted=100)])
+    cuts = [0, 1, 30, 64, 66, 71, 100]
+    parts = [decoder.forward([Segment(IDS[a:b], a, [0, 1, 2, 3], packed, wanted=b - a)]) for a, b in pairwise(cuts)]
+    assert same(torch.cat(parts), whole)
+    if decoder.dtype_name == "int8":
+        assert torch.equal(torch.cat(parts), whole)
+
+
+def test_broken_numbers_stay_broken(open_decoder):
+    model = build("llama, tied")
+    model.model.norm.weight.data[3] = float("nan")
+    assert not torch.isfinite(open_decoder(model).forward([Segment(IDS[:5], 0, [0])])).any()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_act": "gelu"},
+        {"head_dim": 24},
+        {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}},
+    ],
+)
+def test_what_is_not_computed_exactly_is_left_to_transformers(change):
+    model = LlamaForCausalLM(LlamaConfig(**SIZES, num_key_value_heads=2, **change))
+    assert read_shape(model, 512) is None
+
+
+def test_a_window_shorter_than_the_context_is_left_to_transformers():
+    model = MistralForCausalLM(MistralConfig(**SIZES, num_key_value_heads=2, sliding_window=128))
+    assert read_shape(model, 512) is None
+    assert read_shape(model, 128) is not None
+
+
+def test_without_a_compiler_the_error_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(EngineError, match=r"no C\+\+ compiler.*Install g\+\+"):
+        compile_library(tmp_path / "elsewhere.so", ())

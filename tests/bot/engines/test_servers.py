@@ -1,0 +1,246 @@
+"""Several servers, and the adapters that each of them holds."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.engines.model_server import Waits
+from bot.engines.openai import OpenAIEngine
+from bot.errors import ArtifactError, BusyError, EngineError
+from bot.messages import ChatMessage
+from bot.protocols import AdapterRef, GenerationRequest
+from bot.testing.engines import ScriptedEngine
+from bot.testing.fake_model_server import FakeModelServer
+from bot.testing.tiny import build_tiny_adapter
+
+MODEL = "tiny-chat"
+
+
+def ask(adapter=None, department=""):
+    return GenerationRequest((ChatMessage("user", "What now?"),), adapter=adapter, department=department)
+
+
+async def answer(engine, request):
+    return "".join([piece async for piece in engine.generate(request)])
+
+
+def asked(server, path="/v1/chat/completions"):
+    return [body for called, body in server.calls if called == path]
+
+
+def loads(server):
+    return [body["lora_name"] for body in asked(server, "/v1/load_lora_adapter")]
+
+
+@pytest.fixture
+async def serve():
+    servers = []
+
+    async def serve(**options):
+        server = FakeModelServer(ScriptedEngine("All is well."), MODEL, **options)
+        await server.start()
+        servers.append(server)
+        return server
+
+    yield serve
+    for server in servers:
+        await server.stop()
+
+
+@pytest.fixture
+async def start():
+    engines = []
+
+    async def start(*servers):
+        engine = OpenAIEngine(" ".join(server.url for server in servers), MODEL, waits=Waits(first=2, next=2))
+        await engine.start()
+        engines.append(engine)
+        return engine
+
+    yield start
+    for engine in engines:
+        await engine.stop()
+
+
+@pytest.fixture
+def adapter(tiny_model, tmp_path):
+    return build_tiny_adapter(tmp_path / "support-1", tiny_model, "hello")
+
+
+async def test_an_adapter_is_loaded_once_and_again_after_the_server_restarted(serve, start, adapter):
+    server = await serve()
+    engine = await start(server)
+    for _ in range(2):
+        assert await answer(engine, ask(adapter)) == "All is well."
+    (name,) = loads(server)
+    assert name.startswith("support-1.")
+    server.restart()
+    assert await answer(engine, ask(adapter)) == "All is well."
+    assert loads(server) == [name, name]
+    assert {body["model"] for body in asked(server)} == {name}
+
+
+async def test_other_weights_never_get_a_name_that_was_used(serve, start, tiny_model, tmp_path):
+    server = await serve()
+    refs = [build_tiny_adapter(tmp_path / home / "support-1", tiny_model, home) for home in ("here", "there")]
+    for ref in refs:  # as two instances of Mentee that share a server
+        await answer(await start(server), ask(ref))
+    assert [server.adapters[name] for name in loads(server)] == [ref.path for ref in refs]
+
+
+async def test_old_adapters_are_unloaded_and_a_failure_of_that_is_nobodys_trouble(
+    serve, start, tiny_model, tmp_path, monkeypatch
+):
+    server = await serve()
+    engine = await start(server)
+    monkeypatch.setattr(engine._servers[0]._adapters, "_limit", 2)
+    refs = [build_tiny_adapter(tmp_path / f"v{n}", tiny_model, "x" * (n + 1)) for n in range(5)]
+    for ref in refs[:4]:
+        await answer(engine, ask(ref))
+    assert [name[:2] for name in server.adapters] == ["v2", "v3"]
+    server.restart()
+    assert await answer(engine, ask(refs[4])) == "All is well."
+
+
+async def test_an_unsound_adapter_never_reaches_the_server(serve, start, adapter, tmp_path):
+    server = await serve()
+    engine = await start(server)
+    wrong = AdapterRef("wrong", adapter.path, "another")
+    with pytest.raises(ArtifactError, match="is for base model 'another'"):
+        await answer(engine, ask(wrong))
+    (adapter.path / "adapter_model.bin").write_bytes(b"x")
+    with pytest.raises(ArtifactError, match=r"adapter_model\.bin"):
+        await answer(engine, ask(adapter))
+    with pytest.raises(ArtifactError, match="it has no manifest"):
+        await answer(engine, ask(AdapterRef("gone", tmp_path / "gone", MODEL)))
+    assert not loads(server)
+    assert not asked(server)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "problem"),
+    [
+        ((500, "LoRA rank 78 is greater than max_lora_rank 64."), r"rank 78 .*--max-lora-rank"),
+        ((404, "Loading lora x failed: No adapter found for <path>"), r"No adapter found.*under the same path"),
+    ],
+)
+async def test_what_the_server_says_of_an_adapter_is_passed_on_and_is_no_failure_of_the_server(
+    serve, start, adapter, refusal, problem
+):
+    server = await serve()
+    engine = await start(server)
+    server.refusal = refusal
+    for _ in range(6):
+        with pytest.raises(ArtifactError, match=problem):
+            await answer(engine, ask(adapter))
+    assert await answer(engine, ask()) == "All is well."
+    server.refusal = None
+    assert await answer(engine, ask(adapter)) == "All is well."
+
+
+async def test_a_server_that_fails_to_load_is_a_server_that_failed(serve, start, adapter):
+    server = await serve()
+    engine = await start(server)
+    server.refusal = (503, "starting")
+    with pytest.raises(EngineError, match=f"{server.url} failed with status 503: starting"):
+        await answer(engine, ask(adapter))
+    assert len(loads(server)) == 3
+
+
+async def test_a_server_that_takes_no_adapters_says_how_it_would(serve, start, adapter):
+    engine = await start(await serve(lora=False))
+    with pytest.raises(ArtifactError, match=r"loads no adapters at run time.*VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
+        await answer(engine, ask(adapter))
+
+
+async def test_each_server_behind_one_address_gets_the_adapter(serve, start, adapter):
+    server = await serve(replicas=3)
+    engine = await start(server)
+    for _ in range(9):
+        assert await answer(engine, ask(adapter)) == "All is well."
+    assert all(server.replicas)
+    server.replicas[1].clear()
+    for _ in range(9):
+        assert await answer(engine, ask(adapter)) == "All is well."
+    assert all(server.replicas)
+
+
+async def test_a_department_keeps_to_a_server_and_departments_share_them(serve, start):
+    servers = [await serve(), await serve()]
+    engine = await start(*servers)
+    for _ in range(3):
+        for department in ("hr", "it", "travel", "legal", "support", "sales", "office", "payroll"):
+            await answer(engine, ask(department=department))
+    counts = [len(asked(server)) for server in servers]
+    assert sum(counts) == 24
+    assert all(count and count % 3 == 0 for count in counts)
+
+
+async def test_more_questions_at_once_go_where_fewer_are_answered(serve, start):
+    servers = [await serve(), await serve()]
+    engine = await start(*servers)
+    for server in servers:
+        server.engine.gate.clear()
+    held = [engine.generate(ask(department="hr")) for _ in range(6)]
+    begun = [asyncio.create_task(anext(pieces)) for pieces in held]
+    async with asyncio.timeout(10):
+        while sum(len(asked(server)) for server in servers) < 6:  # noqa: ASYNC110 - seen from outside only
+            await asyncio.sleep(0.01)
+    assert [len(asked(server)) for server in servers] == [3, 3]
+    for server in servers:
+        server.engine.gate.set()
+    await asyncio.gather(*begun)
+    for pieces in held:
+        await pieces.aclose()
+
+
+@pytest.mark.parametrize("fault", ["status 503", "drop", "hang", "status 429", "error event"])
+async def test_another_server_answers_where_one_cannot(serve, start, adapter, fault):
+    servers = [await serve(), await serve()]
+    engine = await start(*servers)
+    servers[0].faults.append(fault)
+    for n in range(6):
+        assert await answer(engine, ask(adapter, f"department {n}")) == "All is well."
+    assert not servers[0].faults
+    assert sum(len(asked(server)) for server in servers) == 7
+
+
+async def test_servers_that_are_all_full_are_busy(serve, start):
+    servers = [await serve(), await serve()]
+    engine = await start(*servers)
+    for server in servers:
+        server.faults += ["status 429"] * 3
+    with pytest.raises(BusyError) as busy:
+        await answer(engine, ask())
+    assert busy.value.retry_after == 7
+
+
+async def test_a_dead_server_costs_nothing_once_it_is_left_alone_and_is_used_again_when_it_is_back(
+    serve, start, adapter
+):
+    dead, alive = await serve(), await serve()
+    engine = await start(dead, alive)
+    departments = [f"department {n}" for n in range(12)]
+    await dead.stop()
+    for department in departments:
+        assert await answer(engine, ask(adapter, department)) == "All is well."
+    gone, _ = engine._servers
+    assert gone.breaker.is_open
+    dead.restart()
+    await dead.start()
+    gone.breaker._open_until = 0
+    for department in departments:
+        assert await answer(engine, ask(adapter, department)) == "All is well."
+    assert asked(dead)
+    assert loads(dead)
+
+
+async def test_one_server_is_enough_to_start_and_none_is_named(serve, start):
+    alive, dead = await serve(), await serve()
+    await dead.stop()
+    assert await answer(await start(dead, alive), ask()) == "All is well."
+    await alive.stop()
+    with pytest.raises(EngineError, match=dead.url):
+        await start(dead, alive)
