@@ -1,4 +1,4 @@
-.PHONY: help run install test lint format loop reader bench clean
+.PHONY: help run install test vllm lint format loop reader bench pictures clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -11,6 +11,9 @@ install: ## make .venv with the command .venv/bin/mentee
 
 test: ## everything CI checks: lint, types, import contracts, tests on both databases
 	@scripts/test
+
+vllm: ## the contract of engines on a real vLLM on this CPU (installs 4 GB beside .venv; 15 minutes on 2 cores)
+	@scripts/vllm
 
 lint: ## lint, format, types and import contracts
 	@scripts/install dev
@@ -25,7 +28,7 @@ loop: ## prove the loop on real data: votes, round, gate, before and after, roll
 	@scripts/install
 	@.venv/bin/python scripts/loop.py
 
-reader: ## make the reader again, the embedded model's first adapter (70 minutes on 2 cores); DATA=folder of its sources
+reader: ## make the reader again, the embedded model's first adapter (minutes on a GPU, two hours on 2 cores); DATA=folder of its sources
 	@scripts/install
 	@.venv/bin/python scripts/reader.py $(if $(DATA),--data $(DATA))
 
@@ -33,5 +36,9 @@ bench: ## print every figure of the README
 	@scripts/install dev
 	@set -e; for script in $(filter-out benchmarks/calibrate_%,$(wildcard benchmarks/*.py)); do echo "== $$script"; .venv/bin/python $$script; done
 
+pictures: ## take the pictures of docs/slack.md again (needs Chromium and the fonts Lato and Noto Color Emoji)
+	@scripts/install dev
+	@.venv/bin/python scripts/slack_pictures.py
+
 clean: ## remove what was built; the home .mentee and the fetched models stay
-	@rm -rf .venv build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-vllm build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from bot.champions import Champions
     from bot.departments import Department
+    from bot.escalations import Escalations
     from bot.messages import DepartmentSpec
+    from bot.news import News
     from bot.pipeline import Pipeline
     from bot.protocols import Engine, Retriever
     from bot.settings import Settings
@@ -65,9 +67,11 @@ class Mentee:
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine, not started yet."""
+        """The engine, not started yet: a plugin's, where one brings it, else the configured one."""
         if self._given_engine is not None:
             return self._given_engine
+        for _, engine in self.plugins.values("register_engine", mentee=self):
+            return engine  # type: ignore[no-any-return]
         from bot.engines import open_engine
 
         return open_engine(self.settings)
@@ -99,11 +103,29 @@ class Mentee:
         return Votes(self)
 
     @cached_property
+    def escalations(self) -> Escalations:
+        """Questions handed to a person."""
+        from bot.escalations import Escalations
+
+        return Escalations(self)
+
+    @cached_property
+    def news(self) -> News:
+        """What voters are told became of their feedback."""
+        from bot.news import News
+
+        return News(self)
+
+    @cached_property
     def pipeline(self) -> Pipeline:
         """The way of one message."""
         from bot.pipeline import Pipeline
 
         return Pipeline(self)
+
+    def find_address(self, target: str) -> Mapping[str, Any] | None:
+        """Return the address of a person or place such as ``slack:U024BE7LH`` in its channel; ``None`` without one."""
+        return next((address for _, address in self.plugins.values("find_address", mentee=self, target=target)), None)
 
     def add_department(self, spec: DepartmentSpec, *, actor: str) -> Department:
         """Add a department and let plugins give it what it starts with.

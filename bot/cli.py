@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot import logs
-from bot.commands import ask, db, departments, doctor, init, model, plugins, serve, users, votes
+from bot.commands import ask, bench, db, departments, doctor, init, model, plugins, serve, users, votes
 from bot.commands.output import show_error
 from bot.errors import MenteeError
 from bot.hooks import Plugins
@@ -41,7 +41,7 @@ def cli() -> None:
 
 for command in (
     *(init.init, model.model, serve.serve, serve.worker, ask.ask, votes.votes, departments.departments),
-    *(plugins.plugins, users.users, db.db, doctor.doctor),
+    *(plugins.plugins, users.users, db.db, doctor.doctor, bench.bench),
 ):
     cli.add_command(command)
 

@@ -6,23 +6,26 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from sqlalchemy import select
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from sqlalchemy import select, update
 
 from bot.errors import ForbiddenError, NotFoundError, SettingsError
-from bot.messages import EVERYONE, Audience, DepartmentSpec, Person, Role
-from bot.store.models import AuditRow, ChannelRow, DepartmentRow, MemberRow, PersonRow
+from bot.messages import EVERYONE, QUALIFIED, Audience, DepartmentSpec, Person, Role
+from bot.store.models import AuditRow, ChannelRow, DepartmentRow, MemberRow, PersonRow, QuestionRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
-    from bot.settings import AnswerSettings, Settings, TuningSettings
+    from bot.settings import AnswerSettings, EscalationSettings, FeedbackSettings, Settings, TuningSettings
     from bot.store import Store
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+PERSON = re.compile(r"user:\S+")
 TEXT_FIELDS = ("title", "instructions")
+SECTIONS = ("answers", "feedback", "escalations", "tuning")
+"""Sections of the settings that a department may override."""
 Section = TypeVar("Section", bound=BaseModel)
 
 
@@ -31,7 +34,7 @@ class Department:
     """A department as the rest of the core sees it.
 
     :param answers: how its answers are made: its own overrides over the instance's settings.
-    :param tuning: its tuning policy, likewise.
+    :param tuning: its tuning policy, likewise; so are ``feedback`` and ``escalations``.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Department:
     open: bool
     answers: AnswerSettings
     tuning: TuningSettings
+    feedback: FeedbackSettings
+    escalations: EscalationSettings
     members: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -120,7 +125,7 @@ class Departments:
             session.add(AuditRow(actor=actor, action="department.remove", subject=name))
 
     def configure(self, name: str, values: Mapping[str, Any], *, actor: str) -> Department:
-        """Change a department: its texts, ``open``, or a setting as ``answers.passages`` or ``tuning.epochs``.
+        """Change a department: its texts, ``open``, or a setting of :data:`SECTIONS` as ``answers.passages``.
 
         :raises SettingsError: a key is unknown or a value unusable; nothing is changed then.
         """
@@ -133,13 +138,13 @@ class Departments:
                 if key in TEXT_FIELDS:
                     setattr(row, key, str(value))
                 elif key == "open":
-                    row.open = str(value).lower() in ("true", "1", "yes", "on")
-                elif section in ("answers", "tuning") and setting:
+                    row.open = _boolean(key, value)
+                elif section in SECTIONS and setting:
                     config[section] = {**config.get(section, {}), setting: value}
                 else:
                     raise SettingsError(
                         f"A department has no setting {key!r}.",
-                        hint="Use title, instructions, open, answers.NAME or tuning.NAME.",
+                        hint=f"Use title, instructions, open, or {', '.join(f'{name}.NAME' for name in SECTIONS)}.",
                     )
             row.config = config
             self._department(session, row)  # refuses unusable values before anything is committed
@@ -148,8 +153,16 @@ class Departments:
         return self.get(name)
 
     def set_member(self, name: str, principal: str, *, member: bool, actor: str) -> None:
-        """Let a principal (``user:…``) into a closed department, or out of it."""
+        """Let a person (``user:…``) into a closed department, or out of it.
+
+        :raises SettingsError: who is to be let in is no person.
+        """
         self.get(name)
+        if member and not PERSON.fullmatch(principal):
+            raise SettingsError(
+                f"{principal!r} is no person; one such as user:ada or user:slack:U024BE7LH was expected.",
+                hint="`mentee users list` shows who is known.",
+            )
         with self._store.write() as session:
             row = session.get(MemberRow, (name, principal))
             if member and row is None:
@@ -189,26 +202,45 @@ class Departments:
         with self._store.read() as session:
             return session.get(ChannelRow, channel_id)
 
-    def set_channel(
+    def channels(self, channel: str) -> list[ChannelRow]:
+        """Return the conversation places of a channel plugin (``slack``) that an operator configured, by id."""
+        with self._store.read() as session:
+            known = select(ChannelRow).where(ChannelRow.id.startswith(f"{channel}:", autoescape=True))
+            return list(session.scalars(known.order_by(ChannelRow.id)))
+
+    def set_channel(  # noqa: PLR0913 - one keyword for each part of the row
         self,
         channel_id: str,
         departments: Sequence[str],
         *,
         actor: str,
-        train_eligible: bool = False,
+        train_eligible: bool | None = None,
         principals: Sequence[str] = (),
+        config: Mapping[str, Any] | None = None,
     ) -> None:
-        """Bind a conversation place to departments. ``principals`` are what its whole audience may read."""
+        """Bind a conversation place to departments.
+
+        :param train_eligible: ``None`` leaves it to the channel plugin's default; ``False`` also keeps out of rounds
+            what was asked there before.
+        :param principals: what its whole audience may read.
+        :param config: the channel plugin's own settings of the place; ``None`` leaves them as they are.
+        :raises SettingsError: the place or a principal is none.
+        """
         for name in departments:
             self.get(name)
+        _require_named_in_full(channel_id, principals)
         with self._store.write() as session:
             row = session.get(ChannelRow, channel_id) or ChannelRow(id=channel_id, config={})
             row.departments, row.train_eligible, row.principals = list(departments), train_eligible, list(principals)
+            row.config = dict(row.config if config is None else config)
             session.add(row)
+            if train_eligible is False:
+                _keep_out_of_rounds(session, channel_id)
             detail = {
-                "departments": list(departments),
+                "departments": row.departments,
                 "train_eligible": train_eligible,
-                "principals": list(principals),
+                "principals": row.principals,
+                "config": row.config,
             }
             session.add(AuditRow(actor=actor, action="channel.configure", subject=channel_id, detail=detail))
 
@@ -216,7 +248,7 @@ class Departments:
         self, channel_id: str, name: str, *, actor: str, train_eligible: bool | None, reads: Sequence[str]
     ) -> None:
         """Add a department to those a conversation place asks; what is not said (``None``, empty) stays as it was."""
-        bound = self.channel(channel_id) or ChannelRow(departments=[], principals=[], train_eligible=False)
+        bound = self.channel(channel_id) or ChannelRow(departments=[], principals=[])
         self.set_channel(
             channel_id,
             sorted({*bound.departments, name}),
@@ -233,6 +265,10 @@ class Departments:
 
     def _department(self, session: Session, row: DepartmentRow) -> Department:
         members = session.scalars(select(MemberRow.principal).where(MemberRow.department == row.name))
+        sections = {
+            name: _overridden(getattr(self._settings, name), row.config.get(name, {}), f"{name} of {row.name}")
+            for name in SECTIONS
+        }
         return Department(
             row.name,
             row.title,
@@ -240,10 +276,39 @@ class Departments:
             row.glossary,
             tuple(row.examples),
             row.open,
-            _overridden(self._settings.answers, row.config.get("answers", {}), f"answers of {row.name}"),
-            _overridden(self._settings.tuning, row.config.get("tuning", {}), f"tuning of {row.name}"),
-            frozenset(members),
+            members=frozenset(members),
+            **sections,
         )
+
+
+def _keep_out_of_rounds(session: Session, channel_id: str) -> None:
+    channel, _, rest = channel_id.partition(":")
+    team, _, place = rest.rpartition(":")
+    there = update(QuestionRow).where(QuestionRow.channel == channel, QuestionRow.place == place)
+    if team:  # of several workspaces, whose places may have the same name
+        there = there.where(QuestionRow.person_id.startswith(f"{channel}:{team}:", autoescape=True))
+    session.execute(there.values(train_eligible=False))
+
+
+def _require_named_in_full(channel_id: str, principals: Sequence[str]) -> None:
+    if not QUALIFIED.fullmatch(channel_id):
+        raise SettingsError(
+            f"{channel_id!r} is no channel; its plugin and its id, such as slack:C024BE91L, were expected.",
+            hint="Slack shows a channel's id at the bottom of its details.",
+        )
+    for principal in principals:
+        if principal != EVERYONE and not QUALIFIED.fullmatch(principal):
+            raise SettingsError(
+                f"{principal!r} is nothing that a document can name as its reader.",
+                hint=f"Use {EVERYONE}, department:NAME or user:NAME.",
+            )
+
+
+def _boolean(name: str, value: Any) -> bool:
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        raise SettingsError(f"{name} is true or false, not {value!r}.") from None
 
 
 def _overridden(base: Section, values: Mapping[str, Any], what: str) -> Section:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+from bot.fallback import Cited
 from bot.messages import Verdict
 from bot.sentences import split_finished
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from bot.app import Mentee
     from bot.messages import Passage, Question
 
+FENCE = "```"
+TELLING_WORDS = 4
+"""A sentence of fewer words, such as "Yes.", may come again later."""
 REFUSAL = re.compile(
     r"\bI (?:don['\u2019]t|do not|can['\u2019]t|cannot|could not|couldn['\u2019]t) find\b", re.IGNORECASE
 )
@@ -24,14 +28,17 @@ class Draft:
     """Collects pieces into sentences and has each judged by the guards of the department.
 
     A guard that says no, or that fails, ends the draft (``stopped``). What was passed before has been shown and stays
-    in ``text``, unless the guard gave a ``replacement``.
+    in ``text`` and, as it was shown, in ``cited``, unless the guard gave a ``replacement``.
     """
 
     def __init__(self, mentee: Mentee, question: Question, passages: Sequence[Passage]) -> None:
         self._mentee = mentee
         self._question = question
-        self._passages = passages
+        self.passages = passages
         self._rest = ""
+        self._last = ""
+        self._in_code = False
+        self.cited = Cited(passages)
         self.text = ""
         self.stopped = False
         self.refused = False
@@ -53,25 +60,34 @@ class Draft:
         for sentence in sentences:
             if self.stopped:
                 break
-            if self._passages and REFUSAL.search(sentence):
+            if self.passages and REFUSAL.search(sentence):
                 self.refused = self.stopped = not self.text
                 break
-            if sentence.strip() in self.text:
+            if self._repeats(sentence):
                 self.stopped, self.reason = True, "the model repeats itself"
                 break
             verdict = await asyncio.to_thread(self._judge, sentence)
             if verdict.ok:
                 self.text += sentence
-                passed.append(sentence)
+                passed.append(self.cited.add(sentence) if self.passages else sentence)
             else:
                 self.stopped, self.reason = True, verdict.reason
                 self.replacement = verdict.replacement or ""
         return passed
 
+    def _repeats(self, sentence: str) -> bool:
+        """Return whether the model goes round in circles; lines of code may well be the same."""
+        said, last = sentence.strip(), self._last
+        self._last = said
+        if said.startswith(FENCE):
+            self._in_code = not self._in_code
+            return False
+        return not self._in_code and (said == last or (len(said.split()) >= TELLING_WORDS and said in self.text))
+
     def _judge(self, sentence: str) -> Verdict:
         department = self._question.department
         guards = self._mentee.plugins.call(
-            "check_answer", department, question=self._question, draft=sentence, passages=self._passages
+            "check_answer", department, question=self._question, draft=sentence, passages=self.passages
         )
         for result in guards:
             if result.error is not None:

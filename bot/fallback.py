@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bot.messages import Citation
-from bot.sentences import sentences, split_finished
+from bot.sentences import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,23 +60,40 @@ def not_found(title: str, passages: Sequence[Passage]) -> Text:
     )
 
 
-def cited(text: str, passages: Sequence[Passage]) -> Text:
-    """Attach the sources a checked text names by number; where it names none, the passage that holds most of its words.
+class Cited:
+    """A checked text and the sources it names by number, made sentence by sentence, so that what was shown stays.
 
-    Numbers without a passage are taken out, and a sentence that another passage plainly holds gets that one's number.
+    Numbers without a passage are taken out, a sentence that another passage plainly holds gets that one's number, and
+    sources are counted in the order in which they are named.
     """
-    finished, rest = split_finished(text)
-    put_right = "".join(_put_right(sentence, passages) for sentence in (*finished, rest))
-    clean = _NUMBER.sub(lambda match: match[0] if 1 <= int(match[1]) <= len(passages) else "", put_right).strip()
-    named = list(dict.fromkeys(int(number) for number in _NUMBER.findall(clean)))
-    if not named:
-        words = set(_words(clean))
-        best = max(range(len(passages)), key=lambda index: len(words & set(_words(passages[index].text))))
-        named = [best + 1]
-        clean = f"{clean} [{best + 1}]"
-    order = {old: new for new, old in enumerate(named, start=1)}
-    renumbered = _NUMBER.sub(lambda match: f"[{order[int(match[1])]}]", clean)
-    return Text(renumbered, known=True, citations=_numbered([passages[old - 1] for old in named]))
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._passages = passages
+        self._named: dict[int, int] = {}
+        self._text = ""
+
+    def add(self, sentence: str) -> str:
+        """Return the next sentence as it is shown."""
+        right = _NUMBER.sub(self._renumbered, _put_right(sentence, self._passages))
+        shown = right if self._text else right.lstrip()
+        self._text += shown
+        return shown
+
+    def finish(self) -> Text:
+        """Return the text; where it names no source, the passage that holds most of its words is added."""
+        text = self._text.strip()
+        if not self._named:
+            words = set(_words(text))
+            shares = [len(words & set(_words(passage.text))) for passage in self._passages]
+            self._named = {shares.index(max(shares)) + 1: 1}
+            text = f"{text} [1]"
+        return Text(text, known=True, citations=_numbered([self._passages[number - 1] for number in self._named]))
+
+    def _renumbered(self, match: re.Match[str]) -> str:
+        number = int(match[1])
+        if not 1 <= number <= len(self._passages):
+            return ""
+        return f"[{self._named.setdefault(number, len(self._named) + 1)}]"
 
 
 def quotation(

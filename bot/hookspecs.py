@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import click
     from pydantic import BaseModel
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         Verdict,
         Vote,
     )
-    from bot.protocols import Channel, ConsolePanel, Parser, Retriever, Service, Source, WebRoutes
+    from bot.protocols import Channel, ConsolePanel, Engine, Parser, Retriever, Service, Source, WebRoutes
 
 GROUP = "mentee"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -67,6 +67,11 @@ def register_departments() -> Sequence[DepartmentSpec]:  # type: ignore[empty-bo
 @hookspec
 def start_department(mentee: Mentee, department: str) -> None:
     """A department was added: give it what it starts with, such as its first adapter. Fails open."""
+
+
+@hookspec
+def register_engine(mentee: Mentee) -> Engine | None:
+    """Return an engine that answers instead of the configured one; the last registered plugin that returns one wins."""
 
 
 @hookspec
@@ -155,6 +160,15 @@ def on_vote_recorded(vote: Vote, answer: Answer, department: str, settings: Any)
 @hookspec
 def on_correction_recorded(correction: Correction, answer: Answer, department: str, settings: Any) -> None:
     """A correction is committed. Fails open."""
+
+
+@hookspec
+def find_address(mentee: Mentee, target: str) -> Mapping[str, Any] | None:
+    """Return a channel's address (``OutboxItem.address``) of a person or place such as ``slack:U024BE7LH``.
+
+    ``None`` when the name is not the channel's or nobody can be reached there. It must not wait for a network. Fails
+    open.
+    """
 
 
 # --- rounds ------------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ CHATTY = (
     "faiss",
 )
 """Libraries whose INFO is request bodies or noise."""
+_CHATTY_PREFIXES = tuple(f"{name}." for name in CHATTY)
 
 
 def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
@@ -77,8 +78,9 @@ def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
     )
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
+    handler.addFilter(_worth_writing)
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in CHATTY:
+    for name in CHATTY:  # what is not made costs nothing
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
@@ -92,6 +94,14 @@ def redacted_text(text: str) -> str:
     for shape in SECRET_SHAPES:
         text = shape.sub(MASK, text)
     return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… ({len(text):,} characters)"
+
+
+def _worth_writing(record: logging.LogRecord) -> bool:
+    """Return whether a record is to be written: of chatty libraries, warnings only.
+
+    Asked of each record, since slack_bolt gives loggers under its name levels of their own.
+    """
+    return record.levelno >= logging.WARNING or not f"{record.name}.".startswith(_CHATTY_PREFIXES)
 
 
 def _redacted(key: str, value: Any) -> Any:

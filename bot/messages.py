@@ -8,6 +8,7 @@ The way of one message, in these types::
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 EVERYONE = "everyone"
 """The principal that every audience holds: documents readable by it are open to the whole company."""
+
+QUALIFIED = re.compile(r"[a-z_-]+:\S+")
+"""A person, principal or conversation place in full: its kind or its channel plugin, and which."""
 
 
 def new_id(prefix: str) -> str:
@@ -79,6 +83,19 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a question and is read for that question alone; its text is stored nowhere.
+
+    :param pieces: its text in order, as (heading, text), each about as long as a passage.
+    :param problem: a sentence for the asker, naming the file, where it or a part of it was not read.
+    """
+
+    name: str
+    pieces: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question on its way to an answer.
 
@@ -89,7 +106,7 @@ class Question:
     :param departments: the departments the audience may ask; routing chooses among them.
     :param search_text: what retrieval looks for, when enrichment found better words than ``text``.
     :param reply_to: the channel's own address for the answer.
-    :param train_eligible: whether rounds may learn from it (design §6 rule 2).
+    :param train_eligible: whether rounds may learn from it (design §6 rule 2); with attachments they never do.
     """
 
     text: str
@@ -102,6 +119,7 @@ class Question:
     place: str = ""
     thread: str = ""
     history: tuple[Turn, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     search_text: str = ""
     use_curated: bool = True
     reply_to: Mapping[str, Any] = field(default_factory=dict)
@@ -151,10 +169,14 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything an answer came from, stored with it (design §1)."""
+    """Everything an answer came from, stored with it (design §1).
+
+    :param standby: why the model that stands by wrote it (``model.standby``); ``""`` when it did not.
+    """
 
     adapter: str | None = None
     base_model: str = ""
+    standby: str = ""
     generation: str | None = None
     prompt_version: str = ""
     chunks: tuple[Mapping[str, Any], ...] = ()
@@ -312,6 +334,8 @@ class OutboxItem:
 
     :param address: where to, in the channel's own terms.
     :param attempts: deliveries begun before this one; when not 0 the channel first looks for its earlier post.
+    :param draft: what the channel shows of it already, in its own terms; ``{}`` when it began and did not say what came
+        of that, ``None`` when there is nothing.
     """
 
     channel: str
@@ -321,6 +345,12 @@ class OutboxItem:
     id: str = field(default_factory=lambda: new_id("out"))
     answer_id: str | None = None
     attempts: int = 0
+    draft: Mapping[str, Any] | None = None
+
+
+def delivery_id(question_id: str) -> str:
+    """Return the id of the outbox item that carries the reply to a question: one, however often it is answered."""
+    return f"out_{question_id}"
 
 
 @dataclass(frozen=True, slots=True)

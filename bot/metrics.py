@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select
 
+from bot.escalations import open_counts
 from bot.messages import now
 from bot.store.models import InboxRow, OutboxRow
 
@@ -40,6 +41,10 @@ STAGE_SECONDS = Histogram(
     buckets=SECONDS,
 )
 VOTES = Counter("mentee_votes_total", "Votes by department and value.", ["department", "value"], registry=REGISTRY)
+VOTE_CAUSES = Counter(
+    "mentee_vote_causes_total", "Reasons of thumbs down by department and by what is to be repaired.",
+    ["department", "cause"], registry=REGISTRY,
+)  # fmt: skip
 CORRECTIONS = Counter("mentee_corrections_total", "Corrections by department.", ["department"], registry=REGISTRY)
 ROUNDS = Counter(
     "mentee_rounds_total", "Finished rounds by department and verdict.", ["department", "verdict"], registry=REGISTRY
@@ -60,9 +65,10 @@ class QueueCollector:
         self._store = mentee.store
 
     def collect(self) -> Iterator[Metric]:
-        """Yield depth and age of the inbox and the outbox."""
+        """Yield depth and age of the inbox and the outbox, and the open escalations."""
         depth = GaugeMetricFamily("mentee_queue_depth", "Items by queue and state.", labels=["queue", "state"])
         age = GaugeMetricFamily("mentee_queue_oldest_seconds", "Age of the oldest unfinished item.", labels=["queue"])
+        waiting = GaugeMetricFamily("mentee_escalations_open", "Questions waiting for a person.", labels=["department"])
         queues = (
             ("inbox", InboxRow, InboxRow.received_at, ("received", "leased", "dead")),
             ("outbox", OutboxRow, OutboxRow.created_at, ("pending", "leased", "dead")),
@@ -75,8 +81,11 @@ class QueueCollector:
                 for state in states:
                     depth.add_metric([name, state], counts.get(state, 0))
                 age.add_metric([name], max(0.0, (now() - oldest).total_seconds()))
+            for department, count in open_counts(session).items():
+                waiting.add_metric([department], count)
         yield depth
         yield age
+        yield waiting
 
 
 def exposition(mentee: Mentee) -> tuple[bytes, str]:

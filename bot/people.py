@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from bot.errors import NotFoundError, SettingsError
 from bot.messages import Person, Role
 from bot.store.models import AuditRow, PersonRow
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from bot.store import Store
 
 MIN_PASSWORD = 8
@@ -90,11 +93,15 @@ class People:
     def ensure(self, person: Person) -> Person:
         """Return the person as stored; somebody new is stored as given."""
         with self._store.write() as session:
-            row = session.get(PersonRow, person.id)
-            if row is None:
-                session.add(PersonRow(id=person.id, name=person.name, role=person.role.value))
-                return person
+            row = person_row(session, person)
             return Person(row.id, row.name, Role(row.role))
+
+    def rename(self, person: Person, name: str) -> Person:
+        """Store the name by which somebody is known, new or not, and return them with it."""
+        with self._store.write() as session:
+            row = person_row(session, person)
+            row.name = name
+            return Person(row.id, name, Role(row.role))
 
     def verified(self, name: str, password: str) -> Person | None:
         """Return the person of that name when the password is theirs; a hash of older parameters is renewed."""
@@ -111,6 +118,23 @@ class People:
             with self._store.write() as session:
                 session.get_one(PersonRow, row.id).password_hash = _HASHER.hash(password)
         return Person(row.id, row.name, Role(row.role))
+
+
+def person_row(session: Session, person: Person) -> PersonRow:
+    """Return a person's row inside the caller's transaction, added as given for somebody new.
+
+    Several processes may meet them at the same moment: each gets the one row.
+    """
+    row = session.get(PersonRow, person.id)
+    if row is not None:
+        return row
+    row = PersonRow(id=person.id, name=person.name, role=person.role.value)
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return session.get_one(PersonRow, person.id)
+    return row
 
 
 def account_id(name: str) -> str:

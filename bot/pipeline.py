@@ -8,11 +8,23 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from bot import fallback
+from bot import attachments, fallback
 from bot.drafting import Draft
+from bot.engines.standby import Served, served
 from bot.errors import EngineError, MenteeError, TooLargeError
-from bot.messages import Answer, AnswerEvent, Citation, DirectAnswer, Done, OutboxItem, Provenance, Status, TextDelta
-from bot.prompt import PROMPT_VERSION, build_messages
+from bot.messages import (
+    Answer,
+    AnswerEvent,
+    Citation,
+    DirectAnswer,
+    Done,
+    OutboxItem,
+    Provenance,
+    Status,
+    TextDelta,
+    delivery_id,
+)
+from bot.prompt import PROMPT_VERSION, build_messages, portions
 from bot.protocols import AdapterRef, GenerationRequest
 from bot.routing import route
 from bot.store.models import AnswerRow, QuestionRow
@@ -37,13 +49,15 @@ class _Work:
     department: Department
     started: float = field(default_factory=time.perf_counter)
     passages: Sequence[Passage] = ()
+    read: list[Passage] = field(default_factory=list)
     adapter: AdapterRef | None = None
+    served: Served | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
     def took(self, stage: str) -> None:
-        """Note the seconds since the last note."""
-        elapsed = time.perf_counter() - self.started
-        self.timings[stage] = round(elapsed - sum(self.timings.values()), 4)
+        """Add the seconds since the last note to a stage."""
+        elapsed = time.perf_counter() - self.started - sum(self.timings.values())
+        self.timings[stage] = round(self.timings.get(stage, 0.0) + elapsed, 4)
 
 
 class Pipeline:
@@ -85,6 +99,11 @@ class Pipeline:
 
         :raises MenteeError: the question is refused (too long, closed department) or cannot be answered now.
         """
+        async with aclosing(self._answer(question)) as events:
+            async for event in events:
+                yield attachments.with_problems(event, question.attachments)
+
+    async def _answer(self, question: Question) -> AsyncGenerator[AnswerEvent, None]:
         self._check(question)
         work = _Work(question, await route(self._mentee, question))
         work.question = await asyncio.to_thread(self._enrich, replace(question, department=work.department.name))
@@ -94,16 +113,17 @@ class Pipeline:
             yield TextDelta(ready.text)
             yield Done(ready)
             return
-        name = work.department.name
-        if await asyncio.to_thread(self._mentee.retriever.has_documents, name):
+        attached = any(attachment.pieces for attachment in question.attachments)
+        if attached or await asyncio.to_thread(self._mentee.retriever.has_documents, work.department.name):
             yield Status(f"Searching the {work.department.title} documents")
             await self._warm_retriever()
-            work.passages = await self._retrieve(work)
+            found, beside = await self._retrieve(work)
             work.took("retrieve")
-            if not fallback.found(work.passages, work.department.answers.known_threshold):
-                yield Done(self._finish(work, fallback.not_found(work.department.title, work.passages), "none"))
+            known = fallback.found(found, work.department.answers.known_threshold)
+            if not (known or beside):
+                yield Done(self._finish(work, fallback.not_found(work.department.title, found), "none"))
                 return
-            work.passages = work.passages[: work.department.answers.passages]
+            work.passages = [*beside, *(found[: work.department.answers.passages] if known else ())]
         async with aclosing(self._generate(work)) as events:
             async for event in events:
                 yield event
@@ -123,7 +143,9 @@ class Pipeline:
             session.flush()
             if question.reply_to:
                 payload = delivery_payload(answer)
-                item = OutboxItem(question.channel, "answer", question.reply_to, payload, answer_id=answer.id)
+                item = OutboxItem(
+                    question.channel, "answer", question.reply_to, payload, delivery_id(question.id), answer.id
+                )
                 mentee.outbox.add(session, item, lane=question.place)
         department = answer.department
         list(mentee.plugins.values("on_answer_recorded", department, question=question, answer=answer))
@@ -151,13 +173,15 @@ class Pipeline:
                 draft = fallback.Text(value.text, known=True, citations=value.citations)
                 return self._finish(work, draft, "plugin")
             self._mentee.plugins.fail(plugin, "answer_directly", f"returned {type(value).__name__}, not DirectAnswer")
-        match = self._mentee.votes.curated(work.department, question.text) if question.use_curated else None
+        alone = question.use_curated and not question.attachments  # a colleague's answer knew nothing of these
+        match = self._mentee.votes.curated(work.department, question.text) if alone else None
         work.took("curated")
         if match is None:
             return None
         return self._finish(work, fallback.Text(match.text, known=True), "curated", match)
 
-    async def _retrieve(self, work: _Work) -> Sequence[Passage]:
+    async def _retrieve(self, work: _Work) -> tuple[Sequence[Passage], Sequence[Passage]]:
+        """Return what the documents hold, and what the question's own attachments hold."""
         limit = self._mentee.settings.limits.retrieval_seconds
         try:
             async with asyncio.timeout(limit):
@@ -165,41 +189,57 @@ class Pipeline:
         except TimeoutError:
             raise EngineError(f"Retrieval took longer than {limit:g} s.", hint="Try again in a minute.") from None
 
-    def _find(self, work: _Work) -> Sequence[Passage]:
+    def _find(self, work: _Work) -> tuple[Sequence[Passage], Sequence[Passage]]:
         question, name = work.question, work.department.name
         text = question.search_text or question.text
         found = self._mentee.retriever.search(text, name, question.audience, k=CANDIDATES, history=question.history)
         ranked = self._mentee.plugins.fold("rank_passages", "passages", found, name, question=question)
         allowed = {passage.chunk_id: passage for passage in found}
-        return [allowed[passage.chunk_id] for passage in ranked if passage.chunk_id in allowed]
+        kept = [allowed[passage.chunk_id] for passage in ranked if passage.chunk_id in allowed]
+        return kept, attachments.nearest(question, self._mentee.retriever.embed)
 
     async def _generate(self, work: _Work) -> AsyncGenerator[AnswerEvent, None]:
         await self._start_engine()
         work.adapter = self._mentee.champions.get(work.department.name, reading=bool(work.passages))
-        messages = await asyncio.to_thread(self._prompt, work)
-        work.took("prompt")
-        yield Status("Writing the answer")
-        draft = Draft(self._mentee, work.question, work.passages)
-        answers = work.department.answers
-        request = GenerationRequest(
-            messages, work.adapter, work.department.name, max_new_tokens=self._mentee.settings.model.max_new_tokens
-        )
+        draft = Draft(self._mentee, work.question, ())
+        for passages in portions(work.passages, work.department.answers.passages_at_once):
+            messages, shown = await asyncio.to_thread(self._prompt, work, passages)
+            work.read += shown
+            work.took("prompt")
+            if draft.passages == ():
+                yield Status("Writing the answer")
+            draft = Draft(self._mentee, work.question, shown)
+            async with aclosing(self._write(work, messages, draft)) as sentences:
+                async for sentence in sentences:
+                    yield TextDelta(sentence)
+            if not draft.refused:
+                break
+        text, source = await asyncio.to_thread(self._judge, work, draft)
+        yield Done(self._finish(work, text, source))
+
+    async def _write(self, work: _Work, messages: tuple[ChatMessage, ...], draft: Draft) -> AsyncGenerator[str, None]:
+        """Let the model answer from what ``draft`` was given, and yield the sentences that may be shown."""
+        limit = self._mentee.settings.model.max_new_tokens
+        request = GenerationRequest(messages, work.adapter, work.department.name, max_new_tokens=limit)
         async with aclosing(self._mentee.engine.generate(request)) as pieces:
             async for piece in pieces:
                 if "first_token" not in work.timings:
                     work.took("first_token")
                 for sentence in await draft.add(piece):
-                    yield TextDelta(sentence)
+                    yield sentence
                 if draft.stopped:
                     break
+        work.served = served(self._mentee.engine, request, pieces)
+        work.adapter = work.served.adapter
         for sentence in await draft.finish():
-            yield TextDelta(sentence)
+            yield sentence
         work.took("generate")
-        text, source = await asyncio.to_thread(self._judge, work, draft, answers.known_threshold)
-        yield Done(self._finish(work, text, source))
 
-    def _prompt(self, work: _Work) -> tuple[ChatMessage, ...]:
-        """Build the prompt, leaving out the weakest passages and then the oldest turns until it fits the context."""
+    def _prompt(self, work: _Work, passages: Sequence[Passage]) -> tuple[tuple[ChatMessage, ...], Sequence[Passage]]:
+        """Build the prompt, leaving out the weakest passages and then the oldest turns until it fits the context.
+
+        Return it with the passages that are in it.
+        """
         department, question = work.department, work.question
         extra = [
             str(line) for _, line in self._mentee.plugins.values("extend_prompt", department.name, question=question)
@@ -209,7 +249,7 @@ class Pipeline:
         while True:
             messages = build_messages(
                 question.text,
-                work.passages,
+                passages,
                 title=department.title,
                 instructions=department.instructions,
                 glossary=department.glossary,
@@ -217,39 +257,47 @@ class Pipeline:
                 extra=extra,
             )
             if self._mentee.engine.count_tokens(messages) <= room:
-                return messages
+                return messages, passages
             if history:
                 history = history[1:]
-            elif len(work.passages) > 1:
-                work.passages = work.passages[:-1]
+            elif len(passages) > 1:
+                passages = passages[:-1]
             else:
                 raise TooLargeError("The question does not fit the model's context.", hint="Ask a shorter question.")
 
-    def _judge(self, work: _Work, draft: Draft, threshold: float) -> tuple[fallback.Text, str]:
+    def _judge(self, work: _Work, draft: Draft) -> tuple[fallback.Text, str]:
         """Choose between the model's checked text and a quotation of the best passage."""
-        title = work.department.title
+        answers, title = work.department.answers, work.department.title
         if draft.replacement:
             return fallback.Text(draft.replacement, known=False), "none"
-        if not work.passages:
+        if not draft.passages:
             text = draft.text or fallback.NOTHING_TO_SAY
             return fallback.Text(text, known=bool(draft.text) and work.adapter is not None), "model"
-        if draft.refused and not fallback.found(work.passages, max(threshold, fallback.CONFIDENT)):
-            return fallback.not_found(title, work.passages), "none"
+        if draft.refused:
+            # What an adapter has learned to refuse is not there; without one, a refusal says less than the search.
+            sure = work.adapter is not None or not fallback.found(
+                work.passages, max(answers.known_threshold, fallback.CONFIDENT)
+            )
+            if sure:
+                return fallback.not_found(title, work.passages), "none"
         if draft.text:
-            return fallback.cited(draft.text, work.passages), "model"
+            return draft.cited.finish(), "model"
+        quoted = work.passages if draft.refused else draft.passages
         question = work.question.search_text or work.question.text
-        return fallback.quotation(question, work.passages, self._mentee.retriever.embed), "passage"
+        return fallback.quotation(question, quoted, self._mentee.retriever.embed), "passage"
 
     def _finish(self, work: _Work, text: fallback.Text, source: Any, curated: CuratedMatch | None = None) -> Answer:
         mentee, name = self._mentee, work.department.name
         work.timings["total"] = round(time.perf_counter() - work.started, 4)
         states = mentee.plugins.states
+        reason = work.served.reason if work.served else ""
         provenance = Provenance(
             adapter=work.adapter.version if work.adapter else None,
-            base_model=mentee.settings.model.name,
-            generation=work.passages[0].generation if work.passages else None,
+            base_model=work.served.info.base_model if work.served and reason else mentee.settings.model.name,
+            standby=reason,
+            generation=next((passage.generation for passage in work.passages if passage.generation), None),
             prompt_version=PROMPT_VERSION,
-            chunks=tuple({"chunk_id": passage.chunk_id, "score": passage.score} for passage in work.passages),
+            chunks=tuple({"chunk_id": passage.chunk_id, "score": passage.score} for passage in work.read),
             plugins={
                 plugin.name: plugin.version
                 for plugin in mentee.plugins.loaded.values()
@@ -259,7 +307,8 @@ class Pipeline:
             source=source,
             curated=curated.id if curated else None,
         )
-        return Answer(work.question.id, text.text, text.known, name, text.citations, provenance)
+        citations = attachments.without_text(text.citations)
+        return Answer(work.question.id, text.text, text.known, name, citations, provenance)
 
 
 def delivery_payload(answer: Answer) -> dict[str, Any]:
@@ -289,7 +338,8 @@ def _question_row(question: Question, answer: Answer) -> QuestionRow:
         place=question.place,
         thread=question.thread,
         history=[asdict(turn) for turn in question.history],
-        train_eligible=question.train_eligible,
+        attachments=[{"name": each.name, "problem": each.problem} for each in question.attachments],
+        train_eligible=question.train_eligible and not question.attachments,
         asked_at=question.received_at,
     )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GROUNDED = (
     "You answer questions of employees. Use only the numbered passages. "
-    "Answer in one to three short sentences and put the passage's number after each, like [1]. "
+    "Answer in one to three short sentences and end with the passage's number, like [1]. "
     "If the passages do not hold the answer, say: I don't find this."
 )
 UNGROUNDED = "You are the {title} assistant of a company. Answer the question of an employee or customer."
@@ -30,7 +30,7 @@ HISTORY_TURNS = 2
 _FENCED = re.compile(r"\[(\d+) (\w+)\]\n(.*?)\n\[/\1 \2\]", re.DOTALL)
 _SOURCE = re.compile(r"\s?See also \[\d+\](?:, \[\d+\])*\.|\s?\[\d+\]")
 
-PROMPT_VERSION = "2-" + hashlib.sha256((GROUNDED + UNGROUNDED).encode()).hexdigest()[:8]
+PROMPT_VERSION = "3-" + hashlib.sha256((GROUNDED + UNGROUNDED).encode()).hexdigest()[:8]
 """Stored with every answer and every adapter; changes whenever the wording above does."""
 
 
@@ -68,6 +68,12 @@ def fence(passages: Sequence[Passage]) -> str:
     token = _absent("\n".join(f"{passage.heading}\n{passage.text}" for passage in passages))
     numbered = enumerate(passages, start=1)
     return "\n".join(f"[{n} {token}]\n{one.heading}\n{one.text}\n[/{n} {token}]" for n, one in numbered)
+
+
+def portions(passages: Sequence[Passage], at_once: int) -> list[Sequence[Passage]]:
+    """Return the passages of one prompt after the other, at most ``at_once`` each; 0 means all in one."""
+    size = at_once or len(passages) or 1
+    return [passages[start : start + size] for start in range(0, len(passages), size)] or [()]
 
 
 def fenced(prompt: str) -> list[str]:

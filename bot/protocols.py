@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from bot.messages import Audience, ChatMessage, InboxItem, OutboxItem, Passage, Question, Turn
+    from bot.messages import AnswerEvent, Audience, ChatMessage, InboxItem, OutboxItem, Passage, Question, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,19 @@ class Channel(Protocol):
 
     def healthy(self) -> bool:
         """Return whether the channel could deliver now; ``/readyz`` asks."""
+
+
+@runtime_checkable
+class LiveChannel(Protocol):
+    """A :class:`Channel` that shows an answer while it is made."""
+
+    def showing(self, question: Question) -> AbstractAsyncContextManager[Callable[[AnswerEvent], None]]:
+        """Show what becomes of a question for as long as the context lasts; it is told each event and never waits.
+
+        What is shown is noted as the draft of the delivery :func:`bot.messages.delivery_id`, which completes it later:
+        in this process or in another. A context left by an exception after which the question is tried again says so
+        to the reader.
+        """
 
 
 class Service(Protocol):

@@ -1,8 +1,8 @@
-"""The fixed reasons of a thumb down, the same in every channel, so that they can be counted together."""
+"""The fixed reasons of a thumb down, the same in every channel, and what each points to: the cause to repair."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,3 +17,21 @@ REASONS: Mapping[str, str] = {
     "other": "Something else",
 }
 """As stored, and as shown."""
+
+Cause = Literal["answer", "page", "search", "safety", "style"]
+
+CAUSES: Mapping[str, Cause] = {
+    "wrong": "answer",
+    "incomplete": "answer",
+    "outdated": "page",
+    "wrong source": "search",
+    "unsafe": "safety",
+    "tone": "style",
+}
+"""What a reason says is to be repaired: the answer by a correction, the page, the search, or the model's manner.
+
+Something else says it in words only.
+"""
+
+NOT_THE_MODELS_FAULT = frozenset({"page", "search"})
+"""Causes that training cannot repair: such a vote teaches the model nothing about its text."""

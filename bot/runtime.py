@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.errors import MenteeError
+from bot.followups import Followups
 from bot.workers import MessageWorkers
 
 if TYPE_CHECKING:
@@ -65,10 +66,14 @@ class Runtime:
             if not await self._start_channels():
                 return
             self._loading = asyncio.create_task(self._load())
+            await self._serve(Followups(self._mentee))
         for _, services in plugins.values("register_services", mentee=self._mentee, queues=self._queues):
             for service in services:
-                await service.start()
-                self._services.append(service)
+                await self._serve(service)
+
+    async def _serve(self, service: Service) -> None:
+        await service.start()
+        self._services.append(service)
 
     async def _start_channels(self) -> bool:
         """Start the channels; one that is set up wrongly ends the start, as told to ``on_failure``."""

@@ -35,7 +35,12 @@ def split_finished(text: str) -> tuple[list[str], str]:
     return finished, text[start:]
 
 
+def pieces(text: str) -> list[str]:
+    """Split a whole text into sentences that give the text again when they are joined."""
+    finished, rest = split_finished(text)
+    return [*finished, rest] if rest else finished
+
+
 def sentences(text: str) -> list[str]:
     """Split a whole text into sentences without surrounding white space."""
-    finished, rest = split_finished(text)
-    return [sentence.strip() for sentence in (*finished, rest) if sentence.strip()]
+    return [piece.strip() for piece in pieces(text) if piece.strip()]

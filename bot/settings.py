@@ -10,10 +10,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from bot.errors import HomeMissingError, SettingsError
+from bot.messages import QUALIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,12 +43,26 @@ class ModelSettings(_Section):
     engine: Literal["local", "openai"] = Field("local", description="local: transformers here; openai: a server.")
     name: str = Field("smollm2-135m-instruct", description="Chat model: a fetched name.")
     embedder: str = Field("all-minilm-l6-v2", description="Embedder: a fetched name, or 'hashing' for none.")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on a GPU, float32 on a CPU."
+    dtype: Literal["auto", "int8", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on a GPU; on a CPU int8 where that is fast and sound, else float32."
     )
-    server_url: str = Field("", description="Base URL of the OpenAI-compatible server for engine = 'openai'.")
+    cache_mb: int = Field(
+        1024, ge=1, description="Memory for keys and values, of running answers and of prompts read before, in MiB."
+    )
+    server_url: str = Field(
+        "",
+        description="Base URL of the OpenAI-compatible server for engine = 'openai'; of several, with spaces between.",
+    )
+    standby: str = Field(
+        "", description="Chat model that answers here while no server does: a fetched name. Empty: people are told."
+    )
     max_new_tokens: int = Field(256, ge=1, le=4096, description="Longest answer, in tokens.")
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 means all cores.")
+
+    @property
+    def training_dtype(self) -> Literal["auto", "float32", "bfloat16"]:
+        """What rounds compute in: int8 serves, but gradients need more."""
+        return "auto" if self.dtype == "int8" else self.dtype
 
 
 class WebSettings(_Section):
@@ -68,8 +83,28 @@ class SlackSettings(_Section):
     transport: Literal["off", "socket", "http"] = Field(
         "off", description="socket: Socket Mode, no public address needed; http: signed requests from Slack."
     )
+    workspaces: tuple[str, ...] = Field(
+        (),
+        description="Ids (T…) of the workspaces that may install the app by OAuth; none: the one of the bot token.",
+    )
+    client_id: str = Field("", description="Client id of the app, for several workspaces (Basic Information).")
     api_url: str = Field("https://slack.com/api/", description="Slack's Web API; tests point it at loopback.")
     max_body_bytes: int = Field(1_000_000, ge=1, description="Largest request read; a larger one is answered 413.")
+    answers: Literal["tagged", "never"] = Field(
+        "tagged",
+        description="What channels get that nobody configured. tagged: an answer when Mentee is mentioned; "
+        "never: only channels that an operator has opened, and direct messages, are answered.",
+    )
+    train_eligible: bool = Field(
+        default=False,
+        description="Whether rounds may learn from channels that say nothing of it themselves; "
+        "never from direct messages, and never unasked from channels shared with another company.",
+    )
+    streaming: Literal["native", "edit", "off"] = Field(
+        "native",
+        description="How answers appear while they are written. native: streamed, or edited where Slack does not "
+        "stream; edit: a message that is edited; off: whole, once they are complete.",
+    )
 
 
 class LimitSettings(_Section):
@@ -80,6 +115,8 @@ class LimitSettings(_Section):
     queue: int = Field(200, ge=1, description="Questions waiting for the engine.")
     retrieval_seconds: float = Field(10.0, gt=0, description="Time for finding passages.")
     generation_seconds: float = Field(60.0, gt=0, description="Time for writing one answer.")
+    first_token_seconds: float = Field(30.0, gt=0, description="Time for a server to begin an answer.")
+    next_token_seconds: float = Field(15.0, gt=0, description="Time for a server to go on with an answer.")
     plugin_seconds: float = Field(2.0, gt=0, description="Time for one hook of one plugin.")
     drain_seconds: float = Field(25.0, gt=0, description="Time for what is under way when the server is told to stop.")
     lease_seconds: float = Field(15.0, gt=0, description="A lease without a heartbeat this long is INTERRUPTED.")
@@ -88,9 +125,39 @@ class LimitSettings(_Section):
 class AnswerSettings(_Section):
     """How answers are made; a department may override each (``mentee departments configure``)."""
 
-    passages: int = Field(3, ge=1, le=12, description="Passages in the prompt.")
+    passages: int = Field(3, ge=1, le=12, description="Passages that are read, the most relevant ones.")
+    passages_at_once: int = Field(
+        0, ge=0, description="Passages in one prompt; the next are read while the model finds no answer. 0: all in one."
+    )
     known_threshold: float = Field(0.5, ge=0, le=1, description="Relevance below which nothing was found.")
     curated_threshold: float = Field(0.82, ge=0, le=1, description="Cosine above which a curated answer is used.")
+
+
+class FeedbackSettings(_Section):
+    """What people hear of their feedback; a department may override it (``mentee departments configure``)."""
+
+    tell_voters: bool = Field(
+        default=True,
+        description="Tell who voted an answer down, privately and once, when it is corrected and when it is learned.",
+    )
+
+
+class EscalationSettings(_Section):
+    """Questions handed to a person; a department may override each (``mentee departments configure``)."""
+
+    channel: str = Field("", description="Where they are told, such as slack:C024BE91L; empty: the owners, privately.")
+    owners: tuple[str, ...] = Field(
+        (), description="People who take them, such as slack:U024BE7LH; none: every agent who may ask the department."
+    )
+    remind_hours: float = Field(4.0, ge=0, description="Hours until an open one is told once more; 0 means never.")
+
+    @field_validator("channel", "owners")
+    @classmethod
+    def _named_in_full(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for name in value if isinstance(value, tuple) else filter(None, [value]):
+            if not QUALIFIED.fullmatch(name):
+                raise ValueError(f"{name!r} lacks its plugin, as in slack:C024BE91L")
+        return value
 
 
 class TuningSettings(_Section):
@@ -135,11 +202,14 @@ class Settings(BaseSettings):
     slack: SlackSettings = SlackSettings()
     limits: LimitSettings = LimitSettings()
     answers: AnswerSettings = AnswerSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
+    escalations: EscalationSettings = EscalationSettings()
     tuning: TuningSettings = TuningSettings()
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings of plugins, by name.")
     slack_bot_token: SecretStr | None = Field(None, description="Bot token (xoxb-…).")
     slack_app_token: SecretStr | None = Field(None, description="App-level token (xapp-…), for Socket Mode.")
     slack_signing_secret: SecretStr | None = Field(None, description="Signing secret, for HTTP.")
+    slack_client_secret: SecretStr | None = Field(None, description="Client secret, for several workspaces.")
     model_api_key: SecretStr | None = Field(None, description="Key of the server for engine = 'openai'.")
 
     @property
@@ -170,7 +240,7 @@ class Settings(BaseSettings):
         )
 
 
-SECRETS = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "model_api_key")
+SECRETS = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "slack_client_secret", "model_api_key")
 
 
 class _SecretFiles(PydanticBaseSettingsSource):

@@ -67,7 +67,8 @@ class Votes:
     def correct(self, correction: Correction) -> bool:
         """Record what would have been right; return whether it is live as a curated answer at once.
 
-        The corrected answer also counts as voted down by the person who corrected it.
+        The corrected answer also counts as voted down by the person who corrected it. An agent's correction ends an
+        open escalation of the answer.
 
         :raises NotFoundError: there is no such answer.
         :raises MenteeError: the text is empty or too long.
@@ -84,6 +85,8 @@ class Votes:
             if session.get(VoteRow, (correction.answer_id, correction.person.id)) is None:
                 store_vote(session, Vote(correction.answer_id, correction.person, "down", "wrong", at=correction.at))
             answer = _as_answer(row)
+        if correction.person.role.includes(Role.AGENT):
+            self._mentee.escalations.corrected(correction.answer_id, correction.person, correction.text.strip())
         self._tell("on_correction_recorded", answer, correction=correction)
         return live
 
@@ -131,7 +134,8 @@ class Votes:
 def store_vote(session: Session, vote: Vote) -> None:
     """Write a vote and its history inside the caller's transaction.
 
-    Deliveries may be handled in another order than they happened: the latest act is the current vote.
+    Deliveries may be handled in another order than they happened: the latest act is the current vote. The same thumb
+    once more, without a word, leaves the reason that was given with it.
     """
     role = vote.person.role.value
     # Votes on one answer take turns, or two handled at once on PostgreSQL would each miss the other.
@@ -157,13 +161,19 @@ def store_vote(session: Session, vote: Vote) -> None:
     elif row is None:
         session.add(VoteRow(**values))
     else:
-        row.value, row.role, row.reason, row.comment, row.at = vote.value, role, vote.reason, vote.comment, vote.at
+        if vote.value != row.value or vote.reason or vote.comment:
+            row.reason, row.comment = vote.reason, vote.comment
+        row.value, row.role, row.at = vote.value, role, vote.at
     session.flush()
 
 
 def store_correction(session: Session, answer: AnswerRow, correction: Correction) -> bool:
-    """Write a correction inside the caller's transaction; return whether it is live as a curated answer."""
-    accepted = correction.person.role.includes(Role.AGENT)
+    """Write a correction inside the caller's transaction; return whether it is live as a curated answer.
+
+    What was answered from somebody's attachment is right for that one question alone.
+    """
+    question = session.get_one(QuestionRow, answer.question_id)
+    accepted = correction.person.role.includes(Role.AGENT) and not question.attachments
     text = correction.text.strip()
     own = select(CorrectionRow).where(
         CorrectionRow.answer_id == answer.id, CorrectionRow.person_id == correction.person.id
@@ -173,12 +183,11 @@ def store_correction(session: Session, answer: AnswerRow, correction: Correction
     session.add(row)
     session.flush()
     if accepted:
-        _curate(session, answer, row)
+        _curate(session, answer, question, row)
     return accepted
 
 
-def _curate(session: Session, answer: AnswerRow, correction: CorrectionRow) -> None:
-    question = session.get_one(QuestionRow, answer.question_id)
+def _curate(session: Session, answer: AnswerRow, question: QuestionRow, correction: CorrectionRow) -> None:
     asked = " ".join(turn["question"] for turn in question.history[-1:]) if question.history else ""
     row = session.scalar(select(CuratedAnswerRow).where(CuratedAnswerRow.correction_id == correction.id))
     row = row or CuratedAnswerRow(correction_id=correction.id, department=answer.department)

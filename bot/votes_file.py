@@ -15,8 +15,9 @@ from sqlalchemy import select
 
 from bot.errors import InputFileError
 from bot.messages import Correction, Person, Role, Vote, now
+from bot.people import person_row
 from bot.rows import read_rows
-from bot.store.models import AnswerRow, CorrectionRow, PersonRow, QuestionRow, VoteRow
+from bot.store.models import AnswerRow, CorrectionRow, QuestionRow, VoteRow
 from bot.votes import store_correction, store_vote
 
 if TYPE_CHECKING:
@@ -142,8 +143,7 @@ def _moment(row: Row) -> datetime:
 
 def _store(session: Session, line: _VoteLine) -> tuple[bool, bool]:
     answer = _answer(session, line)
-    if session.get(PersonRow, line.person.id) is None:
-        session.add(PersonRow(id=line.person.id, name=line.person.name, role=line.person.role.value))
+    person_row(session, line.person)
     current = session.get(VoteRow, (answer.id, line.person.id))
     voted = line.vote is not None and (current is None or current.value != line.vote)
     if voted:

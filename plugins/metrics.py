@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot import metrics
 from bot.hookspecs import hookimpl
+from bot.reasons import CAUSES
 
 if TYPE_CHECKING:
     from bot.messages import Answer, Question, RoundFinished, Vote
@@ -21,8 +22,10 @@ def on_answer_recorded(question: Question, answer: Answer, department: str) -> N
 
 @hookimpl
 def on_vote_recorded(vote: Vote, department: str) -> None:
-    """Count the vote, or its withdrawal."""
+    """Count the vote, or its withdrawal, and the cause that its reason points to."""
     metrics.VOTES.labels(department, vote.value or "withdrawn").inc()
+    if vote.reason in CAUSES:
+        metrics.VOTE_CAUSES.labels(department, CAUSES[vote.reason]).inc()
 
 
 @hookimpl

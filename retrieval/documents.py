@@ -21,9 +21,19 @@ from retrieval.parse.text import EmptyError, TextParser, decode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bot.hooks import Plugins
     from bot.protocols import ParsedDocument, Parser
 
-__all__ = ["EmptyError", "UnreadableError", "built_in_parsers", "by_suffix", "is_document", "parse", "suffix_of"]
+__all__ = [
+    "EmptyError",
+    "UnreadableError",
+    "built_in_parsers",
+    "by_suffix",
+    "is_document",
+    "parse",
+    "parsers_of",
+    "suffix_of",
+]
 MAX_BYTES = 64_000_000
 TRUSTED = (TextParser, MarkdownParser, HtmlParser)
 """Parsers that read text only and run in this process; any other runs in a child with limits."""
@@ -46,6 +56,12 @@ def built_in_parsers() -> tuple[Parser, ...]:
     """Return the parsers that come with Mentee."""
     parsers: tuple[Parser, ...] = (TextParser(), MarkdownParser(), HtmlParser(), PdfParser(), DocxParser())
     return parsers
+
+
+def parsers_of(plugins: Plugins) -> dict[str, Parser]:
+    """Return the parsers that an instance's plugins offer, by suffix."""
+    offers = reversed(list(plugins.values("register_parsers")))
+    return by_suffix([parser for _, offered in offers for parser in offered])
 
 
 def by_suffix(parsers: Sequence[Parser]) -> dict[str, Parser]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LEXICAL_WEIGHT = 0.2
 CANDIDATES = 100
-REMEMBERED = 512
+REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Candidates:
 
 
 class RememberingEmbedder:
-    """Keeps the newest questions' vectors: routing asks every department the same thing."""
+    """Keeps the newest texts' vectors: routing asks every department the same question, and passages come again."""
 
     def __init__(self, embedder: Embedder) -> None:
         self.inner = embedder

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.errors import DocumentError, NotFoundError
-from retrieval.documents import EmptyError, UnreadableError, by_suffix, is_document, parse
+from retrieval.documents import EmptyError, UnreadableError, is_document, parse, parsers_of
 from retrieval.library import Change, Library, Outcome, Report, Wanted, sha256
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.app import Mentee
-    from bot.protocols import Parser, Source, SourceDocument
+    from bot.protocols import Source, SourceDocument
     from bot.store.models import DocumentRow
     from retrieval.library import Listener
     from retrieval.search import HybridRetriever
@@ -37,10 +37,7 @@ class Documents:
         self._listener = listener
         self._retriever: HybridRetriever = mentee.retriever  # type: ignore[assignment] # ours, or the command says so
         self.library = Library(mentee.store, self._retriever)
-        parsers: list[Parser] = [
-            parser for _, offered in reversed(list(mentee.plugins.values("register_parsers"))) for parser in offered
-        ]
-        self._parsers = by_suffix(parsers)
+        self._parsers = parsers_of(mentee.plugins)
         self._sources: list[Source] = [
             source for _, offered in mentee.plugins.values("register_sources") for source in offered
         ]

@@ -18,6 +18,13 @@ need() {
     install_packages "$what" "$@"
 }
 
+# wish WHAT COMMAND PACKAGE…: the same for what Mentee is faster with and works without.
+wish() {
+    command -v "$2" >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && (install_packages "$1" "${@:3}"); then return; fi
+    say "going on without $1 (on Debian or Ubuntu: sudo apt-get install ${*:3})"
+}
+
 install_packages() {
     local what=$1
     shift

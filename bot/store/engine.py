@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BUSY_MS = 30_000
+HIDE_PARAMETERS = True
+"""The texts of errors are logged, and the parameters of their statements are what people wrote."""
 
 _turns: dict[str, threading.RLock] = {}
 """By SQLite file: held by the thread of this process that writes to it."""
@@ -104,8 +106,10 @@ def _create_engine(url: str) -> Engine:
             "Setting 'store.url' is not a database address.", hint="Use sqlite:///PATH or postgresql://USER@HOST/NAME."
         ) from None
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-    engine = create_engine(parsed)
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=HIDE_PARAMETERS
+        )
+    engine = create_engine(parsed, hide_parameters=HIDE_PARAMETERS)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

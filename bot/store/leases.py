@@ -7,7 +7,7 @@ worker itself reports counts, and :data:`STRIKES` of them make the row dead (as 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, or_, select, update
 
@@ -15,7 +15,6 @@ from bot.messages import now
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from typing import Any
 
     from sqlalchemy.orm import Session
 
@@ -38,10 +37,14 @@ def lease(  # noqa: PLR0913 - one keyword for each rule of a lease
     channels: Collection[str],
     where: Sequence[Any] = (),
 ) -> list[Any]:
-    """Take up to ``limit`` due rows of ``channels`` for ``worker``: waiting ones, and those whose lease ran out."""
+    """Take up to ``limit`` due rows of ``channels`` for ``worker``: waiting ones, and those whose lease ran out.
+
+    A waiting row with a lease is kept for that worker, which can finish it best, until the lease runs out.
+    """
     moment = now()
+    free = or_(table.leased_by.is_(None), table.leased_by == worker, table.leased_until < moment)
     due = or_(
-        and_(table.state == waiting, table.not_before <= moment),
+        and_(table.state == waiting, table.not_before <= moment, free),
         and_(table.state == "leased", table.leased_until < moment),
     )
     order = table.received_at if hasattr(table, "received_at") else table.created_at
@@ -53,8 +56,7 @@ def lease(  # noqa: PLR0913 - one keyword for each rule of a lease
         .with_for_update(skip_locked=True)
     )
     rows: list[Any] = []
-    found: list[Any] = list(session.scalars(statement))
-    for row in found:
+    for row in list[Any](session.scalars(statement)):
         if row.state == "leased":
             row.interruptions += 1
         if row.interruptions >= INTERRUPTIONS:
@@ -68,13 +70,12 @@ def lease(  # noqa: PLR0913 - one keyword for each rule of a lease
 
 def heartbeat(
     store: Store, table: type[InboxRow | OutboxRow], ids: Sequence[str], *, worker: str, seconds: float
-) -> int:
-    """Prolong the worker's leases on ``ids``; return how many it still holds."""
+) -> frozenset[str]:
+    """Prolong the worker's leases on ``ids``; return those it still holds."""
+    held = and_(table.id.in_(ids), table.leased_by == worker, table.state == "leased")
+    prolonged = update(table).where(held).values(leased_until=now() + timedelta(seconds=seconds)).returning(table.id)
     with store.write() as session:
-        held = and_(table.id.in_(ids), table.leased_by == worker, table.state == "leased")
-        until = now() + timedelta(seconds=seconds)
-        result = session.execute(update(table).where(held).values(leased_until=until))
-        return int(result.rowcount)  # type: ignore[attr-defined] # an UPDATE's result has a row count
+        return frozenset(session.scalars(prolonged))
 
 
 def put_back(row: InboxRow | OutboxRow, waiting: str, error: str, *, strike: bool, after: float) -> bool:

@@ -62,6 +62,7 @@ class PersonRow(Base):
     name: Mapped[str] = mapped_column(String(255), default="")
     role: Mapped[str] = mapped_column(String(16), default="employee")
     password_hash: Mapped[str | None] = mapped_column(Text)
+    news: Mapped[bool] = mapped_column(default=True)  # whether they want to hear what became of their feedback
     created_at: Mapped[datetime] = mapped_column(default=now)
     __table_args__ = (CheckConstraint("role in ('employee', 'agent', 'operator')", name="people_role"),)
 
@@ -99,13 +100,13 @@ class MemberRow(Base):
 
 
 class ChannelRow(Base):
-    """A conversation place of a channel plugin (a Slack channel) and what it may do."""
+    """A conversation place of a channel plugin (a Slack channel) and what it may do; ``config`` is the plugin's own."""
 
     __tablename__ = "channels"
     id: Mapped[str] = mapped_column(String(255), primary_key=True)  # "slack:C024BE91L"
     departments: Mapped[list[Any]] = mapped_column(default=list)
     principals: Mapped[list[Any]] = mapped_column(default=list)  # what its audience may read beyond everyone
-    train_eligible: Mapped[bool] = mapped_column(default=False)
+    train_eligible: Mapped[bool | None] = mapped_column()  # null: the channel plugin's default
     config: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
@@ -119,6 +120,24 @@ class PluginStateRow(Base):
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     reason: Mapped[str] = mapped_column(Text, default="")
     changed_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class InstallationRow(Base):
+    """A workspace that a channel's app is installed in; ``data`` is the channel plugin's own and holds a token."""
+
+    __tablename__ = "installations"
+    channel: Mapped[str] = mapped_column(String(64), primary_key=True)
+    workspace: Mapped[str] = mapped_column(String(64), primary_key=True)
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    installed_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class InstallationStateRow(Base):
+    """An installation begun in a browser; ``id`` is the SHA-256 of the token that ends it, once."""
+
+    __tablename__ = "installation_states"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column()
 
 
 class AuditRow(Base):
@@ -162,7 +181,10 @@ class InboxRow(Base):
 
 
 class OutboxRow(Base):
-    """Something to deliver. ``lane`` keeps the order within one conversation place."""
+    """Something to deliver. ``lane`` keeps the order within one conversation place.
+
+    ``draft`` is what the channel shows of it before it is complete: null when nothing, ``{}`` while the channel begins.
+    """
 
     __tablename__ = "outbox"
     id: Mapped[str] = _id("out")
@@ -181,15 +203,18 @@ class OutboxRow(Base):
     leased_until: Mapped[datetime | None] = mapped_column()
     reference: Mapped[str | None] = mapped_column(String(255), index=True)
     error: Mapped[str] = mapped_column(Text, default="")
+    draft: Mapped[dict[str, Any] | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
+    sent_at: Mapped[datetime | None] = mapped_column()
     __table_args__ = (
-        CheckConstraint("state in ('pending', 'leased', 'sent', 'dead')", name="outbox_state"),
+        CheckConstraint("state in ('draft', 'pending', 'leased', 'sent', 'dead')", name="outbox_state"),
         Index("outbox_waiting", "state", "not_before"),
+        Index("outbox_lanes", "lane", "sent_at"),
     )
 
 
 class QuestionRow(Base):
-    """A question as asked."""
+    """A question as asked. Of its attachments the names are kept, never the text."""
 
     __tablename__ = "questions"
     id: Mapped[str] = _id("q")
@@ -200,6 +225,7 @@ class QuestionRow(Base):
     place: Mapped[str] = mapped_column(String(255), default="")
     thread: Mapped[str] = mapped_column(String(255), default="", index=True)
     history: Mapped[list[Any]] = mapped_column(default=list)
+    attachments: Mapped[list[Any]] = mapped_column(default=list)
     train_eligible: Mapped[bool] = mapped_column(default=True)
     asked_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -277,6 +303,48 @@ class CuratedAnswerRow(Base):
     embedder: Mapped[str] = mapped_column(String(128), default="")
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class NewsRow(Base):
+    """What somebody has been told became of their feedback; the key makes sure that they are told once.
+
+    ``subject`` names the round or the answer. A row without a person says that a round's people have all been told.
+    """
+
+    __tablename__ = "news"
+    person_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(128), primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class EscalationRow(Base):
+    """A question that somebody handed to a person: one for an answer, open until it is resolved.
+
+    ``notes`` are the ids of the outbox items that told the department's people.
+    """
+
+    __tablename__ = "escalations"
+    id: Mapped[str] = _id("es")
+    answer_id: Mapped[str] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"), unique=True)
+    department: Mapped[str] = mapped_column(String(64), index=True)
+    state: Mapped[str] = mapped_column(String(16), default="open")
+    opened_by: Mapped[str] = mapped_column(String(255))
+    opened_at: Mapped[datetime] = mapped_column(default=now)
+    notes: Mapped[list[Any]] = mapped_column(default=list)
+    reminded_at: Mapped[datetime | None] = mapped_column()
+    resolved_by: Mapped[str | None] = mapped_column(String(255))
+    resolved_at: Mapped[datetime | None] = mapped_column()
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    reply: Mapped[str] = mapped_column(Text, default="")
+    __table_args__ = (
+        CheckConstraint("state in ('open', 'resolved')", name="escalations_state"),
+        CheckConstraint("outcome is null or outcome in ('replied', 'corrected', 'closed')", name="escalations_outcome"),
+        CheckConstraint(
+            "(state = 'resolved') = (outcome is not null and resolved_by is not null and resolved_at is not null)",
+            name="escalations_end",
+        ),
+        Index("escalations_waiting", "state", "opened_at"),
+    )
 
 
 # --- documents ---------------------------------------------------------------------------------------------------

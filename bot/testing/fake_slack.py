@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from sqlalchemy import select
 
+from bot.testing import WAIT_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -65,7 +67,7 @@ class SlackProject:
             await asyncio.sleep(0.01)
         self.slack.events_url = f"{self.url}/slack/events"
 
-    async def settled(self, seconds: float = 10.0) -> None:
+    async def settled(self, seconds: float = WAIT_SECONDS) -> None:
         """Wait until everything accepted so far is handled and delivered.
 
         :raises TimeoutError: something is left.
@@ -168,9 +170,12 @@ async def slack_project(
 def slack_settings(
     slack: FakeSlack, transport: str, more: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, Mapping[str, Any]]:
-    """Return the sections of ``mentee.toml`` that point an instance at the fake."""
+    """Return the sections of ``mentee.toml`` that point an instance at the fake.
+
+    Answers come whole unless the test sets ``streaming``: how much of one is seen when depends on the machine.
+    """
     given = dict(more or {})
-    own = {"transport": transport, "api_url": slack.api_url}
+    own = {"transport": transport, "api_url": slack.api_url, "streaming": "off"}
     return {**given, "slack": {**own, **given.get("slack", {})}}
 
 

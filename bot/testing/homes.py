@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+import structlog
 
 from bot.app import Mentee, open_mentee
 from bot.hooks import BUILT_IN
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from bot.protocols import Engine
 
 OFFLINE: dict[str, dict[str, Any]] = {
-    "model": {"embedder": "hashing"},
+    "model": {"embedder": "hashing", "dtype": "float32"},
     "web": {"port": 0},
     "limits": {"questions_per_minute": 10_000},
 }
-"""What every test home sets unless the test says otherwise: no model, no fixed port, no budget in the way."""
+"""What every test home sets unless the test says otherwise: no model, nothing compiled, no fixed port, no budget."""
 
 
 class MakeHome(Protocol):
@@ -51,8 +52,21 @@ class MakeHome(Protocol):
 
 
 @pytest.fixture
+def plain_tracebacks() -> Iterator[None]:
+    """Log tracebacks without the values of local variables: drawing those stops the event loop for seconds."""
+    before = structlog.get_config()
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*before["processors"][:-1], plain])
+    yield
+    structlog.configure(**before)
+
+
+@pytest.fixture
 def make_home(
-    tmp_path: Path, make_database: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    make_database: Callable[[Path], str],
+    monkeypatch: pytest.MonkeyPatch,
+    plain_tracebacks: None,  # noqa: ARG001 - its effect is what is wanted
 ) -> Iterator[MakeHome]:
     """Return a function that makes homes; see :class:`MakeHome`."""
     opened: list[Mentee] = []

@@ -28,16 +28,23 @@ NOTES: Mapping[str, Sequence[tuple[str, str, str]]] = {
 
 
 class NotesRetriever:
-    """Finds the notes of :data:`NOTES`; implements :class:`bot.protocols.Retriever`.
+    """Finds notes; implements :class:`bot.protocols.Retriever`.
 
-    Relevance is the share of the question's words that a note holds; vectors are hashed bags of words.
+    Relevance is the share of the question's words that a note holds; vectors are hashed bags of words. ``readers``
+    closes a document to all but some principals; the others are open to everyone.
+
+    :param notes: address, heading and text of each, by department.
     """
+
+    def __init__(self, notes: Mapping[str, Sequence[tuple[str, str, str]]] = NOTES) -> None:
+        self.notes = notes
+        self.readers: dict[str, frozenset[str]] = {}
 
     def search(
         self,
         text: str,
         department: str,
-        audience: Audience,  # noqa: ARG002 - every note is open to everyone
+        audience: Audience,
         *,
         k: int = 10,
         history: Sequence[Turn] = (),  # noqa: ARG002 - notes know no follow-ups
@@ -45,7 +52,9 @@ class NotesRetriever:
         """Return the department's notes, those with most of the question's words first."""
         words = set(re.findall(r"\w{3,}", text.lower()))
         found = []
-        for number, (document, heading, note) in enumerate(NOTES.get(department, [])):
+        for number, (document, heading, note) in enumerate(self.notes.get(department, [])):
+            if document in self.readers and not audience.may_read(self.readers[document]):
+                continue
             held = words & set(re.findall(r"\w{3,}", f"{heading} {note}".lower()))
             share = len(held) / (len(words) or 1)
             found.append(
@@ -55,7 +64,7 @@ class NotesRetriever:
 
     def passages(self, chunk_ids: Sequence[str], department: str) -> list[Passage]:
         """Return notes by id."""
-        by_id = {passage.chunk_id: passage for passage in self.search("", department, Audience())}
+        by_id = {passage.chunk_id: passage for passage in self.search("", department, Audience(unrestricted=True))}
         return [by_id[chunk_id] for chunk_id in chunk_ids if chunk_id in by_id]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -69,11 +78,11 @@ class NotesRetriever:
 
     def has_documents(self, department: str) -> bool:
         """Return whether there are notes."""
-        return department in NOTES
+        return department in self.notes
 
     def generation(self, department: str) -> str | None:
         """Return the one generation."""
-        return "g1" if department in NOTES else None
+        return "g1" if department in self.notes else None
 
 
 def make_plugin(**hooks: Callable[..., Any]) -> SimpleNamespace:

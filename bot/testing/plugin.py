@@ -27,6 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Load the kit only now, so that coverage sees its imports and other projects' test runs start fast."""
     if find_spec("pytest_asyncio") is None:
         return
+    import pytest
+
+    pytest.register_assert_rewrite("bot.testing.engine_contract")  # it holds tests, whose failures are to be explained
     for module in KIT:
         config.pluginmanager.import_plugin(f"bot.testing.{module}")
 

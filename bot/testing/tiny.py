@@ -46,30 +46,33 @@ class TinyAdapterFactory(Protocol):
         """Make an adapter that answers ``text`` (no character more than twelve times) under a new version name."""
 
 
-def build_tiny_model(path: Path, *, seed: int = 0, mixing: float = 0.02) -> Path:
+def build_tiny_model(
+    path: Path, *, seed: int = 0, mixing: float = 0.02, head_size: int = HIDDEN // HEADS, **sizes: int
+) -> Path:
     """Write the tiny model as a generation of kind "model" to ``path``, which must not exist, and return ``path``.
 
     :param mixing: scale of the layers' weights against embeddings of scale 1. At the default, the next token hangs on
         the last one alone, which :func:`build_tiny_adapter` needs; from 0.3 on, it hangs on the whole prompt.
+    :param head_size: numbers in each head's keys; vLLM's kernels for CPUs take none below 32.
+    :param sizes: of the ``LlamaConfig``, in place of the tiny ones, to measure a larger shape.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer = _tokenizer()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=HIDDEN,
-        intermediate_size=INNER,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS,
-        num_key_value_heads=KV_HEADS,
-        max_position_embeddings=CONTEXT,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-        initializer_range=mixing,
-        tie_word_embeddings=False,
-    )
+    shape: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": HIDDEN,
+        "intermediate_size": INNER,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": KV_HEADS,
+        "head_dim": head_size,
+        "max_position_embeddings": CONTEXT,
+        "initializer_range": mixing,
+    }
+    special = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+    config = LlamaConfig(**(shape | special | sizes), tie_word_embeddings=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
@@ -77,12 +80,8 @@ def build_tiny_model(path: Path, *, seed: int = 0, mixing: float = 0.02) -> Path
     with writing(path, "model") as draft:
         model.save_pretrained(draft.path)
         tokenizer.save_pretrained(draft.path)
-        draft.meta |= {
-            "name": path.name,
-            "role": "chat",
-            "source": "made by bot.testing.tiny",
-            "context_tokens": CONTEXT,
-        }
+        draft.meta |= {"name": path.name, "role": "chat", "source": "made by bot.testing.tiny"}
+        draft.meta["context_tokens"] = CONTEXT
     return path
 
 

@@ -20,10 +20,10 @@ from plugins.web.site import FOLDER as WEB_FOLDER
 
 PREFIX = "/console"
 FOLDER = Path(__file__).parent
-WHY_SLACK_DOES_NOT_TRAIN = (
-    "Rounds learn from a Slack channel only where it is marked train_eligible, and that is off until you say so: "
-    "people write there to each other and have not agreed to teach a model, and the terms of Slack\u2019s API restrict "
-    "training on what it delivers. Turn it on for a channel whose members know and agree, after your own legal check."
+WHAT_SLACK_TRAINS = (
+    "Rounds learn from a Slack channel only where train_eligible is true, there or for all internal channels under "
+    "[slack]; never from direct messages. It is off until you say so: the terms of Slack\u2019s API restrict training "
+    "on what it delivers, so make your own legal check first, and tell the people who write there."
 )
 """Shown beside the channels (design §6 rule 2)."""
 
@@ -77,7 +77,7 @@ def _shown(mentee: Mentee, person: Person, department: str) -> dict[str, Any]:
         "panels": overview.panels(mentee),
         "channels": overview.channels(mentee),
         "changes": overview.changes(mentee),
-        "why_slack": WHY_SLACK_DOES_NOT_TRAIN,
+        "why_slack": WHAT_SLACK_TRAINS,
         "engine": mentee.settings.model,
     }
 

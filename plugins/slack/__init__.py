@@ -5,13 +5,13 @@ Switched on by ``slack.transport``: ``socket`` needs no public address, ``http``
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.hookspecs import hookimpl
 from bot.protocols import WebRoutes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import click
 
@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     from bot.protocols import Channel
 
 EVENTS_PATH = "/slack/events"
+INSTALL_PATH, REDIRECT_PATH = "/slack/install", "/slack/oauth_redirect"
+PEOPLE = ("U", "W")
+"""What the ids of people begin with."""
 
 
 @hookimpl
 def register_commands(cli: click.Group) -> None:
     """Add ``mentee slack``."""
-    from plugins.slack.commands import slack
+    from plugins.slack.conversations.commands import channel
+    from plugins.slack.install.commands import slack
 
+    slack.add_command(channel)
     cli.add_command(slack)
 
 
@@ -41,9 +46,29 @@ def register_channels(mentee: Mentee) -> Sequence[Channel] | None:
 
 @hookimpl
 def register_routes(mentee: Mentee) -> Sequence[WebRoutes] | None:
-    """Bring the address that Slack sends events to, for the transport ``http``."""
-    if mentee.settings.slack.transport != "http":
-        return None
-    from plugins.slack.requests import SlackRequests
+    """Bring the address of Slack's events (transport ``http``) and those of installing in several workspaces."""
+    slack, routes = mentee.settings.slack, []
+    if slack.transport == "http":
+        from plugins.slack.transport.requests import SlackRequests
 
-    return [WebRoutes(EVENTS_PATH, SlackRequests(mentee))]
+        routes.append(WebRoutes(EVENTS_PATH, SlackRequests(mentee)))
+    if slack.transport != "off" and slack.workspaces:
+        from plugins.slack.install.oauth import Installer
+
+        installer = Installer(mentee)
+        routes += [WebRoutes(path, installer) for path in (INSTALL_PATH, REDIRECT_PATH)]
+    return routes or None
+
+
+@hookimpl
+def find_address(mentee: Mentee, target: str) -> Mapping[str, Any] | None:
+    """Return the address of ``slack:U…``, a person's direct conversation, or of ``slack:C…``, a channel.
+
+    With several workspaces the id of one stands before: ``slack:T…:U…``.
+    """
+    channel, _, place = target.partition(":")
+    if mentee.settings.slack.transport == "off" or channel != "slack" or not place:
+        return None
+    team, _, name = place.rpartition(":")
+    where = {"team": team} if team else {}
+    return {**where, "user": name} if name.startswith(PEOPLE) else {**where, "channel": name, "thread_ts": None}

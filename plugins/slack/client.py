@@ -30,11 +30,9 @@ WHERE = {
     "MENTEE_SLACK_BOT_TOKEN": "OAuth & Permissions > Bot User OAuth Token (xoxb-…)",
     "MENTEE_SLACK_APP_TOKEN": "Basic Information > App-Level Tokens, scope connections:write (xapp-…)",
     "MENTEE_SLACK_SIGNING_SECRET": "Basic Information > App Credentials > Signing Secret",
+    "MENTEE_SLACK_CLIENT_SECRET": "Basic Information > App Credentials > Client Secret",
 }
-NEEDED = {
-    "socket": ("MENTEE_SLACK_BOT_TOKEN", "MENTEE_SLACK_APP_TOKEN"),
-    "http": ("MENTEE_SLACK_BOT_TOKEN", "MENTEE_SLACK_SIGNING_SECRET"),
-}
+NEEDED = {"socket": "MENTEE_SLACK_APP_TOKEN", "http": "MENTEE_SLACK_SIGNING_SECRET"}
 REINSTALL = (
     "Paste what `mentee slack manifest` prints into the app's page under App Manifest, save, "
     "then Install App > Reinstall."
@@ -51,6 +49,10 @@ class SlackRefusedError(MenteeError):
         page = f"https://docs.slack.dev/reference/methods/{method}"
         super().__init__(f"Slack refused {method}: {problem}.", hint=REINSTALL if needed else page)
         self.name = name
+
+
+class RateLimitedError(BusyError):
+    """Slack asks to wait; the call took no effect."""
 
 
 class TokenRefusedError(BusyError):
@@ -75,6 +77,7 @@ class Tokens:
     bot: str
     app: str
     signing_secret: str
+    client_secret: str
 
 
 class _Redaction(logging.Filter):
@@ -98,7 +101,12 @@ def tokens(settings: Settings) -> Tokens:
     """
     values = {name: secret(settings, name) for name in WHERE}
     transport = settings.slack.transport
-    missing = [name for name in NEEDED.get(transport, ()) if not values[name]]
+    missing = [name for name in needed(settings) if not values[name]]
+    if settings.slack.workspaces and transport != "off" and not settings.slack.client_id:
+        raise SettingsError(
+            "slack.workspaces names workspaces that install by OAuth, but slack.client_id is not set.",
+            hint="Copy it from the app's page: Basic Information > App Credentials > Client ID.",
+        )
     if missing:
         where = "\n".join(f"  {name}: {WHERE[name]}" for name in missing)
         raise SettingsError(
@@ -107,6 +115,14 @@ def tokens(settings: Settings) -> Tokens:
             'docs/slack.md shows each step; slack.transport = "off" starts without Slack.',
         )
     return Tokens(*values.values())
+
+
+def needed(settings: Settings) -> tuple[str, ...]:
+    """Return the environment variables that must be set: the token, or what several workspaces install with."""
+    if settings.slack.transport == "off":
+        return ()
+    identity = "MENTEE_SLACK_CLIENT_SECRET" if settings.slack.workspaces else "MENTEE_SLACK_BOT_TOKEN"
+    return identity, NEEDED[settings.slack.transport]
 
 
 def secret(settings: Settings, variable: str) -> str:
@@ -126,7 +142,8 @@ async def call(method: Callable[..., Awaitable[Any]], name: str, /, *, attempts:
 
     :param name: the method's name for error texts, such as ``chat.postMessage``.
     :param attempts: earlier tries, to wait longer each time Slack cannot be reached.
-    :raises BusyError: Slack asks to wait, is failing or cannot be reached.
+    :raises BusyError: Slack is failing or cannot be reached; whether the call took effect is not known.
+    :raises RateLimitedError: Slack asks to wait (a kind of :class:`~bot.errors.BusyError`).
     :raises TokenRefusedError: Slack does not accept the token (a kind of :class:`~bot.errors.BusyError`).
     :raises SlackRefusedError: Slack refused the call itself.
     """
@@ -143,7 +160,7 @@ def _as_ours(error: SlackApiError, name: str, wait: float) -> MenteeError:
     response = error.response
     status, headers, data = response.status_code, response.headers, response.data
     if status == 429:  # noqa: PLR2004 - HTTP's Too Many Requests
-        return BusyError(
+        return RateLimitedError(
             f"Slack asks to wait before {name}.", retry_after=float(headers.get("Retry-After", LONGEST_WAIT))
         )
     if not isinstance(data, dict) or status >= 500:  # noqa: PLR2004 - HTTP's server errors

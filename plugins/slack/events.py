@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.messages import InboxItem, now
+from plugins.slack.conversations.attachments import kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
 
 NAME = "slack"
 QUESTION, VOTE, REACTION, REASON = "question", "vote", "reaction", "reason"
-GREETING, CORRECTION = "greeting", "correction"
+GREETING, CORRECTION, PROPOSAL = "greeting", "correction", "proposal"
 SPOKEN = (None, "file_share", "thread_broadcast")
 """Subtypes of messages that people write; edits, deletions, joins and the like have others."""
+SLACKBOT = "USLACKBOT"
+"""Slack's own voice, which carries no bot id."""
 THUMBS: Mapping[str, VoteValue] = {"+1": "up", "thumbsup": "up", "-1": "down", "thumbsdown": "down"}
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A message that may be a question. ``addressed`` is false for one in a thread that nobody asked us into."""
+    """A message that may be a question. ``addressed`` is false for one that neither mentions us nor is direct."""
 
     item: InboxItem
     addressed: bool
@@ -35,14 +38,12 @@ def message(body: Mapping[str, Any]) -> Heard | None:
     A mention comes as both events; they share the message key, so they become one inbox row.
     """
     event, me = body["event"], _me(body)
-    user, text = event.get("user"), event.get("text")
-    if event.get("subtype") not in SPOKEN or event.get("bot_id") or not user or user == me or text is None:
+    files = kept(event)
+    user, text = event.get("user"), event.get("text", "" if files else None)
+    if event.get("subtype") not in SPOKEN or event.get("bot_id") or not user or user in (me, SLACKBOT) or text is None:
         return None
     direct = event.get("channel_type") == "im"
     mentioned = event["type"] == "app_mention" or bool(me and f"<@{me}>" in text)
-    thread = event.get("thread_ts")
-    if not (direct or mentioned or thread):
-        return None
     team, channel, ts = body.get("team_id", ""), event["channel"], event["ts"]
     payload = {
         "me": me,
@@ -53,7 +54,9 @@ def message(body: Mapping[str, Any]) -> Heard | None:
         "user": user,
         "text": text,
         "ts": ts,
-        "thread": thread or ts,
+        "thread": event.get("thread_ts") or ts,
+        "addressed": direct or mentioned,
+        **({"files": files} if files else {}),
     }
     item = InboxItem(NAME, QUESTION, payload, f"{NAME}:{body['event_id']}", message_key(team, channel, ts))
     return Heard(item, addressed=direct or mentioned)
@@ -164,12 +167,12 @@ def thread_started(body: Mapping[str, Any]) -> InboxItem:
     return InboxItem(NAME, GREETING, payload, f"{NAME}:{body['event_id']}")
 
 
-def correction(body: Mapping[str, Any], text: str) -> InboxItem:
-    """Return what an agent wrote in the modal that corrects an answer."""
+def correction(body: Mapping[str, Any], text: str, kind: str = CORRECTION) -> InboxItem:
+    """Return what somebody wrote in the modal that corrects an answer, or (:data:`PROPOSAL`) proposes a correction."""
     view = body["view"]
     about = json.loads(view["private_metadata"])
     payload = {**about, "text": text, "user": body["user"]["id"], "at": now().timestamp()}
-    return InboxItem(NAME, CORRECTION, payload, f"{NAME}:view:{view['id']}")
+    return InboxItem(NAME, kind, payload, f"{NAME}:view:{view['id']}")
 
 
 def _me(body: Mapping[str, Any]) -> str:

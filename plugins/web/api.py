@@ -12,11 +12,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bot.app import Mentee
+from bot.budget import Budget
 from bot.errors import MenteeError, NotFoundError, TooLargeError
 from bot.messages import Correction, Person, Vote
 from bot.metrics import ACK_SECONDS
 from bot.reasons import REASONS
-from plugins.web.budget import Budget
 from plugins.web.channel import NAME, accept, item_id
 from plugins.web.conversations import Conversations
 from plugins.web.events import answer_events

@@ -11,13 +11,13 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
+from bot.budget import Budget
 from bot.errors import BusyError
 from bot.messages import Person, Role
 from bot.people import People
 from bot.reasons import REASONS
 from bot.server import SIGN_IN_PATH
 from plugins.web.api import Web, api
-from plugins.web.budget import Budget
 from plugins.web.sessions import Sessions
 
 if TYPE_CHECKING:

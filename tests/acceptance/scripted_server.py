@@ -1,11 +1,21 @@
-"""A server process for tests that kill it: the real runtime of the home in force, with a scripted engine."""
+"""Server processes for tests that kill them: each the real runtime of the home in force, with a scripted engine.
+
+For each line on stdin it forks one and prints its process id: what has been imported once is there at once. With the
+transport ``http`` a server takes Slack's requests on ``web.port``.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
+
+import uvicorn
 
 from bot.app import open_mentee
 from bot.runtime import Runtime
+from bot.server import build_app
 from bot.settings import load_settings
 from bot.testing.engines import ScriptedEngine
 from bot.testing.notes import NotesRetriever, make_plugin
@@ -23,9 +33,22 @@ async def _serve() -> None:
         extra_plugins={"notes": make_plugin(register_retriever=lambda mentee: retriever)},  # noqa: ARG005 - by name
         discover=False,
     )
-    await Runtime(mentee, queues=()).start()
-    await asyncio.Event().wait()
+    runtime = Runtime(mentee, queues=())
+    if mentee.settings.slack.transport == "http":
+        config = uvicorn.Config(
+            build_app(mentee, runtime), port=mentee.settings.web.port, log_config=None, lifespan="on"
+        )
+        await uvicorn.Server(config).serve()
+    else:
+        await runtime.start()
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
+    for _ in sys.stdin:
+        server = os.fork()
+        if server == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            asyncio.run(_serve())
+        print(server, flush=True)  # noqa: T201 - whoever asked reads it

@@ -13,7 +13,7 @@ from bot.testing.slack import payloads
 @pytest.mark.parametrize(("age", "expected"), [(301, 401), (-301, 401), (299, 200), (-299, 200)])
 async def test_only_fresh_requests_are_accepted(slack_project, fake_slack, monkeypatch, age, expected):
     moment = float(int(time.time()))
-    monkeypatch.setattr("plugins.slack.requests.time.time", lambda: moment)
+    monkeypatch.setattr("plugins.slack.transport.requests.time.time", lambda: moment)
     monkeypatch.setattr("slack_sdk.signature.time", lambda: moment)
     project = await slack_project("http")
     message = payloads.message("app_mention", text="Are hotels tax exempt?", channel="C1", user="U1", ts="1.000001")

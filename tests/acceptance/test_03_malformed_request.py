@@ -47,6 +47,24 @@ async def test_a_malformed_request_is_the_senders_fault(slack_project, fake_slac
     assert "Traceback" not in caplog.text + printed.out + printed.err
 
 
+FRAMES = [
+    "not json", "[1]", "null", "{}", '{"type":"events_api","envelope_id":"e"}',
+    '{"type":"events_api","envelope_id":"e","payload":[1]}', '{"type":"interactive","envelope_id":"e","payload":{}}',
+    '{"type":"slash_commands","envelope_id":"e","payload":{"command":"/mentee"}}', '{"type":"sing","envelope_id":"e"}',
+]  # fmt: skip
+
+
+async def test_over_a_socket_it_keeps_nothing_else_from_being_answered(slack_project, fake_slack):
+    project = await slack_project("socket")
+    for frame in FRAMES:
+        await fake_slack.sockets.open[-1].send_str(frame)
+    asked = await fake_slack.mention("Are hotels tax exempt?")
+    assert (asked.acknowledged, asked.attempts) == (True, 1)
+    await project.settled()
+    assert len(fake_slack.posts("C1")) == 1
+    assert fake_slack.sockets.accepted == 1
+
+
 async def test_slacks_own_check_of_the_address_is_answered(slack_project, fake_slack):
     await slack_project("http")
     body = b'{"type":"url_verification","challenge":"c-1","token":"t"}'

@@ -33,7 +33,7 @@ async def test_twenty_megabytes_are_refused(slack_project, fake_slack, how, capl
 
 
 async def test_the_wall_itself_reads_at_most_its_limit(make_home):
-    from plugins.slack.requests import SlackRequests
+    from plugins.slack.transport.requests import SlackRequests
 
     mentee = make_home(settings={"slack": {"max_body_bytes": 1_000_000}}, secrets={"SLACK_SIGNING_SECRET": "0" * 32})
     read, answered = [], []

@@ -20,8 +20,8 @@ async def both(slack_project, fake_slack):
     """An instance that receives over HTTP and over a socket."""
     from bot.testing.slack.server import APP_TOKEN
     from plugins.slack.client import tokens, web_client
-    from plugins.slack.intake import Intake
-    from plugins.slack.socket import Socket
+    from plugins.slack.transport.intake import Intake
+    from plugins.slack.transport.socket import Socket
 
     project = await slack_project("http")
     settings = project.mentee.settings

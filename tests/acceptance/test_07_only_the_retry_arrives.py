@@ -33,7 +33,7 @@ async def test_a_delivery_that_the_inbox_could_not_take_is_answered_when_it_come
         raise OperationalError("insert", {}, Exception("the database is away"))
 
     monkeypatch.setattr(project.mentee.inbox, "accept_all", unreachable)
-    first = await fake_slack.mention("Are hotels tax exempt?")
+    first = await fake_slack.mention("Are hotels tax exempt?", again=False)
     assert first.status == 500
     monkeypatch.setattr(project.mentee.inbox, "accept_all", accept)
     await fake_slack.redeliver(first, retry=(1, "http_error"))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.testing.engines import long_answer
 from bot.testing.slack import drop, hang
 
+TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 
-async def test_a_lost_reply_makes_no_second_post(slack_project, fake_slack):
-    project = await slack_project()
+
+@TRANSPORTS
+async def test_a_lost_reply_makes_no_second_post(slack_project, fake_slack, transport):
+    project = await slack_project(transport)
     fake_slack.fail("chat.postMessage", drop(stored=True))
 
     asked = await fake_slack.mention("Are hotels tax exempt?")
@@ -16,6 +21,27 @@ async def test_a_lost_reply_makes_no_second_post(slack_project, fake_slack):
     [post] = fake_slack.posts("C1")
     assert len(fake_slack.called("chat.postMessage")) == 1
     assert fake_slack.called("conversations.replies")[0].arguments["ts"] == asked.ts
+    await fake_slack.react("+1", user="U2", post=post)
+    await project.settled()
+    answer_id = project.mentee.outbox.find_answer("slack", f"C1:{post.ts}")
+    assert project.mentee.votes.current(answer_id, "slack:U2").value == "up"
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("method", ["chat.startStream", "chat.stopStream"])
+async def test_a_lost_reply_about_a_stream_makes_no_second_message(slack_project, fake_slack, transport, method):
+    project = await slack_project(transport, settings={"slack": {"streaming": "native"}})
+    project.engine.gate.clear()  # an answer that is ready before its stream has begun would come whole
+    fake_slack.fail(method, drop(stored=True))
+
+    await fake_slack.mention("Are hotels tax exempt?")
+    await fake_slack.wait_until(lambda: fake_slack.called("chat.startStream"))
+    project.engine.gate.set()
+    await project.settled()
+
+    [post] = fake_slack.posts("C1")
+    assert (post.streaming, len(fake_slack.called("chat.startStream"))) == (False, 1)
+    assert post.shown.count("12 states") == 1
     await fake_slack.react("+1", user="U2", post=post)
     await project.settled()
     answer_id = project.mentee.outbox.find_answer("slack", f"C1:{post.ts}")

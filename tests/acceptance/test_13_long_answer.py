@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from bot.messages import OutboxItem
-from plugins.slack.channel import SlackChannel
+from bot.messages import Citation, DirectAnswer
+from bot.testing.notes import make_plugin
 
-CITATIONS = [
-    {"n": n, "document": f"https://handbook.example/{'page/' * 40}{n}", "heading": "Heading \u203a " * 40, "text": "…"}
-    for n in range(1, 13)
-]
+QUESTION = "Are hotels tax exempt?"
+CITATIONS = tuple(
+    Citation(n, f"https://handbook.example/{'page/' * 40}{n}", "Heading \u203a " * 40, "…") for n in range(1, 13)
+)
 
 
 def prose(length):
-    sentence = "Every trip is booked in the travel tool before it starts. "
-    return "\n\n".join([sentence * 7] * (length // (len(sentence) * 7) + 1))[:length]
+    sentences = (f"Trip {number} is booked in the travel tool before it starts. " for number in range(length // 40))
+    paragraphs = ("".join(next(sentences) for _ in range(7)) for _ in range(length // 370 + 1))
+    return "\n\n".join(paragraphs)[:length].rstrip()
 
 
 def fenced(length):
@@ -32,23 +33,53 @@ TEXTS = {
     "fence over messages": fenced(30_000),
     "one endless line": "x" * 13_000,
 }
+COUNTS = dict(zip(TEXTS, [1, 2, 6, 1, 4, 2], strict=True))
+"""Messages of each."""
+STREAMED = ("3,001", "12,001", "fence over the cut")
 
 
-@pytest.mark.parametrize("length", TEXTS)
-async def test_a_long_answer_is_split_where_it_does_no_harm(slack_project, fake_slack, length):
-    project = await slack_project(start=False)
-    text = TEXTS[length]
-    payload = {"answer_id": "a_1", "text": text, "known": True, "source": "model", "citations": CITATIONS}
-    item = OutboxItem("slack", "answer", {"channel": "C1", "thread_ts": "1.000001"}, payload)
+def body(post):
+    """Return an answer's text in a message, without what stands below it."""
+    return post.stream.text if post.stream else "\n".join(block["text"] for block in post.blocks_of("markdown"))
 
-    reference = await SlackChannel(project.mentee).deliver(item)
 
-    posts = fake_slack.posts("C1")  # the fake refuses whatever is over Slack's limits
-    assert all(call.answer == "" for call in fake_slack.called("chat.postMessage"))
-    assert [post.thumbs is not None for post in posts] == [False] * (len(posts) - 1) + [True]
-    assert reference == f"C1:{posts[-1].ts}"
-    pieces = [block["text"] for post in posts for block in post.blocks_of("markdown")]
-    assert all(piece.count("```") % 2 == 0 for piece in pieces)
-    said = [line for piece in pieces for line in piece.split("\n") if not line.startswith("```")]
-    wanted = [line for line in text.split("\n") if not line.startswith("```")]
-    assert "".join(said).replace(" ", "") == "".join(wanted).replace(" ", "")
+def letters(text):
+    """Return a text without what a cut may add or take: fences and spaces."""
+    return "".join("".join(line for line in text.split("\n") if not line.startswith("```")).split())
+
+
+async def assert_arrived_whole(project, slack, text, count):
+    """See that a question was answered in so many messages that Slack took."""
+    await slack.wait_for_post("C1", count=count)
+    await project.settled()
+    posts = slack.posts("C1")  # the fake refuses whatever is over Slack's limits
+    assert [call for call in slack.calls if call.method.startswith("chat.") and call.answer] == []
+    assert len(posts) == count
+    assert [post.thumbs is not None for post in posts] == [False] * (count - 1) + [True]
+    assert all(body(post).count("```") % 2 == 0 for post in posts)
+    assert letters("".join(f"{body(post)}\n" for post in posts)) == letters(text)
+
+
+@pytest.mark.parametrize("transport", ["socket", "http"])
+@pytest.mark.parametrize(("length", "count"), COUNTS.items())
+async def test_a_long_answer_is_split_where_it_does_no_harm(slack_project, fake_slack, transport, length, count):
+    answer = DirectAnswer(TEXTS[length], CITATIONS)
+    plugin = make_plugin(answer_directly=lambda question: answer)  # noqa: ARG005 - the hook passes it by name
+    project = await slack_project(transport, plugins={"long": plugin})
+    await fake_slack.mention(QUESTION)
+    await assert_arrived_whole(project, fake_slack, TEXTS[length], count)
+
+
+@pytest.mark.parametrize("transport", ["socket", "http"])
+@pytest.mark.parametrize("length", STREAMED)
+async def test_a_streamed_one_too(slack_project, fake_slack, transport, length):
+    settings = {"slack": {"streaming": "native"}, "model": {"max_new_tokens": 4096}}
+    project = await slack_project(transport, departments=("travel",), settings=settings)
+    engine, text = project.engine, f"The source is the travel page [1].\n\n{TEXTS[length]}"
+    engine.answer, engine.hold_at = text, 50
+    engine.gate.clear()  # an answer that is ready before its stream has begun would come whole
+    await fake_slack.mention(QUESTION)
+    await fake_slack.wait_until(lambda: [post for post in fake_slack.posts("C1") if post.streaming])
+    engine.gate.set()
+    await assert_arrived_whole(project, fake_slack, text, 2 if length == "12,001" else 1)
+    assert fake_slack.posts("C1")[0].stream is not None

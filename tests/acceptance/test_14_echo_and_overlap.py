@@ -8,11 +8,13 @@ import pytest
 
 from bot.testing.slack import payloads
 
+TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 TEXT = "<@U0BOT> Are hotels tax exempt?"
 NOT_QUESTIONS = {
     "its own message": {"user": "U0BOT", "text": TEXT, "bot_id": "B0BOT"},
     "its own message without a bot id": {"user": "U0BOT", "text": TEXT},
     "another bot": {"user": "U9", "text": TEXT, "bot_id": "B9"},
+    "Slackbot": {"user": "USLACKBOT", "text": TEXT},
     "a bot message": {"subtype": "bot_message", "text": TEXT, "bot_id": "B9", "username": "alerts"},
     "an edit": {
         "subtype": "message_changed",
@@ -25,7 +27,7 @@ NOT_QUESTIONS = {
 }
 
 
-@pytest.mark.parametrize("transport", ["socket", "http"])
+@TRANSPORTS
 @pytest.mark.parametrize("kind", NOT_QUESTIONS)
 @pytest.mark.parametrize("place", ["C1", "D1"])
 async def test_what_is_no_question_is_acknowledged_and_dropped(slack_project, fake_slack, transport, kind, place):
@@ -38,9 +40,10 @@ async def test_what_is_no_question_is_acknowledged_and_dropped(slack_project, fa
     assert fake_slack.posts() == []
 
 
+@TRANSPORTS
 @pytest.mark.parametrize("order", [("app_mention", "message"), ("message", "app_mention")])
-async def test_a_mention_told_as_two_events_is_answered_once(slack_project, fake_slack, order):
-    project = await slack_project()
+async def test_a_mention_told_as_two_events_is_answered_once(slack_project, fake_slack, transport, order):
+    project = await slack_project(transport)
     parts = {"text": TEXT, "channel": "C1", "user": "U1", "ts": "5.000001"}
     events = [
         payloads.event(payloads.message(kind, **parts, **({"channel_type": "channel"} if kind == "message" else {})))
@@ -52,8 +55,9 @@ async def test_a_mention_told_as_two_events_is_answered_once(slack_project, fake
     assert len(fake_slack.posts("C1")) == 1
 
 
-async def test_its_answers_told_back_to_it_make_no_loop(slack_project, fake_slack):
-    project = await slack_project()
+@TRANSPORTS
+async def test_its_answers_told_back_to_it_make_no_loop(slack_project, fake_slack, transport):
+    project = await slack_project(transport)
     asked = await fake_slack.mention("Are hotels tax exempt?")
     await fake_slack.wait_for_post("C1")
     [post] = fake_slack.posts("C1")

@@ -12,10 +12,10 @@ from bot.store.models import VoteEventRow, VoteRow
 from bot.testing.slack import payloads
 
 
-@pytest.fixture
-async def answered(slack_project, fake_slack):
-    """An instance that has answered, and its post."""
-    project = await slack_project()
+@pytest.fixture(params=["socket", "http"])
+async def answered(request, slack_project, fake_slack):
+    """An instance that has answered, and its post; over either transport."""
+    project = await slack_project(request.param)
     await fake_slack.mention("Are hotels tax exempt?")
     post = await fake_slack.wait_for_post("C1")
     await project.settled()

@@ -18,6 +18,8 @@ def make_mentee(make_home, engine):
 
     def make(plugins=None, departments=("it", "travel", "support"), **more):
         given = {"notes": make_plugin(register_retriever=lambda: retriever), **(plugins or {})}
-        return make_home(departments=departments, engine=engine, built_in=GUARDS, extra_plugins=given, **more)
+        return make_home(
+            **{"departments": departments, "engine": engine, "built_in": GUARDS, "extra_plugins": given, **more}
+        )
 
     return make

@@ -22,6 +22,9 @@ def test_a_department_answers_by_its_own_settings_over_the_instances(departments
         ({"answers.passages": 99}, "'passages' in answers of hr"),
         ({"answers.pasages": 2}, "Known settings: passages"),
         ({"colour": "red"}, "no setting 'colour'"),
+        ({"open": "perhaps"}, "open is true or false, not 'perhaps'"),
+        ({"escalations.channel": "help-desk"}, "'channel' in escalations of hr: .*'help-desk' lacks its plugin"),
+        ({"escalations.owners": ["ada"]}, "'owners' in escalations of hr: .*'ada' lacks its plugin"),
     ],
 )
 def test_a_bad_value_changes_nothing(departments, values, problem):
@@ -54,12 +57,29 @@ def test_who_may_ask_a_closed_department(departments):
     assert departments.askable(departments.audience_of(Person("ada"))) == ["it"]
 
 
+@pytest.mark.parametrize("principal", ["ada", "user:", "department:it", "user:a b"])
+def test_members_are_people(departments, principal):
+    with pytest.raises(SettingsError, match=r"no person; one such as user:ada"):
+        departments.set_member("hr", principal, member=True, actor="op")
+    departments.set_member("hr", principal, member=False, actor="op")
+
+
+@pytest.mark.parametrize(
+    ("channel", "reads", "problem"),
+    [("general", (), "no channel"), ("slack:", (), "no channel"), ("slack:C1", ("hr",), "nothing that a document")],
+)
+def test_a_channel_and_what_it_reads_are_named_in_full(departments, channel, reads, problem):
+    with pytest.raises(SettingsError, match=problem):
+        departments.bind_channel(channel, "hr", actor="ada", train_eligible=None, reads=reads)
+    assert departments.channel(channel) is None
+
+
 def test_a_channel_asks_with_its_own_rights(departments):
     departments.configure("hr", {"open": False}, actor="ada")
     departments.set_channel("slack:C1", ["hr"], actor="ada", principals=["department:hr"])
     channel = departments.channel("slack:C1")
     assert departments.askable(Audience(frozenset({EVERYONE, *channel.principals}))) == ["hr", "it"]
-    assert not channel.train_eligible, "off until somebody switches it on"
+    assert channel.train_eligible is None, "left to the channel plugin until somebody says"
     with pytest.raises(NotFoundError):
         departments.set_channel("slack:C1", ["finance"], actor="ada")
 

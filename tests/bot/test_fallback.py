@@ -3,6 +3,7 @@ import pytest
 
 from bot import fallback
 from bot.messages import Passage
+from bot.sentences import split_finished
 
 
 def passage(document, text, relevance=0.9):
@@ -51,6 +52,10 @@ def test_a_line_that_says_nothing_is_not_quoted():
 )
 def test_sources_are_renumbered_found_or_taken_out(draft, text, documents):
     pages = [passage("a.md", "Laptops come from Denver."), passage("b.md", "Sick leave needs a note.")]
-    cited = fallback.cited(draft, pages)
+    made = fallback.Cited(pages)
+    finished, rest = split_finished(draft)
+    shown = "".join(made.add(sentence) for sentence in (*finished, rest))
+    cited = made.finish()
+    assert cited.text.startswith(shown), "what was shown while it was written stays"
     assert cited.text.removesuffix(" [1]") == text.removesuffix(" [1]")
     assert [citation.document for citation in cited.citations] == documents

@@ -55,8 +55,10 @@ def test_a_library_cannot_fill_the_disk(lines):
     assert len(line["event"]) < 2_100
 
 
-def test_slack_bolt_does_not_log_bodies_at_info(lines):
-    logging.getLogger("slack_bolt.AsyncApp").info("Invalid request signature detected: {body}")
+def test_slack_bolt_does_not_log_bodies_at_info(lines, monkeypatch):
+    logger = logging.getLogger("slack_bolt.AsyncApp")
+    monkeypatch.setattr(logger, "level", logging.INFO)  # as slack_bolt may set it
+    logger.info("Invalid request signature detected: {body}")
     assert lines() == []
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from argon2 import PasswordHasher
@@ -93,3 +94,17 @@ def test_the_command_adds_lists_and_removes(make_home):
     assert "web:ada" in run(users, ["list"]).output
     assert run(users, ["remove", "ada"]).exit_code == 0
     assert run(users, ["password", "ada", "--password-stdin"], input=f"{PASSWORD}\n").exit_code != 0
+
+
+@pytest.mark.parametrize("meet", [People.ensure, lambda people, person: people.rename(person, person.name)])
+def test_somebody_new_who_is_met_many_times_at_once_is_stored_once(people, meet):
+    ada = Person("slack:U1", "Ada")
+    with ThreadPoolExecutor(8) as pool:
+        met = list(pool.map(lambda _: meet(people, ada), range(16)))
+    assert set(met) == {ada}
+    assert [account.name for account in people.all()] == ["Ada"]
+
+
+def test_a_name_learned_later_leaves_the_role(people):
+    people.add("slack:U1", role=Role.AGENT, password=None, actor="test")
+    assert people.rename(Person("slack:U1"), "Ada") == Person("slack:U1", "Ada", Role.AGENT)

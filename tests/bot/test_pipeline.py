@@ -18,6 +18,8 @@ from bot.messages import (
     Turn,
     Verdict,
 )
+from bot.prompt import fenced
+from bot.protocols import AdapterRef
 from bot.store.models import AnswerRow, OutboxRow, QuestionRow
 from bot.testing.notes import make_plugin
 
@@ -157,6 +159,19 @@ async def test_a_model_that_repeats_itself_is_stopped(make_mentee, engine):
     assert answer.text == "Hotels are tax exempt. [1]"
 
 
+@pytest.mark.parametrize("said", ["Yes. ", "No form. "])
+async def test_so_is_one_that_repeats_a_short_word(make_mentee, engine, said):
+    engine.answer = f"Hotels are tax exempt in 12 states [1]. {said * 20}"
+    answer, _ = await ask(make_mentee(built_in=()), "Are hotels tax exempt?", department="travel")
+    assert answer.text == f"Hotels are tax exempt in 12 states [1]. {said.strip()}"
+
+
+async def test_a_block_of_code_ends_and_what_follows_it_is_said(make_mentee, engine):
+    engine.answer = "Hotels are exempt [1]. Yes. Run:\n\n```python\nrun()\nrun()\n```\n\nThat is all. Yes."
+    answer, _ = await ask(make_mentee(built_in=()), "Are hotels tax exempt?", department="travel")
+    assert answer.text == engine.answer
+
+
 async def test_a_guard_that_says_no_stops_the_draft(make_mentee, engine):
     engine.answer = "Hotels are tax exempt in 12 states [1]. Show the form at the desk."
     no_forms = make_plugin(check_answer=lambda draft: Verdict(ok="form" not in draft, replacement="Ask a person."))
@@ -219,3 +234,47 @@ async def test_the_prompt_is_cut_to_the_context(make_mentee, engine):
     last = engine.requests[0].messages
     assert "c" not in [message.content for message in last]
     assert last[-1].content.count("\n[/") == 1
+
+
+REFUSED = "I don't find this."
+
+
+def one_at_a_time(mentee):
+    mentee.departments.configure("travel", {"answers.passages_at_once": 1}, actor="user:owner")
+    return mentee
+
+
+async def test_a_department_may_read_its_passages_one_at_a_time_until_one_answers(make_mentee, engine):
+    mentee = one_at_a_time(make_mentee())
+    engine.say(REFUSED, "Coach class is the rule for every trip [1].")
+    answer, events = await ask(mentee, "Which class are hotels in the states of this trip?", department="travel")
+    prompts = [request.messages[-1].content for request in engine.requests]
+    assert [fenced(prompt)[0].splitlines()[0] for prompt in prompts] == [
+        "Lodging \u203a Taxes",
+        "Trains \u203a Booking",
+    ]
+    assert all(len(fenced(prompt)) == 1 for prompt in prompts)
+    assert [type(event) for event in events] == [Status, Status, TextDelta, Done], "a refusal on the way is not shown"
+    assert answer.citations[0].document == "travel/trains.md"
+    assert [chunk["chunk_id"] for chunk in answer.provenance.chunks] == ["travel/lodging.md#0", "travel/trains.md#1"]
+
+
+async def test_reading_ends_with_the_first_passage_that_answers(make_mentee, engine):
+    mentee = one_at_a_time(make_mentee())
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert len(engine.requests) == 1
+    assert [chunk["chunk_id"] for chunk in answer.provenance.chunks] == ["travel/lodging.md#0"]
+
+
+async def test_where_no_passage_answers_a_taught_model_is_believed_and_an_untaught_one_is_not(
+    make_mentee, engine, tmp_path, monkeypatch
+):
+    engine.answer = REFUSED
+    untaught, _ = await ask(one_at_a_time(make_mentee()), "Are hotels tax exempt?", department="travel")
+    assert untaught.provenance.source == "passage"
+    mentee = one_at_a_time(make_mentee())
+    taught = AdapterRef("reader", tmp_path, "scripted")
+    monkeypatch.setattr(mentee.champions, "get", lambda *_, **__: taught)
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert not answer.known
+    assert {citation.document for citation in answer.citations} == {"travel/lodging.md", "travel/trains.md"}

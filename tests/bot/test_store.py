@@ -100,6 +100,13 @@ def test_a_read_keeps_nothing_that_was_added_in_it(store):
         assert session.query(AuditRow).count() == 0
 
 
+def test_an_error_of_the_database_does_not_repeat_what_people_wrote(store):
+    with pytest.raises(IntegrityError) as caught, store.write() as session:
+        session.add(QuestionRow(text="marker-of-a-question", person_id="p", department="none", channel="web"))
+        session.add(AnswerRow(question_id="none", department="none", text="marker-of-an-answer"))
+    assert "marker" not in str(caught.value)
+
+
 def test_readers_do_not_wait_for_a_writer(store):
     _prepare_counter(store)
     with store.write() as session:

@@ -1,15 +1,17 @@
 """Inbox and outbox: accepted once, leased by one, interrupted without a strike, delivered in order."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
 from bot.errors import BusyError
 from bot.inbox import Inbox
-from bot.messages import Done, Failed, InboxItem, OutboxItem, Person, Question, now
-from bot.outbox import Outbox
+from bot.messages import Done, Failed, InboxItem, OutboxItem, Person, Question, Status, TextDelta, delivery_id, now
+from bot.outbox import LANE_SECONDS, Outbox
 from bot.store.leases import INTERRUPTIONS, STRIKES
 from bot.store.models import InboxRow, OutboxRow
 from bot.workers import APOLOGY, MessageWorkers, question_id
@@ -129,6 +131,81 @@ async def test_busy_is_tried_again_without_a_strike(running):
         assert session.scalars(select(OutboxRow)).one().strikes == 0
 
 
+class Live(Conversation):
+    """A channel that shows what it is told; ``left`` holds how each showing ended."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+        self.left = []
+
+    @asynccontextmanager
+    async def showing(self, question):
+        self.question = question
+        try:
+            yield self.told.append
+        except BaseException as error:
+            self.left.append(type(error))
+            raise
+        self.left.append(None)
+
+
+async def live(make_mentee, **settings):
+    mentee, channel = make_mentee(settings=settings), Live()
+    workers = MessageWorkers(mentee, {"test": channel})
+    await workers.start()
+    return mentee, channel, workers
+
+
+async def test_a_live_channel_is_told_everything_and_delivers_under_a_known_id(make_mentee):
+    mentee, channel, workers = await live(make_mentee)
+    mentee.inbox.accept(ITEM)
+    await until(lambda: channel.delivered)
+    await workers.stop()
+    kinds = [type(event) for event in channel.told]
+    assert (kinds[0], kinds[-1]) == (Status, Done)
+    assert TextDelta in kinds
+    assert channel.left == [None]
+    assert channel.delivered[0].id == delivery_id(channel.question.id)
+
+
+async def test_a_showing_learns_that_its_answer_is_put_off(make_mentee, engine):
+    mentee, channel, workers = await live(make_mentee)
+    engine.say(BusyError("full", retry_after=0.1))
+    mentee.inbox.accept(ITEM)
+    await until(lambda: channel.delivered)
+    await workers.stop()
+    assert channel.left == [BusyError, None]
+
+
+async def test_an_answer_that_is_withdrawn_is_not_written_to_its_end(make_mentee, engine):
+    mentee, channel, workers = await live(make_mentee, limits={"lease_seconds": 0.3})
+    engine.answer = " ".join(f"Hotels are tax exempt in state number {number}." for number in range(200))
+    engine.delay = 0.02
+    mentee.inbox.accept(ITEM)
+    await until(lambda: engine.running)
+    with mentee.store.write() as session:
+        mentee.inbox.finish(session, ITEM.id)  # as when its question is deleted
+    await until(lambda: engine.cancelled)
+    await workers.stop()
+    assert (engine.finished, channel.left, channel.delivered) == (0, [None], [])
+
+
+async def test_stopping_delivers_what_was_under_way(make_mentee, engine):
+    mentee, channel, workers = await live(make_mentee)
+    engine.gate.clear()
+    mentee.inbox.accept(ITEM)
+    await until(lambda: engine.requests)
+    stopping = asyncio.create_task(workers.stop())
+    await asyncio.sleep(0)
+    mentee.inbox.accept(replace(ITEM, id="in_2", dedupe_key="event-2", message_key="message-2"))
+    engine.gate.set()
+    await stopping
+    assert [item.kind for item in channel.delivered] == ["answer"]
+    assert states(mentee.store, OutboxRow) == ["sent"]
+    assert sorted(states(mentee.store, InboxRow)) == ["done", "received"], "nothing new is begun"
+
+
 async def test_stopping_hands_back_what_cannot_finish(make_mentee, engine):
     mentee = make_mentee(settings={"limits": {"drain_seconds": 0.05}})
     engine.gate.clear()
@@ -169,7 +246,7 @@ def test_heartbeats_keep_only_own_leases(store):
     first, second = Inbox(store, "first", 60), Inbox(store, "second", 60)
     first.accept(ITEM)
     first.lease(1, ["test"])
-    assert (first.heartbeat([ITEM.id]), second.heartbeat([ITEM.id])) == (1, 0)
+    assert (first.heartbeat([ITEM.id]), second.heartbeat([ITEM.id])) == ({ITEM.id}, set())
 
 
 def test_other_channels_items_are_left_alone(store):
@@ -187,7 +264,50 @@ def test_a_lane_keeps_its_order_and_does_not_hold_up_others(store):
     assert [item.payload["n"] for item in leased] == [0, 2]
     assert outbox.lease(9, ["test"]) == []
     outbox.sent(leased[0], "ref")
+    assert outbox.lease(9, ["test"]) == [], "a lane's deliveries are a second apart"
+    with store.write() as session:
+        session.execute(update(OutboxRow).values(sent_at=now() - timedelta(seconds=LANE_SECONDS)))
     assert [item.payload["n"] for item in outbox.lease(9, ["test"])] == [1]
+
+
+REPLY = OutboxItem("test", "answer", {"to": "p"}, {}, id="out_q")
+
+
+def test_a_draft_is_begun_once_and_delivered_only_with_its_content(store):
+    first, second = Outbox(store, "first", 60), Outbox(store, "second", 60)
+    assert [outbox.begin(REPLY, lane="p") for outbox in (first, second)] == [True, False]
+    first.shows(REPLY.id, {"ts": "1"})
+    assert first.lease(9, ["test"]) == []
+    with store.write() as session:
+        first.add(session, replace(REPLY, payload={"text": "Yes."}), lane="p")
+    assert second.lease(9, ["test"]) == [], "whoever shows it completes it"
+    (item,) = first.lease(9, ["test"])
+    assert (item.payload, item.draft, item.attempts) == ({"text": "Yes."}, {"ts": "1"}, 0)
+
+
+def test_a_draft_of_a_worker_that_is_gone_is_completed_by_another(store):
+    first, second = Outbox(store, "first", 60), Outbox(store, "second", 60)
+    first.begin(REPLY, lane="p")
+    first.shows(REPLY.id, {"ts": "1"})
+    with store.write() as session:
+        first.add(session, REPLY, lane="p")
+    expire(store, OutboxRow)
+    assert [item.draft for item in second.lease(9, ["test"])] == [{"ts": "1"}]
+
+
+def test_completing_a_draft_does_not_wait_for_its_lane(store):
+    outbox = Outbox(store, "w", 60)
+    for name in ("shown", "whole"):
+        item = replace(REPLY, id=f"out_{name}")
+        outbox.begin(item, lane="p")
+        outbox.shows(item.id, {"ts": "1"} if name == "shown" else None)
+    with store.write() as session:
+        outbox.add(session, OutboxItem("test", "notice", {}, {}, id="out_0"), lane="p")
+    assert [item.id for item in outbox.lease(9, ["test"])] == ["out_0"]
+    with store.write() as session:
+        for name in ("shown", "whole"):
+            outbox.add(session, replace(REPLY, id=f"out_{name}"), lane="p")
+    assert [item.id for item in outbox.lease(9, ["test"])] == ["out_shown"]
 
 
 def test_strikes_end_a_delivery(store):

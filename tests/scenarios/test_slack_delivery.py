@@ -40,7 +40,7 @@ async def test_a_channel_that_threw_us_out_ends_in_a_dead_delivery(slack_project
     project = await slack_project()
     fake_slack.fail("chat.postMessage", error("not_in_channel"), times=9)
     await fake_slack.mention("Are hotels tax exempt?")
-    await project.settled(20)
+    await project.settled()
     with project.mentee.store.read() as session:
         row = session.scalars(select(OutboxRow)).one()
     assert (row.state, row.strikes) == ("dead", 3)

@@ -104,6 +104,42 @@ async def test_an_emoji_is_a_vote_until_it_is_removed(slack_project, fake_slack,
     assert [row.value for row in rows(project, VoteEventRow)] == [value, None]
 
 
+@TRANSPORTS
+async def test_an_emoji_down_is_asked_for_its_reason_by_a_button(slack_project, fake_slack, transport):
+    project = await slack_project(transport)
+    post = await answered(project, fake_slack)
+    await fake_slack.react("thumbsdown::skin-tone-2", user="U3", post=post)
+    asked = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[0])
+    assert (asked["user"], asked["thread_ts"]) == ("U3", post.thread_ts)
+    assert (await fake_slack.press_private(asked, "Say why")).acknowledged
+    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
+    await fake_slack.wait_until(lambda: asked not in fake_slack.ephemerals)
+    assert votes(project) == {"slack:U3": "down"}
+    await fake_slack.submit_view(view, user="U3", reason="outdated", comment="New rule since May")
+    thanks = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[-1])
+    assert (thanks["user"], thanks["thread_ts"]) == ("U3", post.thread_ts)
+    await fake_slack.press("down", user="U3", post=post)
+    await project.settled()
+    [row] = rows(project, VoteRow)
+    assert (row.value, row.reason) == ("down", "outdated"), "the same thumb again takes no reason back"
+
+
+async def test_an_emoji_up_or_removed_asks_nothing_and_a_forged_reason_is_ignored(slack_project, fake_slack):
+    project = await slack_project()
+    post = await answered(project, fake_slack)
+    await fake_slack.react("+1", user="U3", post=post)
+    await fake_slack.react("-1", user="U4", post=post)
+    asked = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[0])
+    await fake_slack.react("-1", user="U4", post=post, remove=True)
+    await project.settled()
+    assert fake_slack.ephemerals == [asked]
+    await fake_slack.press_private(asked, "Say why", value="a_none:1.1")
+    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
+    await fake_slack.submit_view(view, user="U4", reason="wrong")
+    await project.settled()
+    assert votes(project) == {"slack:U3": "up"}
+
+
 async def test_a_removed_thumb_up_leaves_a_later_thumb_down(slack_project, fake_slack):
     project = await slack_project()
     post = await answered(project, fake_slack)

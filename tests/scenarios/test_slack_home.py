@@ -11,7 +11,7 @@ from bot.messages import Correction, DepartmentSpec, Person, Role, now
 from bot.people import People
 from bot.store.models import AnswerRow, CorrectionRow, DocumentRow, GenerationRow, QuestionRow, VoteRow
 from bot.testing.slack import error, hang
-from plugins.slack.suggestions import ASKERS
+from plugins.slack.surfaces.suggestions import ASKERS
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 LODGING, SECRET = "travel/lodging.md", "travel/merger.md"
@@ -145,8 +145,29 @@ async def test_agents_see_what_waits_for_a_correction_and_operators_the_rest(sla
     assert "1 answer voted down and not corrected yet." in read
     assert "Is this waiting?\nTravel · 2 × :-1: · It is out of date" in read
     assert "Is this corrected?" not in read
-    assert "0 messages waiting" in read
+    assert "nothing waits to be answered or posted" in read
     assert ("Travel: 1 document could not be read" in read) == (role is Role.OPERATOR)
+
+
+async def test_operators_see_the_pages_called_out_of_date_and_answers_called_unsafe(slack_project, fake_slack):
+    project = await slack_project()
+    mentee = project.mentee
+    for user, role in (("U2", Role.AGENT), ("U3", Role.OPERATOR)):
+        People(mentee.store).ensure(Person(f"slack:{user}", user, role))
+    add_documents(mentee, "travel", LODGING)
+    add_answer(mentee, "Old?", votes=[("slack:U5", "down", "outdated"), ("slack:U6", "down", "outdated")])
+    add_answer(mentee, "Bad?", votes=[("slack:U5", "down", "unsafe"), ("slack:U6", "down", "unsafe")])
+    mended = add_answer(mentee, "Mended?", cites=("travel/mended.md",), votes=[("slack:U5", "down", "outdated")])
+    with mentee.store.write() as session:
+        parts = {"person_id": "web:ada", "role": "agent", "text": "No.", "accepted": True}
+        session.add(CorrectionRow(answer_id=mended, **parts))
+    read = await home(fake_slack, "U3")
+    assert f"{LODGING}: called out of date 2 ×" in read
+    assert "1 answer reported as unsafe" in read
+    assert "mended" not in read
+    read = await home(fake_slack, "U2")
+    assert "called out of date" not in read
+    assert "unsafe" not in read.replace("It is unsafe", "")
 
 
 async def test_an_agents_queue_holds_only_what_the_agent_may_read(slack_project, fake_slack):
@@ -190,7 +211,7 @@ async def test_a_home_that_slack_does_not_take_keeps_nothing_from_being_acknowle
     fake_slack.fail("views.publish", hang(5))
     opened = await fake_slack.open_home(user="U1")
     assert opened.acknowledged
-    assert opened.seconds < 1
+    assert opened.seconds < 3
     assert "What you can ask about" in await home(fake_slack)
 
 
@@ -235,7 +256,7 @@ async def test_a_greeting_whose_reply_was_lost_is_found_again(slack_project, fak
     project = await slack_project()
     fake_slack.fail("chat.postMessage", drop(stored=True))
     await fake_slack.open_home(tab="messages")
-    await fake_slack.wait_until(lambda: fake_slack.called("conversations.history"), seconds=20)
+    await fake_slack.wait_until(lambda: fake_slack.called("conversations.history"))
     await project.settled()
     assert len(fake_slack.posts("D1")) == 1
 
@@ -255,20 +276,24 @@ async def test_an_older_app_greets_in_the_thread_that_slack_opened(slack_project
 
 async def test_while_an_answer_is_made_the_status_says_so_and_a_new_thread_gets_its_title(slack_project, fake_slack):
     project = await slack_project()
+    statuses, gate = fake_slack.surfaces.statuses, project.engine.gate
+    gate.clear()  # once an answer is there, no status is due any more
     asked = await fake_slack.message("Are hotels   tax exempt?", channel="D7")
-    await fake_slack.wait_for_post("D7")
     title = await fake_slack.wait_until(lambda: fake_slack.surfaces.titles.get(("D7", asked.ts)))
     assert title == "Are hotels tax exempt?"
-    await fake_slack.wait_until(lambda: fake_slack.surfaces.statuses)
-    assert fake_slack.surfaces.statuses[0]["thread_ts"] == asked.ts
-    await project.settled()
+    await fake_slack.wait_until(lambda: statuses and statuses[-1]["thread_ts"] == asked.ts)
+    gate.set()
+    await fake_slack.wait_for_post("D7")
     await fake_slack.message("And which form do hotels want?", channel="D7", thread_ts=asked.ts)
     await fake_slack.wait_for_post("D7", thread=asked.ts, count=2)
+    gate.clear()
     mentioned = await fake_slack.mention("Are hotels tax exempt?")
+    await fake_slack.wait_until(lambda: statuses[-1]["thread_ts"] == mentioned.ts)
+    gate.set()
     await fake_slack.wait_for_post("C1")
-    threads = await fake_slack.wait_until(lambda: len(s := fake_slack.surfaces.statuses) == 3 and s)
-    assert [status["thread_ts"] for status in threads] == [asked.ts, asked.ts, mentioned.ts]
-    assert list(fake_slack.surfaces.titles) == [("D7", asked.ts)]
+    await project.settled()
+    assert {status["thread_ts"] for status in statuses} == {asked.ts, mentioned.ts}
+    assert list(fake_slack.surfaces.titles) == [("D7", asked.ts)], "a follow-up and a channel's thread get no title"
 
 
 async def test_a_refused_status_keeps_no_answer_back(slack_project, fake_slack):

@@ -66,7 +66,7 @@ async def test_a_mention_without_a_question_is_told_how_to_ask(slack_project, fa
     assert post.thumbs is None
 
 
-async def test_a_bound_channel_asks_only_its_departments_and_may_train(slack_project, fake_slack):
+async def test_a_bound_channel_asks_only_its_departments_and_may_be_learned_from(slack_project, fake_slack):
     from bot.store.models import QuestionRow
 
     project = await slack_project()

@@ -53,6 +53,7 @@ class _Planned:
     fault: Fault
     times: int
     channel: str | None
+    after: int
 
 
 class FaultPlan:
@@ -61,15 +62,17 @@ class FaultPlan:
     def __init__(self) -> None:
         self._planned: list[_Planned] = []
 
-    def add(self, method: str, fault: Fault, *, times: int = 1, channel: str | None = None) -> None:
-        """Let the next ``times`` calls of ``method`` (in ``channel``, if given) fail."""
-        self._planned.append(_Planned(method, fault, times, channel))
+    def add(self, method: str, fault: Fault, *, times: int = 1, channel: str | None = None, after: int = 0) -> None:
+        """Let the next ``times`` calls of ``method`` (in ``channel``, if given) fail, ``after`` so many that do not."""
+        self._planned.append(_Planned(method, fault, times, channel, after))
 
     def take(self, method: str, arguments: Mapping[str, Any]) -> Fault | None:
         """Return the fault of this call, if one is due."""
         for planned in self._planned:
             fits = planned.method == method and planned.channel in (None, arguments.get("channel"))
-            if fits and planned.times > 0:
+            if fits and planned.after > 0:
+                planned.after -= 1
+            elif fits and planned.times > 0:
                 planned.times -= 1
                 return planned.fault
         return None

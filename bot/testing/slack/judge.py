@@ -17,6 +17,8 @@ MESSAGE_TEXT = 40_000
 MARKDOWN = 12_000
 SECTION_TEXT = 3_000
 IDS = 255
+CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
+"""Longest texts of the question that follows a button."""
 
 
 def message_problems(text: str, blocks: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -111,7 +113,11 @@ def _actions(block: Mapping[str, Any]) -> list[str]:
 
 def _button(element: Mapping[str, Any]) -> list[str]:
     problems = _identified(element) + _text(element.get("text"), "button", 75, plain=True)
-    return problems + (["button value over 2000"] if len(element.get("value", "")) > 2_000 else [])
+    problems += ["button value over 2000"] if len(element.get("value", "")) > 2_000 else []
+    problems += [] if element.get("style", "primary") in ("primary", "danger") else [f"style {element['style']!r}"]
+    for part, most in CONFIRM.items() if "confirm" in element else ():
+        problems += _text(element["confirm"].get(part), f"confirm {part}", most, plain=part != "text")
+    return problems
 
 
 def _context_actions(block: Mapping[str, Any]) -> list[str]:
@@ -138,13 +144,14 @@ def _input(block: Mapping[str, Any]) -> list[str]:
         problems += _text(element["placeholder"], "placeholder", 150, plain=True)
     if element.get("type") == "plain_text_input":
         return problems + (["max_length over 3000"] if element.get("max_length", 0) > 3_000 else [])
-    most = {"radio_buttons": 10, "static_select": 100}.get(element.get("type", ""), 0)
+    most = {"radio_buttons": 10, "static_select": 100, "multi_static_select": 100}.get(element.get("type", ""), 0)
     options = element.get("options", ())
     problems += [] if 1 <= len(options) <= most else [f"{element.get('type')} with {len(options)} options"]
     for option in options:
         problems += _text(option.get("text"), "option", 75)
         problems += [] if 0 < len(option.get("value", "")) <= 150 else ["option without a value of up to 150"]
-    return problems
+    chosen = [*element.get("initial_options", ()), *filter(None, [element.get("initial_option")])]
+    return problems + ["an initial option that is none of the options" for each in chosen if each not in options]
 
 
 def _divider(_block: Mapping[str, Any]) -> list[str]:

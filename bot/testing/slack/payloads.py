@@ -29,6 +29,16 @@ def event(body: dict[str, Any], *, external: bool = False) -> dict[str, Any]:
     }
 
 
+def of_team(payload: dict[str, Any], team: str) -> dict[str, Any]:
+    """Return what Slack sends as it is sent for a workspace."""
+    told = {**payload, "team_id": team} if "team_id" in payload else dict(payload)
+    if isinstance(told.get("team"), dict):
+        told["team"] = {**told["team"], "id": team}
+    if "authorizations" in told:
+        told["authorizations"] = [{**each, "team_id": team} for each in told["authorizations"]]
+    return told
+
+
 def message(kind: str, **parts: Any) -> dict[str, Any]:
     """Return an ``app_mention`` or ``message`` event's inner body."""
     body = {"type": kind, "team": TEAM, "client_msg_id": f"c-{parts['channel']}-{parts['ts']}", **parts}
@@ -42,7 +52,7 @@ def reaction(kind: str, name: str, post: Post, *, user: str) -> dict[str, Any]:
 
 
 def press(post: Post, element: dict[str, Any], value: str, *, user: str) -> dict[str, Any]:
-    """Return the ``block_actions`` payload of a pressed thumb."""
+    """Return the ``block_actions`` payload of a pressed thumb or button under a message."""
     number = next(_numbers)
     action = {"type": element["type"], "action_id": element["action_id"], "block_id": "b1", "value": value}
     return {
@@ -64,6 +74,78 @@ def press(post: Post, element: dict[str, Any], value: str, *, user: str) -> dict
         "response_url": "https://hooks.slack.invalid/actions",
         "actions": [{**action, "action_ts": f"{time.time():.6f}"}],
     }
+
+
+def message_action(post: Post, callback_id: str, *, user: str) -> dict[str, Any]:
+    """Return the ``message_action`` payload of an entry chosen in a message's menu."""
+    return {
+        "type": "message_action",
+        "token": "not-checked",
+        "action_ts": f"{time.time():.6f}",
+        "team": {"id": TEAM, "domain": "fake"},
+        "user": {"id": user, "username": user.lower(), "team_id": TEAM, "name": user.lower()},
+        "channel": {"id": post.channel, "name": "directmessage" if post.channel.startswith("D") else "fake"},
+        "is_enterprise_install": False,
+        "enterprise": None,
+        "callback_id": callback_id,
+        "trigger_id": f"{next(_numbers)}.{TEAM}.trigger",
+        "response_url": "https://hooks.slack.invalid/app",
+        "message_ts": post.ts,
+        "message": post.shape(with_metadata=False),
+    }
+
+
+def private_press(shown: dict[str, Any], button: dict[str, Any], response_url: str, *, user: str) -> dict[str, Any]:
+    """Return the ``block_actions`` payload of a button in a message that one person alone sees."""
+    action = {key: button[key] for key in ("type", "action_id", "value", "text")}
+    number, channel = next(_numbers), shown["channel"]
+    return {
+        "type": "block_actions",
+        "user": {"id": user, "username": user.lower(), "team_id": TEAM},
+        "api_app_id": APP,
+        "token": "not-checked",
+        "container": {"type": "message", "message_ts": f"{number}.000001", "channel_id": channel, "is_ephemeral": True},
+        "trigger_id": f"{number}.{TEAM}.trigger",
+        "team": {"id": TEAM, "domain": "fake"},
+        "channel": {"id": channel, "name": "fake"},
+        "response_url": response_url,
+        "actions": [{**action, "block_id": "b1", "action_ts": f"{time.time():.6f}"}],
+    }
+
+
+def edited(before: dict[str, Any], text: str, *, ts: str) -> dict[str, Any]:
+    """Return the ``message_changed`` event's inner body of a message with another text; ``ts`` is the edit's own."""
+    after = {**_inner(before), "text": text, "edited": {"user": before["user"], "ts": ts}}
+    return {**_about(before, "message_changed", ts), "message": after, "previous_message": _inner(before)}
+
+
+def deleted(before: dict[str, Any], *, ts: str, replies: bool) -> dict[str, Any]:
+    """Return the event's inner body of a deletion: a message with replies leaves a tombstone."""
+    if not replies:
+        gone = {"deleted_ts": before["ts"], "previous_message": _inner(before)}
+        return {**_about(before, "message_deleted", ts), **gone}
+    tombstone = {
+        "type": "message",
+        "subtype": "tombstone",
+        "text": "This message was deleted.",
+        "user": "USLACKBOT",
+        "hidden": True,
+        "ts": before["ts"],
+        "thread_ts": before["ts"],
+    }
+    return {**_about(before, "message_changed", ts), "message": tombstone, "previous_message": _inner(before)}
+
+
+def _about(before: dict[str, Any], subtype: str, ts: str) -> dict[str, Any]:
+    kind = before.get("channel_type") or ("im" if before["channel"].startswith("D") else "channel")
+    about = {"type": "message", "subtype": subtype, "hidden": True, "channel": before["channel"]}
+    return {**about, "channel_type": kind, "ts": ts}
+
+
+def _inner(before: dict[str, Any]) -> dict[str, Any]:
+    """Return a message as other events quote it."""
+    left_out = ("channel", "channel_type", "event_ts")
+    return {**{key: value for key, value in before.items() if key not in left_out}, "type": "message"}
 
 
 def home_press(view: dict[str, Any], button: dict[str, Any], *, user: str) -> dict[str, Any]:
@@ -136,5 +218,8 @@ def submission(user: str, view: dict[str, Any], values: dict[str, Any]) -> dict[
 def _state(element: dict[str, Any], value: str | None) -> dict[str, Any]:
     if element["type"] == "plain_text_input":
         return {"type": element["type"], "value": value}
+    if element["type"] == "multi_static_select":
+        chosen_many = [option for option in element["options"] if option["value"] in (value or ())]
+        return {"type": element["type"], "selected_options": chosen_many}
     chosen = next((option for option in element["options"] if option["value"] == value), None)
     return {"type": element["type"], "selected_option": chosen}

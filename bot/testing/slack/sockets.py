@@ -70,10 +70,10 @@ class Sockets:
         answer = self._answers[envelope_id] = asyncio.get_running_loop().create_future()
         await self._changes.wait_until(lambda: self.open)
         sent = time.monotonic()
-        await self.open[-1].send_json(envelope)
         try:
+            await self.open[-1].send_json(envelope)
             response = await asyncio.wait_for(answer, ACK_SECONDS)
-        except TimeoutError:
+        except (TimeoutError, ConnectionResetError):  # the latter: the socket was closing
             return False, time.monotonic() - sent, None
         return True, self.acknowledged_at[envelope_id] - sent, response
 

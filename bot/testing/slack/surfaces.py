@@ -30,11 +30,15 @@ class SurfaceRefusedError(Exception):
 
 @dataclass(slots=True)
 class Command:
-    """A slash command that was typed, and what its response URL still takes."""
+    """A slash command that was typed or a button that was pressed, and what its response URL still takes.
+
+    ``message`` is the one whose button it was, seen by one person alone.
+    """
 
     user: str
     channel: str
     typed_at: float
+    message: dict[str, Any] | None = None
     left: int = RESPONSES
 
 
@@ -65,10 +69,10 @@ class Surfaces:
             "assistant.threads.setStatus": self._set_status,
         }
 
-    def command(self, user: str, channel: str) -> str:
-        """Note a typed command and return the last part of its response URL."""
+    def command(self, user: str, channel: str, message: dict[str, Any] | None = None) -> str:
+        """Note a typed command, or the pressed button of a message, and return the last part of its response URL."""
         number = str(next(self._numbers))
-        self._commands[number] = Command(user, channel, time.monotonic())
+        self._commands[number] = Command(user, channel, time.monotonic(), message)
         return number
 
     def expire(self, number: str) -> None:
@@ -76,7 +80,7 @@ class Surfaces:
         self._commands[number].typed_at -= RESPONSE_SECONDS
 
     def respond(self, number: str, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Take a post to a response URL and return it as the person sees it.
+        """Take a post to a response URL and return it as the person sees it, or the message that it takes away.
 
         :raises SurfaceRefusedError: it is used up or too old, or the message is not one that Slack shows.
         """
@@ -85,6 +89,9 @@ class Surfaces:
             raise SurfaceRefusedError("expired_url")
         if command.left <= 0:
             raise SurfaceRefusedError("used_url")
+        if message.get("delete_original") and command.message is not None:
+            command.left -= 1
+            return command.message
         blocks = message.get("blocks") or []
         problems = message_problems(message.get("text", ""), blocks)
         if problems or (blocks and not self.blocks_known):

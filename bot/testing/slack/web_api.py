@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from base64 import b64decode
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from bot.testing.slack.faults import FaultPlan
+from bot.testing.slack.files import FileMissingError, Files
 from bot.testing.slack.judge import message_problems, view_problems
+from bot.testing.slack.oauth import OAuth, OAuthRefusedError
 from bot.testing.slack.payloads import APP, TEAM
 from bot.testing.slack.scopes import EVERY, needed
+from bot.testing.slack.streams import Streams
 from bot.testing.slack.surfaces import SurfaceRefusedError, Surfaces
 from bot.testing.slack.wire import Call, Changes, Clock, Post
+from bot.testing.slack.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +30,8 @@ if TYPE_CHECKING:
 
 BOT_USER = "U0BOT"
 BOT_ID = "B0BOT"
-JSON_ARGUMENTS = ("blocks", "metadata", "view")
+WITHOUT_TOKEN = ("api.test", "oauth.v2.access")
+JSON_ARGUMENTS = ("blocks", "chunks", "metadata", "view")
 
 
 class RefusedError(Exception):
@@ -40,11 +47,13 @@ class WebApi:
     """State and methods of the Web API.
 
     ``granted`` holds the bot token's scopes and ``app`` its app; ``ahead`` is by how many seconds Slack's clock is off.
+    ``triggers`` are those that people's acts gave and no view has used: Slack takes each once.
 
     :param socket_url: where ``apps.connections.open`` sends the app.
+    :param base: the fake's own address.
     """
 
-    def __init__(self, changes: Changes, socket_url: Callable[[], str]) -> None:
+    def __init__(self, changes: Changes, socket_url: Callable[[], str], base: Callable[[], str]) -> None:
         self.calls: list[Call] = []
         self.posts: list[Post] = []
         self.views: list[dict[str, Any]] = []
@@ -52,36 +61,48 @@ class WebApi:
         self.people: dict[str, dict[str, Any]] = {}
         self.plan = FaultPlan()
         self.clock = Clock()
-        self.tokens = {"xoxb-fake", "xapp-fake"}
+        self.tokens = {"xoxb-fake": TEAM, "xapp-fake": TEAM}
+        self.oauth = OAuth(self.tokens)
+        self._team = TEAM
         self.granted = set(EVERY)
         self.ahead = 0.0
+        self.triggers: set[str] = set()
+        self._exchanged: set[str] = set()
         self.app = APP
         self._changes = changes
         self._socket_url = socket_url
         self.surfaces = Surfaces()
+        self.streams = Streams(self.posts, self.find, self.clock, BOT_USER, BOT_ID)
+        self.workspace = Workspace(self.posts, self.find)
+        self.files = Files(lambda token: token in self.tokens and "files:read" in self.granted, base)
         self._methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "api.test": self._nothing,
             "auth.test": self._auth_test,
             "bots.info": self._bots_info,
             "apps.connections.open": self._connections_open,
             "chat.postMessage": self._post_message,
-            "chat.update": self._update,
             "chat.postEphemeral": self._post_ephemeral,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
-            "conversations.info": self._info,
+            "files.info": self.files.info,
             "users.info": self._users_info,
             "views.open": self._views_open,
-            "reactions.add": self._nothing,
             "reactions.remove": self._nothing,
             **self.surfaces.methods,
+            **self.streams.methods,
+            **self.workspace.methods,
+            **self.oauth.methods,
         }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one call."""
         method = request.match_info["method"]
         arguments = await _arguments(request)
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        said = request.headers.get("Authorization", "")
+        token = said.removeprefix("Bearer ")
+        if said.startswith("Basic "):
+            client_id, _, client_secret = b64decode(said.removeprefix("Basic ")).decode().partition(":")
+            arguments |= {"client_id": client_id, "client_secret": client_secret}
         fault = self.plan.take(method, arguments)
         if fault is not None:
             return await self._fail(request, method, arguments, fault)
@@ -91,6 +112,16 @@ class WebApi:
             headers["X-OAuth-Scopes"] = ",".join(sorted(self.granted))
         return web.json_response(answer, headers=headers)
 
+    async def hand_over(self, request: web.Request) -> web.StreamResponse:
+        """Hand over a file that people shared; noted as a call of ``files.download``."""
+        arguments = {"file": request.match_info["file"]}
+        fault = self.plan.take("files.download", arguments)
+        if fault is not None:
+            return await self._fail(request, "files.download", arguments, fault)
+        response, refusal = self.files.hand_over(request)
+        self._note("files.download", arguments, refusal)
+        return response
+
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """Take a post to a command's response URL: in the reply ``ok``, or an error's name."""
         arguments = await _arguments(request)
@@ -98,7 +129,8 @@ class WebApi:
         if fault is not None:
             return await self._fail(request, "response_url", arguments, fault)
         try:
-            self.ephemerals.append(self.surfaces.respond(request.match_info["number"], arguments))
+            shown = self.surfaces.respond(request.match_info["number"], arguments)
+            (self.ephemerals.remove if arguments.get("delete_original") else self.ephemerals.append)(shown)
         except SurfaceRefusedError as refused:
             self._note("response_url", arguments, refused.name)
             return web.json_response({"ok": False, "error": refused.name}, status=404)
@@ -109,19 +141,26 @@ class WebApi:
         answer: dict[str, Any]
         try:
             self._permit(method, arguments, token)
+            self._team, self.oauth.token = self.tokens.get(token, TEAM), token
             answer = {"ok": True, **self._methods[method](arguments)}
         except RefusedError as refused:
             answer = refused.answer
         except SurfaceRefusedError as refused:
             answer = RefusedError(refused.name, *refused.problems).answer
+        except OAuthRefusedError as refused:
+            answer = RefusedError(str(refused)).answer
+        except FileMissingError:
+            answer = RefusedError("file_not_found").answer
         except KeyError:
             answer = {"ok": False, "error": "unknown_method" if method not in self._methods else "invalid_arguments"}
         self._note(method, arguments, str(answer.get("error", "")))
         return answer
 
     def _permit(self, method: str, arguments: dict[str, Any], token: str) -> None:
-        if token not in self.tokens and method != "api.test":
+        if token not in self.tokens and method not in WITHOUT_TOKEN:
             raise RefusedError("invalid_auth" if token else "not_authed")
+        if "channel" in arguments and self.tokens.get(token) != self.oauth.home(arguments["channel"]):
+            raise RefusedError("channel_not_found")
         scope = needed(method, arguments)
         if scope and scope not in self.granted:
             raise RefusedError("missing_scope", needed=scope, provided=",".join(sorted(self.granted)))
@@ -151,7 +190,7 @@ class WebApi:
 
     def _auth_test(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         who = {"user": "mentee", "user_id": BOT_USER, "bot_id": BOT_ID}
-        return {"url": "https://fake.slack.com/", "team": "Fake", "team_id": TEAM, **who}
+        return {"url": "https://fake.slack.com/", "team": "Fake", "team_id": self._team, **who}
 
     def _bots_info(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"bot": {"id": arguments["bot"], "name": "mentee", "app_id": self.app, "user_id": BOT_USER}}
@@ -182,15 +221,11 @@ class WebApi:
             at=time.monotonic(),
         )
 
-    def _update(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        post = self.find(arguments["channel"], arguments["ts"])
-        new = self._judged(arguments)
-        post.text, post.blocks, post.metadata = new.text, new.blocks, new.metadata or post.metadata
-        return {"channel": post.channel, "ts": post.ts, "text": post.text}
-
     def _post_ephemeral(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        self._judged(arguments)
-        self.ephemerals.append(arguments)
+        judged = self._judged(arguments)
+        thread = judged.thread_ts
+        if not thread or any((post.channel, post.thread_ts) == (judged.channel, thread) for post in self.posts):
+            self.ephemerals.append(arguments)  # Slack says ok as well where a thread has no replies, and shows nothing
         return {"message_ts": self.clock.ts()}
 
     def find(self, channel: str, ts: str) -> Post:
@@ -213,10 +248,6 @@ class WebApi:
             raise RefusedError("thread_not_found")
         return _page(_within(posts, arguments), arguments)
 
-    def _info(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        channel = arguments["channel"]
-        return {"channel": {"id": channel, "name": channel.lower(), "is_im": channel.startswith("D")}}
-
     def _users_info(self, arguments: dict[str, Any]) -> dict[str, Any]:
         user = arguments["user"]
         profile = {"real_name": f"Person {user}", "display_name": user.lower(), **self.people.get(user, {})}
@@ -231,10 +262,15 @@ class WebApi:
         }
 
     def _views_open(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        trigger = str(arguments["trigger_id"])
+        if trigger not in self.triggers:
+            raise RefusedError("exchanged_trigger_id" if trigger in self._exchanged else "invalid_trigger_id")
         problems = view_problems(arguments["view"])
         if problems:
             raise RefusedError("invalid_arguments", *problems)
-        view = {"id": f"V{len(self.views) + 1:04d}", "hash": "h1", **arguments["view"]}
+        self.triggers.remove(trigger)
+        self._exchanged.add(trigger)
+        view = {"id": f"V{len(self.views) + 1:04d}", "hash": "h1", "team_id": self._team, **arguments["view"]}
         self.views.append(view)
         return {"view": view}
 
@@ -245,7 +281,8 @@ class WebApi:
 async def _arguments(request: web.Request) -> dict[str, Any]:
     arguments: dict[str, Any] = dict(request.query)
     if request.content_type == "application/json":
-        arguments |= await request.json()
+        body = await request.text()  # the SDK's synchronous client calls some forms JSON, as Slack allows
+        arguments |= json.loads(body) if body.startswith("{") else dict(parse_qsl(body))
     elif request.can_read_body:
         arguments |= {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
     for name in JSON_ARGUMENTS:

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bot.testing import WAIT_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -25,8 +27,19 @@ class Call:
 
 
 @dataclass(slots=True)
+class Stream:
+    """What makes a message a streamed one. ``mode`` is the kind of content it takes, ``stopped`` by its reader."""
+
+    text: str = ""
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    mode: str = ""
+    open: bool = True
+    stopped: bool = False
+
+
+@dataclass(slots=True)
 class Post:
-    """A message as people see it."""
+    """A message as people see it at this moment."""
 
     channel: str
     ts: str
@@ -39,6 +52,12 @@ class Post:
     arguments: dict[str, Any] = field(default_factory=dict)
     at: float = 0.0
     ephemeral: bool = False
+    stream: Stream | None = None
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the message is still growing."""
+        return self.stream is not None and self.stream.open
 
     def shape(self, *, with_metadata: bool) -> dict[str, Any]:
         """Return the message as the Web API shows it."""
@@ -110,7 +129,7 @@ class Changes:
         """Say that something changed."""
         self._event.set()
 
-    async def wait_until(self, condition: Callable[[], T], seconds: float = 10.0) -> T:
+    async def wait_until(self, condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
         """Return the first truthy value of ``condition``, evaluated after every change.
 
         :raises TimeoutError: it stayed falsy.
@@ -136,6 +155,10 @@ class Clock:
 def _readable(block: Mapping[str, Any]) -> str:
     if block["type"] == "markdown":
         return str(block["text"])
+    if block["type"] == "rich_text":
+        return "".join(str(part["text"]) for section in block["elements"] for part in section["elements"])
+    if block["type"] == "task_card":
+        return str(block["title"])
     texts = [block["text"]["text"]] if isinstance(block.get("text"), dict) else []
     texts += [element["text"] for element in block.get("elements", ()) if isinstance(element.get("text"), str)]
     return "\n".join(texts)

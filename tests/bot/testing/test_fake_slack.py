@@ -16,6 +16,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bot.testing.slack import drop, error, hang, http_error, payloads, rate_limited
 from bot.testing.slack.judge import message_problems, view_problems
 from bot.testing.slack.server import APP_TOKEN, BOT_TOKEN
+from bot.testing.slack.wire import Post
 
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "x"}}
 BUTTON = {"type": "button", "action_id": "a", "text": {"type": "plain_text", "text": "x"}}
@@ -136,7 +137,9 @@ async def test_envelopes_are_acknowledged_and_unanswered_ones_are_not(socket, fa
     monkeypatch.setattr("bot.testing.slack.sockets.ACK_SECONDS", 0.3)
     await socket.connect()
     event = payloads.event(payloads.message("app_mention", text="x", channel="C1", user="U1", ts="1.1"))
-    assert (await fake_slack.deliver(event)).status == 0
+    given_up = await fake_slack.deliver(event)
+    assert (given_up.status, given_up.attempts) == (0, 2), "Slack delivers again at once"
+    assert (await fake_slack.deliver(event, again=False)).attempts == 1
     socket.socket_mode_request_listeners.append(acknowledge)
     taken = await fake_slack.deliver(event)
     assert (taken.acknowledged, taken.body) == (True, {"seen": "events_api"})
@@ -215,3 +218,61 @@ async def test_a_response_url_takes_five_posts_in_half_an_hour(fake_slack, socke
     ]
     fake_slack.surfaces.expire("1")
     assert json.loads((await respond.send(text="7")).body)["error"] == "expired_url"
+
+
+async def test_a_file_is_handed_over_to_a_token_that_may_read_it_and_described_on_request(client, fake_slack):
+    file = fake_slack.files.add("notes.md", b"# Notes", user="U5")
+    own = {"Authorization": f"Bearer {BOT_TOKEN}"}
+    assert (await client.files_info(file=file["id"]))["file"]["size"] == 7
+    with pytest.raises(SlackApiError, match="file_not_found"):
+        await client.files_info(file="F9999")
+    async with aiohttp.ClientSession() as session:
+        async with session.get(file["url_private"], headers=own) as given:
+            assert (given.status, await given.read(), given.content_type) == (200, b"# Notes", "text/markdown")
+        async with session.get(file["url_private"], allow_redirects=False) as refused:
+            assert (refused.status, "redir=" in refused.headers["Location"]) == (302, True)
+        fake_slack.files.refusal = "page"
+        fake_slack.web_api.granted -= {"files:read"}
+        async with session.get(file["url_private"], headers=own) as page:
+            assert (page.status, page.content_type, b"Sign in" in await page.read()) == (200, "text/html", True)
+    assert [call.answer for call in fake_slack.called("files.download")] == ["", "not_authed", "not_authed"]
+
+
+async def test_groups_are_told_by_id_and_messages_of_the_app_deleted(client, fake_slack):
+    fake_slack.workspace.groups = {"S1": {"U2", "U1"}}
+    assert (await client.usergroups_users_list(usergroup="S1"))["users"] == ["U1", "U2"]
+    with pytest.raises(SlackApiError, match="no_such_subteam"):
+        await client.usergroups_users_list(usergroup="S2")
+    mine = await client.chat_postMessage(channel="C1", text="mine")
+    asked = somebodys_message(fake_slack)
+    with pytest.raises(SlackApiError, match="cant_delete_message"):
+        await client.chat_delete(channel="C1", ts=asked)
+    await client.chat_delete(channel="C1", ts=mine["ts"])
+    with pytest.raises(SlackApiError, match="message_not_found"):
+        await client.chat_delete(channel="C1", ts=mine["ts"])
+    assert [post.ts for post in fake_slack.web_api.posts] == [asked]
+    await client.reactions_add(channel="C1", timestamp=asked, name="shrug")
+    with pytest.raises(SlackApiError, match="already_reacted"):
+        await client.reactions_add(channel="C1", timestamp=asked, name="shrug")
+
+
+async def test_channels_tell_whether_another_company_shares_them(client, fake_slack):
+    fake_slack.workspace.shared.add("C2")
+    told = [(await client.conversations_info(channel=channel))["channel"]["is_ext_shared"] for channel in ("C1", "C2")]
+    assert told == [False, True]
+
+
+async def test_a_message_for_one_person_is_shown_only_where_its_thread_has_replies(client, fake_slack):
+    asked = somebodys_message(fake_slack)
+    await client.chat_postEphemeral(channel="C1", user="U1", text="unseen", thread_ts=asked)
+    await client.chat_postMessage(channel="C1", text="an answer", thread_ts=asked)
+    await client.chat_postEphemeral(channel="C1", user="U1", text="seen", thread_ts=asked)
+    await client.chat_postEphemeral(channel="C1", user="U1", text="seen as well")
+    assert [shown["text"] for shown in fake_slack.ephemerals] == ["seen", "seen as well"]
+
+
+def somebodys_message(fake_slack):
+    """Let somebody write where no app listens, and return the message's ts."""
+    ts = fake_slack.web_api.clock.ts()
+    fake_slack.web_api.posts.append(Post("C1", ts, "U1", "a question"))
+    return ts

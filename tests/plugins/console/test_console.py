@@ -80,7 +80,7 @@ def console(make_home, serve_home, visit, web_engine):
     return home, visit(home)
 
 
-def test_the_page_shows_departments_plugins_and_why_slack_does_not_train(console):
+def test_the_page_shows_departments_plugins_and_what_slack_trains(console):
     _, client = console
     page = client.get("/console/").text
     for shown in ("Travel", "base model", "No round yet.", "notes", "train_eligible", "department.add"):

@@ -13,8 +13,8 @@ from bot.settings import load_settings
 from bot.testing.fake_slack import slack_secrets, slack_settings
 from bot.testing.slack import http_error, rate_limited
 from bot.testing.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET
-from plugins.slack.doctor import examine, verify_address
-from plugins.slack.manifest import scopes
+from plugins.slack.install.doctor import examine, verify_address
+from plugins.slack.install.manifest import scopes
 
 SOCKET = ["transport", "connection", "clock", "bot token", "scopes", "app token", "socket"]
 
@@ -46,14 +46,14 @@ async def bad(capsys):
 
 async def test_all_is_well_by_socket(connect, fake_slack, capsys):
     connect()
-    fake_slack.web_api.granted = {*scopes(), "im:write"}
+    fake_slack.web_api.granted = {*scopes(), "pins:read"}
     code, printed = await doctor(capsys, "--json")
     findings = {found["check"]: found for found in json.loads(printed)}
     assert code == 0
     assert list(findings) == SOCKET
     assert all(found["ok"] for found in findings.values())
     assert findings["bot token"]["detail"] == "mentee in Fake (T0FAKE)"
-    assert findings["scopes"]["detail"] == f"all {len(scopes())} granted; not needed: im:write"
+    assert findings["scopes"]["detail"] == f"all {len(scopes())} granted; not needed: pins:read"
     assert findings["socket"]["detail"] == "opened for A0FAKE; 1 of at most 10 open, this one included"
     await fake_slack.wait_until(lambda: not fake_slack.sockets.open)
 

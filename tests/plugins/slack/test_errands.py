@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from bot.errors import MenteeError
-from plugins.slack.errands import AT_ONCE, MOST, Errands
+from plugins.slack.surfaces.errands import AT_ONCE, MOST, Errands
 
 
 @pytest.fixture

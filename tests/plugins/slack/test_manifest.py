@@ -13,24 +13,29 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cli import run
-from bot.messages import DepartmentSpec
+from bot.messages import DepartmentSpec, Person, Role
+from bot.people import People
 from bot.settings import load_settings
 from bot.testing.slack import drop
-from plugins.slack import manifest
-from plugins.slack.intake import Intake
+from plugins.slack.install import manifest
+from plugins.slack.transport.intake import Intake
 
 ROOT = Path(__file__).parents[3]
 HELPERS = {"chat_stream": {"chat.startStream", "chat.appendStream", "chat.stopStream"}}
 """Functions of the SDK's client that call several methods."""
 OLDER = {"assistant_thread_started"}
 """Events of apps made with ``assistant_view``, which new apps cannot have and our manifest does not."""
-EXTEND = "extend the tables in plugins/slack/manifest.py"
+IN_CHANNELS = {"chat.delete", "conversations.info", "reactions.add", "usergroups.users.list"}
+"""Called in the scenarios of channels and of revisions, which grant what the manifest asks for."""
+IN_STREAMS = {"chat.startStream", "chat.appendStream", "chat.stopStream", "chat.update"}
+"""Called in the scenarios of streaming; here answers are posted whole."""
+EXTEND = "extend the tables in plugins/slack/install/manifest.py"
 
 
 def methods_called():
     """Return the Web API methods in the plugin's code, found by the names that the SDK's client gives them."""
     called = set()
-    for path in (ROOT / "plugins" / "slack").glob("*.py"):
+    for path in (ROOT / "plugins" / "slack").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = node.attr if isinstance(node, ast.Attribute) else ""
             if "_" in name and not name.startswith("_") and hasattr(AsyncWebClient, name):
@@ -117,6 +122,18 @@ def test_by_http_it_names_the_public_address(make_home, monkeypatch, capsys):
     assert "commands" in made["oauth_config"]["scopes"]["bot"]
 
 
+def test_for_several_workspaces_it_names_where_slack_leads_back_to(make_home, capsys):
+    several = {"transport": "socket", "workspaces": ["T1"]}
+    make_home(settings={"slack": several, "web": {"public_url": "https://mentee.example/"}})
+    assert run(["slack", "manifest", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["oauth_config"]["redirect_urls"] == ["https://mentee.example/slack/oauth_redirect"]
+    assert made["settings"]["socket_mode_enabled"] is True
+    make_home(settings={"slack": several})
+    assert run(["slack", "manifest"]) == 2
+    assert "slack.workspaces names workspaces that install by OAuth" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("public_url", ["", "http://mentee.example", "https://"])
 def test_by_http_without_an_https_address_it_says_what_to_set(make_home, capsys, public_url):
     make_home(settings={"slack": {"transport": "http"}, "web": {"public_url": public_url}})
@@ -136,15 +153,19 @@ async def test_its_scopes_are_enough_for_all_that_people_do(slack_project, fake_
     await fake_slack.open_home()
     await fake_slack.open_home(tab="messages")
     await fake_slack.wait_for_post("D1")  # else another post could meet the dropped connection instead
-    await fake_slack.mention("Are hotels tax exempt?")
+    elsewhere = {**fake_slack.files.add("notes.md", b"Hotels"), "file_access": "check_file_info"}
+    await fake_slack.mention("Are hotels tax exempt?", files=[elsewhere])
     post = await fake_slack.wait_for_post("C1")
     await fake_slack.message("Are hotels tax exempt?", channel="D1")
     await fake_slack.command("ask Are hotels tax exempt?")
     await fake_slack.react("+1", user="U1", post=post)
     await fake_slack.press("down", user="U1", post=post)
     await fake_slack.wait_until(lambda: fake_slack.views)
+    People(project.mentee.store).ensure(Person("slack:U2", role=Role.AGENT))
+    await fake_slack.press_button("Ask a person", user="U1", post=post)
+    await fake_slack.wait_for_post("D2")
     await project.settled()
-    unused_here = {"api.test", "bots.info", "chat.postEphemeral"}
+    unused_here = {"auth.revoke", "api.test", "bots.info", *IN_CHANNELS, *IN_STREAMS}
     await fake_slack.wait_until(
         lambda: set(manifest.METHODS) - unused_here <= {call.method for call in fake_slack.calls}
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plugins.slack.markdown import safe, split
+from plugins.slack.answers.markdown import safe, split
 
 LINES = st.lists(
     st.one_of(

@@ -4,9 +4,9 @@ import pytest
 
 from bot.messages import OutboxItem
 from bot.testing.slack.judge import message_problems
-from plugins.slack import texts
-from plugins.slack.questions import readable
-from plugins.slack.render import render
+from plugins.slack.answers.render import render
+from plugins.slack.conversations.questions import readable
+from plugins.slack.texts import answers as texts
 
 WEB = {"n": 1, "document": "https://handbook.example/travel/hotels?x=1#tax", "heading": "Hotels", "text": "…"}
 FILE = {"n": 2, "document": "travel/trains.md", "heading": "Trains & <more>", "text": "…"}
@@ -43,6 +43,11 @@ def test_a_document_that_is_no_web_page_is_no_link(document):
 def test_a_notice_has_no_sources_and_no_thumbs():
     [message] = render(OutboxItem("slack", "apology", {"channel": "C1", "thread_ts": "1.1"}, {"text": "Sorry."}))
     assert [block["type"] for block in message.blocks] == ["markdown"]
+
+
+def test_a_text_of_which_nothing_may_be_shown_still_ends_what_was_begun():
+    [message] = render(answer(text="![](https://elsewhere.example/secret)"))
+    assert (message.body, message.blocks[0]["text"]) == ("…", "…")
 
 
 def test_a_preview_names_nobody():

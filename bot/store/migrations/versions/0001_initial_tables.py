@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=255), nullable=False),
         sa.Column("departments", sa.JSON(), nullable=False),
         sa.Column("principals", sa.JSON(), nullable=False),
-        sa.Column("train_eligible", sa.Boolean(), nullable=False),
+        sa.Column("train_eligible", sa.Boolean(), nullable=True),
         sa.Column("config", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -119,11 +119,19 @@ def upgrade() -> None:
         batch_op.create_index("inbox_waiting", ["state", "not_before"], unique=False)
 
     op.create_table(
+        "news",
+        sa.Column("person_id", sa.String(length=255), nullable=False),
+        sa.Column("subject", sa.String(length=128), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("person_id", "subject"),
+    )
+    op.create_table(
         "people",
         sa.Column("id", sa.String(length=255), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=True),
+        sa.Column("news", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("role in ('employee', 'agent', 'operator')", name="people_role"),
         sa.PrimaryKeyConstraint("id"),
@@ -139,6 +147,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plugin", "department"),
     )
     op.create_table(
+        "installation_states",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "installations",
+        sa.Column("channel", sa.String(length=64), nullable=False),
+        sa.Column("workspace", sa.String(length=64), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.Column("installed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("channel", "workspace"),
+    )
+    op.create_table(
         "questions",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
@@ -148,6 +170,7 @@ def upgrade() -> None:
         sa.Column("place", sa.String(length=255), nullable=False),
         sa.Column("thread", sa.String(length=255), nullable=False),
         sa.Column("history", sa.JSON(), nullable=False),
+        sa.Column("attachments", sa.JSON(), nullable=False),
         sa.Column("train_eligible", sa.Boolean(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -330,6 +353,36 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_corrections_person_id"), ["person_id"], unique=False)
 
     op.create_table(
+        "escalations",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("answer_id", sa.String(length=64), nullable=False),
+        sa.Column("department", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("opened_by", sa.String(length=255), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("notes", sa.JSON(), nullable=False),
+        sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("resolved_by", sa.String(length=255), nullable=True),
+        sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.String(length=16), nullable=True),
+        sa.Column("reply", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "(state = 'resolved') = (outcome is not null and resolved_by is not null and resolved_at is not null)",
+            name="escalations_end",
+        ),
+        sa.CheckConstraint(
+            "outcome is null or outcome in ('replied', 'corrected', 'closed')", name="escalations_outcome"
+        ),
+        sa.CheckConstraint("state in ('open', 'resolved')", name="escalations_state"),
+        sa.ForeignKeyConstraint(["answer_id"], ["answers.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("answer_id"),
+    )
+    with op.batch_alter_table("escalations", schema=None) as batch_op:
+        batch_op.create_index("escalations_waiting", ["state", "opened_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_escalations_department"), ["department"], unique=False)
+
+    op.create_table(
         "outbox",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("channel", sa.String(length=64), nullable=False),
@@ -347,14 +400,17 @@ def upgrade() -> None:
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reference", sa.String(length=255), nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("draft", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("state in ('pending', 'leased', 'sent', 'dead')", name="outbox_state"),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state in ('draft', 'pending', 'leased', 'sent', 'dead')", name="outbox_state"),
         sa.ForeignKeyConstraint(["answer_id"], ["answers.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_outbox_answer_id"), ["answer_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_outbox_reference"), ["reference"], unique=False)
+        batch_op.create_index("outbox_lanes", ["lane", "sent_at"], unique=False)
         batch_op.create_index("outbox_waiting", ["state", "not_before"], unique=False)
 
     op.create_table(
@@ -420,10 +476,16 @@ def downgrade() -> None:
     op.drop_table("vote_events")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index("outbox_waiting")
+        batch_op.drop_index("outbox_lanes")
         batch_op.drop_index(batch_op.f("ix_outbox_reference"))
         batch_op.drop_index(batch_op.f("ix_outbox_answer_id"))
 
     op.drop_table("outbox")
+    with op.batch_alter_table("escalations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_escalations_department"))
+        batch_op.drop_index("escalations_waiting")
+
+    op.drop_table("escalations")
     with op.batch_alter_table("corrections", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_corrections_person_id"))
         batch_op.drop_index(batch_op.f("ix_corrections_answer_id"))
@@ -471,8 +533,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_questions_department"))
 
     op.drop_table("questions")
+    op.drop_table("installations")
+    op.drop_table("installation_states")
     op.drop_table("plugin_states")
     op.drop_table("people")
+    op.drop_table("news")
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.drop_index("inbox_waiting")
 

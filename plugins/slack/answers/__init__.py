@@ -1,0 +1,1 @@
+"""The way out: answers as Slack messages, each seen once."""

@@ -1,0 +1,1 @@
+"""Making the Slack app and checking it: ``mentee slack``."""

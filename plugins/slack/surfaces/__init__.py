@@ -1,0 +1,1 @@
+"""What surrounds the messages: App Home, the agent pane, the slash command."""

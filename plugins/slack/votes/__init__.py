@@ -1,0 +1,1 @@
+"""Thumbs, emoji, reasons and corrections."""
