@@ -10,7 +10,7 @@ import structlog
 import torch
 
 from bot.engines.adapters import linear_shapes
-from bot.engines.decoder.native import NativeDecoder, has_int8
+from bot.engines.decoder.native import NativeDecoder, fast_flags
 from bot.engines.decoder.shape import PAGE, read_shape
 from bot.engines.decoder.tensors import TensorDecoder
 from bot.engines.decoder_rows import DecoderRows
@@ -98,7 +98,7 @@ class LocalRunner:
         shape = read_shape(model, self.context_tokens)
         if shape is None:
             return None
-        if self.device == "cpu" and (self._setting == "int8" or (self._setting == "auto" and has_int8())):
+        if self.device == "cpu" and (self._setting == "int8" or (self._setting == "auto" and fast_flags() is not None)):
             try:
                 return NativeDecoder(model, shape, threads=self._threads)
             except EngineError as error:

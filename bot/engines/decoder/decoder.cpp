@@ -17,7 +17,7 @@
 #include <vector>
 #include <omp.h>
 #include <sched.h>
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
@@ -26,66 +26,141 @@ namespace {
 constexpr int LANES = 16;   // outputs in a panel
 constexpr int GROUP = 64;   // inputs that share one activation scale
 constexpr int PAGE = 32;    // positions in a page of keys and values
-constexpr int QUERIES = 12; // query rows that read a page together
+
+// Numbers in the widest vector that the CPU computes with, and query rows that read a page together in its registers.
+#ifdef __AVX512F__
+constexpr int WIDTH = 16, QUERIES = 12;
+#else
+constexpr int WIDTH = 8, QUERIES = 3;
+#endif
 
 typedef float Floats __attribute__((vector_size(64)));
 typedef int32_t Ints __attribute__((vector_size(64)));
 typedef int32_t LooseInts __attribute__((vector_size(64), aligned(1), may_alias));
 typedef float LooseFloats __attribute__((vector_size(64), aligned(1), may_alias));
-typedef _Float16 Halves __attribute__((vector_size(32), aligned(1), may_alias));
 typedef int8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
+
+typedef float Wide __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t WideInts __attribute__((vector_size(4 * WIDTH)));
+typedef float LooseWide __attribute__((vector_size(4 * WIDTH), aligned(1), may_alias));
+typedef _Float16 WideHalves __attribute__((vector_size(2 * WIDTH), aligned(1), may_alias));
+typedef int8_t WideBytes __attribute__((vector_size(WIDTH), aligned(1), may_alias));
 
 inline Floats spread(float value) { return Floats{} + value; }
 inline Floats load(const float* from) { return (Floats)*(const LooseFloats*)from; }
 inline void store(float* to, Floats value) { *(LooseFloats*)to = (LooseFloats)value; }
 inline Floats load(const int8_t* from) { return __builtin_convertvector(*(const Bytes*)from, Floats); }
-inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 
-inline Floats load(const _Float16* from) {
+inline Wide wide(float value) { return Wide{} + value; }
+inline Wide wide(const float* from) { return (Wide)*(const LooseWide*)from; }
+inline void store_wide(float* to, Wide value) { *(LooseWide*)to = (LooseWide)value; }
+template <class V> V larger(V a, V b) { return a > b ? a : b; }
+
+inline Wide wide(const _Float16* from) {
 #ifdef __AVX512F__
-    return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)from));
+    return (Wide)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)from));
+#elif defined(__F16C__)
+    return (Wide)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)from));
 #else
-    return __builtin_convertvector(*(const Halves*)from, Floats);
+    return __builtin_convertvector(*(const WideHalves*)from, Wide);
 #endif
 }
 
-// Adds to each lane the product of its four unsigned weights with four signed activations that all lanes share.
-inline Ints dot(Ints sum, Ints weights, int32_t four) {
+// Products of bytes, exact: `dot` adds to each of 16 lanes the product of its four unsigned weights with four signed
+// activations that all lanes share. AVX2's own product of bytes saturates, so there it is one of 16 bits, and compilers
+// keep two halves in registers where they would spill a whole.
 #ifdef __AVX512VNNI__
-    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights, _mm512_set1_epi32(four));
+typedef Ints Sums;
+typedef Ints Weights;
+typedef int32_t Four;
+constexpr int TOGETHER = 24; // rows times panels whose sums fit the registers
+inline Four pack(const int8_t* from) {
+    Four four;
+    std::memcpy(&four, from, 4);
+    return four;
+}
+inline Sums all(int32_t value) { return Ints{} + value; }
+inline Weights weights_at(const uint8_t* from) { return (Ints)*(const LooseInts*)from; }
+inline void dot(Sums& sum, const Weights& weights, Four four) {
+    sum = (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights, _mm512_set1_epi32(four));
+}
+inline Floats floats(const Sums& sum) { return __builtin_convertvector(sum, Floats); }
 #else
-    for (int i = 0; i < 4; i++) sum += ((weights >> (8 * i)) & 255) * (int32_t)(int8_t)(four >> (8 * i));
-    return sum;
+struct Four {
+    int32_t even, odd; // each two of 16 bits: the first and the third, the second and the fourth
+};
+constexpr int TOGETHER = 4;
+inline Four pack(const int8_t* from) {
+    return {(from[0] & 0xffff) | (int32_t)((uint32_t)from[2] << 16), (from[1] & 0xffff) | (int32_t)((uint32_t)from[3] << 16)};
+}
+#ifdef __AVX2__
+struct Sums {
+    __m256i low, high;
+};
+struct Weights {
+    __m256i low_even, low_odd, high_even, high_odd;
+};
+inline Sums all(int32_t value) { return {_mm256_set1_epi32(value), _mm256_set1_epi32(value)}; }
+inline Weights weights_at(const uint8_t* from) {
+    const __m256i low = _mm256_loadu_si256((const __m256i*)from), high = _mm256_loadu_si256((const __m256i*)from + 1);
+    const __m256i bytes = _mm256_set1_epi16(255);
+    return {_mm256_and_si256(low, bytes), _mm256_srli_epi16(low, 8), _mm256_and_si256(high, bytes), _mm256_srli_epi16(high, 8)};
+}
+inline void dot(Sums& sum, const Weights& weights, Four four) {
+    const __m256i even = _mm256_set1_epi32(four.even), odd = _mm256_set1_epi32(four.odd);
+    sum.low = _mm256_add_epi32(sum.low, _mm256_madd_epi16(weights.low_even, even));
+    sum.low = _mm256_add_epi32(sum.low, _mm256_madd_epi16(weights.low_odd, odd));
+    sum.high = _mm256_add_epi32(sum.high, _mm256_madd_epi16(weights.high_even, even));
+    sum.high = _mm256_add_epi32(sum.high, _mm256_madd_epi16(weights.high_odd, odd));
+}
+inline Floats floats(const Sums& sum) {
+    Floats out;
+    _mm256_storeu_ps((float*)&out, _mm256_cvtepi32_ps(sum.low));
+    _mm256_storeu_ps((float*)&out + 8, _mm256_cvtepi32_ps(sum.high));
+    return out;
+}
+#else
+typedef Ints Sums;
+typedef Ints Weights;
+inline Sums all(int32_t value) { return Ints{} + value; }
+inline Weights weights_at(const uint8_t* from) { return (Ints)*(const LooseInts*)from; }
+inline void dot(Sums& sum, const Weights& weights, Four four) {
+    for (int i = 0; i < 2; i++) {
+        sum += ((weights >> (16 * i)) & 255) * (int32_t)(int16_t)(four.even >> (16 * i));
+        sum += ((weights >> (16 * i + 8)) & 255) * (int32_t)(int16_t)(four.odd >> (16 * i));
+    }
+}
+inline Floats floats(const Sums& sum) { return __builtin_convertvector(sum, Floats); }
 #endif
-}
+#endif
 
-inline float total(Floats v) {
+inline float total(Wide v) {
     float sum = 0;
-    for (int i = 0; i < LANES; i++) sum += v[i];
+    for (int i = 0; i < WIDTH; i++) sum += v[i];
     return sum;
 }
 
-inline float largest(Floats v) {
+inline float largest(Wide v) {
     float most = v[0];
-    for (int i = 1; i < LANES; i++) most = std::max(most, v[i]);
+    for (int i = 1; i < WIDTH; i++) most = std::max(most, v[i]);
     return most;
 }
 
 // e to the x for x <= 88, to about 1e-7 (Cephes' polynomial); 0 from -87 down.
-inline Floats exponential(Floats x) {
-    Floats low = spread(-87.0f);
-    Ints keep = x > low;
+inline Wide exponential(Wide x) {
+    Wide low = wide(-87.0f);
+    WideInts keep = x > low;
     x = larger(x, low);
-    Ints n = __builtin_convertvector(x * 1.44269504f + (x < 0 ? spread(-0.5f) : spread(0.5f)), Ints);
-    Floats whole = __builtin_convertvector(n, Floats);
-    Floats r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
-    Floats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    WideInts n = __builtin_convertvector(x * 1.44269504f + (x < 0 ? wide(-0.5f) : wide(0.5f)), WideInts);
+    Wide whole = __builtin_convertvector(n, Wide);
+    Wide r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+    Wide p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    return (Floats)(((Ints)p + (n << 23)) & keep);
+    return (Wide)(((WideInts)p + (n << 23)) & keep);
 }
 
 } // namespace
@@ -144,6 +219,7 @@ namespace {
 
 struct Quantised {
     std::vector<int8_t> values;
+    std::vector<Four> fours; // the values, packed
     std::vector<float> scales;
     std::vector<int32_t> sums; // minus 128 times each group's sum: undoes the weights' offset
     int groups = 0;
@@ -151,6 +227,7 @@ struct Quantised {
     void resize(int rows, int inputs) {
         groups = (inputs + GROUP - 1) / GROUP;
         values.resize((size_t)rows * groups * GROUP);
+        fours.resize((size_t)rows * groups * GROUP / 4);
         scales.resize((size_t)rows * groups);
         sums.resize((size_t)rows * groups);
     }
@@ -164,60 +241,67 @@ struct Quantised {
     // `from` holds whole groups; what lies beyond the inputs is zero.
     void row(int row, const float* from) {
         for (int g = 0; g < groups; g++) {
-            Floats most{}, broken{};
-            for (int i = 0; i < GROUP; i += LANES) {
-                Floats x = load(from + g * GROUP + i);
+            Wide most{}, broken{};
+            for (int i = 0; i < GROUP; i += WIDTH) {
+                Wide x = wide(from + g * GROUP + i);
                 most = larger(most, larger(x, -x));
                 broken += x * 0.0f;
             }
             float scale = largest(most) / 127.0f;
             float inverse = scale > 0 ? 1.0f / scale : 0.0f;
             int8_t* to = values.data() + ((size_t)row * groups + g) * GROUP;
-            Ints sum{};
-            for (int i = 0; i < GROUP; i += LANES) {
-                Floats x = load(from + g * GROUP + i) * inverse;
-                Ints whole = __builtin_convertvector(x + (x < 0 ? spread(-0.5f) : spread(0.5f)), Ints);
+            WideInts sum{};
+            for (int i = 0; i < GROUP; i += WIDTH) {
+                Wide x = wide(from + g * GROUP + i) * inverse;
+                WideInts whole = __builtin_convertvector(x + (x < 0 ? wide(-0.5f) : wide(0.5f)), WideInts);
                 sum += whole;
-                *(Bytes*)(to + i) = __builtin_convertvector(whole, Bytes);
+                *(WideBytes*)(to + i) = __builtin_convertvector(whole, WideBytes);
             }
+            for (int i = 0; i < GROUP; i += 4) fours[(((size_t)row * groups + g) * GROUP + i) / 4] = pack(to + i);
             int32_t all = 0;
-            for (int i = 0; i < LANES; i++) all += sum[i];
+            for (int i = 0; i < WIDTH; i++) all += sum[i];
             sums[(size_t)row * groups + g] = -128 * all;
             scales[(size_t)row * groups + g] = scale + total(broken); // not a number, if one of them is none
         }
     }
 };
 
-// T rows times R panels.
-template <int T, int R> void tile(const Linear& m, int panel, const Quantised& x, int row, Floats (&out)[6][4]) {
+// T rows times R panels, into out[row][panel] of four panels a row.
+template <int T, int R> void tile(const Linear& m, int panel, const Quantised& x, int row, Floats (*out)[4], int at = 0) {
+    if constexpr (T * R > TOGETHER && T > 2) {
+        tile<2, R>(m, panel, x, row, out, at);
+        tile<T - 2, R>(m, panel, x, row + 2, out + 2, at);
+        return;
+    } else if constexpr (T * R > TOGETHER) {
+        tile<T, 2>(m, panel, x, row, out, at);
+        tile<T, R - 2>(m, panel + 2, x, row, out, at + 2);
+        return;
+    }
     const size_t stride = (size_t)m.groups * GROUP * LANES;
     const uint8_t* weights = m.weights + panel * stride;
     for (int t = 0; t < T; t++)
-        for (int r = 0; r < R; r++) out[t][r] = Floats{};
+        for (int r = 0; r < R; r++) out[t][at + r] = Floats{};
     for (int g = 0; g < m.groups; g++) {
-        Ints sum[T][R];
+        Sums sum[T][R];
         for (int t = 0; t < T; t++)
-            for (int r = 0; r < R; r++) sum[t][r] = Ints{} + x.sums[(size_t)(row + t) * x.groups + g];
-        const int8_t* values = x.values.data() + ((size_t)row * x.groups + g) * GROUP;
+            for (int r = 0; r < R; r++) sum[t][r] = all(x.sums[(size_t)(row + t) * x.groups + g]);
+        const Four* fours = x.fours.data() + ((size_t)row * x.groups + g) * GROUP / 4;
 #pragma GCC unroll 4
         for (int i = 0; i < GROUP / 4; i++) {
-            Ints w[R];
+            Weights w[R];
             for (int r = 0; r < R; r++) {
-                w[r] = (Ints)*(const LooseInts*)(weights + r * stride + ((size_t)g * GROUP / 4 + i) * 64);
-#ifdef __AVX512F__
+                w[r] = weights_at(weights + r * stride + ((size_t)g * GROUP / 4 + i) * 64);
+#ifdef __AVX2__
                 if (T == 1) _mm_prefetch((const char*)(weights + r * stride + ((size_t)g * GROUP / 4 + i) * 64 + 1024), _MM_HINT_T0);
 #endif
             }
-            for (int t = 0; t < T; t++) {
-                int32_t four;
-                std::memcpy(&four, values + (size_t)t * x.groups * GROUP + i * 4, 4);
-                for (int r = 0; r < R; r++) sum[t][r] = dot(sum[t][r], w[r], four);
-            }
+            for (int t = 0; t < T; t++)
+                for (int r = 0; r < R; r++) dot(sum[t][r], w[r], fours[(size_t)t * x.groups * GROUP / 4 + i]);
         }
         for (int r = 0; r < R; r++) {
             Floats scale = load(m.scales + ((size_t)(panel + r) * m.groups + g) * LANES);
             for (int t = 0; t < T; t++)
-                out[t][r] += __builtin_convertvector(sum[t][r], Floats) * (scale * x.scales[(size_t)(row + t) * x.groups + g]);
+                out[t][at + r] += floats(sum[t][r]) * (scale * x.scales[(size_t)(row + t) * x.groups + g]);
         }
     }
 }
@@ -300,7 +384,7 @@ struct Pass {
     std::vector<Run> layer_runs, head_runs;
     std::vector<Piece> reads, turns; // what attends, and the rows of long segments that are turned before
     std::vector<int> positions;
-    std::vector<float> state, wide;
+    std::vector<float> state, row_values;
     std::vector<Scratch> scratch;
     int low_width = 0, wide_width = 0;
 
@@ -331,7 +415,7 @@ Pass::Pass(const Model& m, const Step& s) : model(m), step(s) {
     int heads = (m.heads + 2 * m.kv_heads) * m.head_size, rows = s.n_tokens;
     wide_width = round_up(std::max({heads + m.heads * m.head_size, m.inner}));
     state.resize((size_t)rows * m.hidden);
-    wide.assign((size_t)rows * wide_width, 0.0f);
+    row_values.assign((size_t)rows * wide_width, 0.0f);
     positions.resize(rows);
     for (int i = 0; i < s.n_segments; i++) {
         const Segment& segment = s.segments[i];
@@ -365,10 +449,10 @@ Pass::Pass(const Model& m, const Step& s) : model(m), step(s) {
 }
 
 void Pass::normalise(const float* from, const float* weights, float* to) const {
-    Floats squares{};
-    for (int i = 0; i < model.hidden; i += LANES) squares += load(from + i) * load(from + i);
+    Wide squares{};
+    for (int i = 0; i < model.hidden; i += WIDTH) squares += wide(from + i) * wide(from + i);
     float scale = 1.0f / std::sqrt(total(squares) / model.hidden + model.epsilon);
-    for (int i = 0; i < model.hidden; i += LANES) store(to + i, load(from + i) * scale * load(weights + i));
+    for (int i = 0; i < model.hidden; i += WIDTH) store_wide(to + i, wide(from + i) * scale * wide(weights + i));
 }
 
 void Pass::quantise(Team& team, Quantised& to, const float* from, size_t stride, const float* norm, int rows, int size) {
@@ -462,7 +546,7 @@ void Pass::multiply(Team& team, const Linear& m, const Quantised& input, int par
 void Pass::rotate(int layer, const Segment& segment, int row, int head) {
     const int size = model.head_size, half = size / 2, position = positions[row];
     const float scale = 1.0f / std::sqrt((float)size);
-    float* x = &wide[(size_t)row * wide_width + head * size];
+    float* x = &row_values[(size_t)row * wide_width + head * size];
     if (head < model.heads + model.kv_heads) {
         const float *cos = model.cos + (size_t)position * half, *sin = model.sin + (size_t)position * half;
         for (int d = 0; d < half; d++) {
@@ -505,7 +589,7 @@ template <int N> void Pass::attend(int layer, const Segment& segment, int kv_hea
     alignas(64) float chance[N][PAGE];
     for (int n = 0; n < N; n++) {
         int row = first + std::min(n, rows - 1), head = kv_head * shared + row % shared;
-        float* base = &wide[(size_t)(segment.first_row + row / shared) * wide_width];
+        float* base = &row_values[(size_t)(segment.first_row + row / shared) * wide_width];
         query[n] = base + head * size;
         sums[n] = base + values_at + head * size;
         position[n] = segment.first_position + row / shared;
@@ -514,28 +598,31 @@ template <int N> void Pass::attend(int layer, const Segment& segment, int kv_hea
         weight[n] = 0;
         std::memset(sums[n], 0, size * 4);
     }
+    constexpr int PARTS = PAGE / WIDTH, ABREAST = LANES / WIDTH;
+    WideInts lane;
+    for (int i = 0; i < WIDTH; i++) lane[i] = i;
     for (int p = 0; p <= last / PAGE; p++) {
         const _Float16* keys = page(segment.pages[p], layer, kv_head);
-        Floats score[N][2];
-        for (int n = 0; n < N; n++) score[n][0] = score[n][1] = Floats{};
-        for (int d = 0; d < size; d++) {
-            Floats k0 = load(keys + d * PAGE), k1 = load(keys + d * PAGE + LANES);
-            for (int n = 0; n < N; n++) {
-                score[n][0] += k0 * query[n][d];
-                score[n][1] += k1 * query[n][d];
+        Wide score[N][PARTS] = {};
+        for (int d = 0; d < size; d++)
+            for (int h = 0; h < PARTS; h++) {
+                Wide k = wide(keys + d * PAGE + h * WIDTH);
+                for (int n = 0; n < N; n++) score[n][h] += k * query[n][d];
             }
-        }
-        const Ints lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
         float fade[N];
         for (int n = 0; n < N; n++) {
             int seen = position[n] - p * PAGE;
-            for (int h = 0; h < 2; h++) score[n][h] = lane + h * LANES <= seen ? score[n][h] : spread(-INFINITY);
-            float now = std::max(most[n], largest(larger(score[n][0], score[n][1])));
-            fade[n] = exponential(spread(most[n] - now))[0];
-            Floats sum{};
-            for (int h = 0; h < 2; h++) {
-                Floats e = exponential(score[n][h] - now);
-                store(chance[n] + h * LANES, e);
+            Wide top = wide(-INFINITY);
+            for (int h = 0; h < PARTS; h++) {
+                score[n][h] = lane + h * WIDTH <= seen ? score[n][h] : wide(-INFINITY);
+                top = larger(top, score[n][h]);
+            }
+            float now = std::max(most[n], largest(top));
+            fade[n] = exponential(wide(most[n] - now))[0];
+            Wide sum{};
+            for (int h = 0; h < PARTS; h++) {
+                Wide e = exponential(score[n][h] - now);
+                store_wide(chance[n] + h * WIDTH, e);
                 sum += e;
             }
             weight[n] = weight[n] * fade[n] + total(sum);
@@ -543,17 +630,20 @@ template <int N> void Pass::attend(int layer, const Segment& segment, int kv_hea
         }
         const _Float16* values = keys + PAGE * size;
         for (int d = 0; d < size; d += LANES) {
-            Floats sum[N];
-            for (int n = 0; n < N; n++) sum[n] = load(sums[n] + d) * fade[n];
-            for (int k = 0; k < PAGE; k++) {
-                Floats v = load(values + k * size + d);
-                for (int n = 0; n < N; n++) sum[n] += v * chance[n][k];
-            }
-            for (int n = 0; n < rows; n++) store(sums[n] + d, sum[n]);
+            Wide sum[N][ABREAST];
+            for (int n = 0; n < N; n++)
+                for (int a = 0; a < ABREAST; a++) sum[n][a] = wide(sums[n] + d + a * WIDTH) * fade[n];
+            for (int k = 0; k < PAGE; k++)
+                for (int a = 0; a < ABREAST; a++) {
+                    Wide v = wide(values + k * size + d + a * WIDTH);
+                    for (int n = 0; n < N; n++) sum[n][a] += v * chance[n][k];
+                }
+            for (int n = 0; n < rows; n++)
+                for (int a = 0; a < ABREAST; a++) store_wide(sums[n] + d + a * WIDTH, sum[n][a]);
         }
     }
     for (int n = 0; n < rows; n++)
-        for (int d = 0; d < size; d += LANES) store(sums[n] + d, load(sums[n] + d) / weight[n]);
+        for (int d = 0; d < size; d += WIDTH) store_wide(sums[n] + d, wide(sums[n] + d) / weight[n]);
 }
 
 void Pass::attend(Team& team, int layer) {
@@ -591,23 +681,26 @@ void Pass::layer(Team& team, int index) {
     quantise(team, mine.normed, state.data(), hidden, l.norm_attention, rows, hidden);
     multiply(team, l.qkv, mine.normed, 4 * index, rows, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
         for (int t = 0; t < count; t++)
-            for (int r = 0; r < panels; r++) store(&wide[(size_t)(row + t) * wide_width + (panel + r) * LANES], out[t][r]);
+            for (int r = 0; r < panels; r++) store(&row_values[(size_t)(row + t) * wide_width + (panel + r) * LANES], out[t][r]);
     });
     rotate(team, index);
     attend(team, index);
-    const float* values = wide.data() + (model.heads + 2 * model.kv_heads) * model.head_size;
+    const float* values = row_values.data() + (model.heads + 2 * model.kv_heads) * model.head_size;
     quantise(team, mine.mixed, values, wide_width, nullptr, rows, model.heads * model.head_size);
     multiply(team, l.out, mine.mixed, 4 * index + 1, rows, add);
     quantise(team, mine.normed, state.data(), hidden, l.norm_mlp, rows, hidden);
     multiply(team, l.gate_up, mine.normed, 4 * index + 2, rows, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
         for (int t = 0; t < count; t++)
             for (int r = 0; r < panels; r += 2) {
-                Floats gate = out[t][r], low = gate * 0.0f - 80.0f;
-                Floats sigmoid = 1.0f / (1.0f + exponential(-larger(gate, low)));
-                store(&wide[(size_t)(row + t) * wide_width + (panel + r) / 2 * LANES], gate * sigmoid * out[t][r + 1]);
+                const float *gates = (const float*)&out[t][r], *ups = (const float*)&out[t][r + 1];
+                float* to = &row_values[(size_t)(row + t) * wide_width + (panel + r) / 2 * LANES];
+                for (int i = 0; i < LANES; i += WIDTH) {
+                    Wide gate = wide(gates + i), low = gate * 0.0f - 80.0f;
+                    store_wide(to + i, gate / (1.0f + exponential(-larger(gate, low))) * wide(ups + i));
+                }
             }
     });
-    quantise(team, mine.gated, wide.data(), wide_width, nullptr, rows, model.inner);
+    quantise(team, mine.gated, row_values.data(), wide_width, nullptr, rows, model.inner);
     multiply(team, l.down, mine.gated, 4 * index + 3, rows, add);
 }
 
