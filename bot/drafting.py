@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bot.app import Mentee
     from bot.messages import Passage, Question
+    from bot.protocols import AdapterRef
 
 FENCE = "```"
 TELLING_WORDS = 4
@@ -31,9 +32,12 @@ class Draft:
     in ``text`` and, as it was shown, in ``cited``, unless the guard gave a ``replacement``.
     """
 
-    def __init__(self, mentee: Mentee, question: Question, passages: Sequence[Passage]) -> None:
+    def __init__(
+        self, mentee: Mentee, question: Question, passages: Sequence[Passage], adapter: AdapterRef | None
+    ) -> None:
         self._mentee = mentee
         self._question = question
+        self._adapter = adapter.version if adapter else None
         self.passages = passages
         self._rest = ""
         self._last = ""
@@ -87,7 +91,12 @@ class Draft:
     def _judge(self, sentence: str) -> Verdict:
         department = self._question.department
         guards = self._mentee.plugins.call(
-            "check_answer", department, question=self._question, draft=sentence, passages=self.passages
+            "check_answer",
+            department,
+            question=self._question,
+            draft=sentence,
+            passages=self.passages,
+            adapter=self._adapter,
         )
         for result in guards:
             if result.error is not None:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from bot.messages import Passage
 
-CONFIDENT = 0.8
-"""Relevance from which a passage is quoted even though the model says that it finds nothing."""
 NOTHING_TO_SAY = "I have nothing to say to that yet: this department has neither documents nor a trained adapter."
 NEAREST = 3
 TELLING_WORDS = 4

@@ -138,10 +138,13 @@ def extend_prompt(question: Question, department: str, settings: Any) -> str | N
 
 
 @hookspec
-def check_answer(
-    question: Question, draft: str, passages: Sequence[Passage], department: str, settings: Any
+def check_answer(  # noqa: PLR0913, PLR0917 - a hook's parameters; a plugin names those it wants
+    question: Question, draft: str, passages: Sequence[Passage], adapter: str | None, department: str, settings: Any
 ) -> Verdict | None:
-    """Judge a sentence before anyone sees it; any ``ok=False`` stops the draft. Fails closed."""
+    """Judge a sentence before anyone sees it; any ``ok=False`` stops the draft. Fails closed.
+
+    ``adapter`` is the version of the adapter that wrote it, ``None`` for the base model alone.
+    """
 
 
 # --- after the answer --------------------------------------------------------------------------------------------

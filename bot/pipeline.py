@@ -201,14 +201,14 @@ class Pipeline:
     async def _generate(self, work: _Work) -> AsyncGenerator[AnswerEvent, None]:
         await self._start_engine()
         work.adapter = self._mentee.champions.get(work.department.name, reading=bool(work.passages))
-        draft = Draft(self._mentee, work.question, ())
+        draft = Draft(self._mentee, work.question, (), work.adapter)
         for passages in portions(work.passages, work.department.answers.passages_at_once):
             messages, shown = await asyncio.to_thread(self._prompt, work, passages)
             work.read += shown
             work.took("prompt")
             if draft.passages == ():
                 yield Status("Writing the answer")
-            draft = Draft(self._mentee, work.question, shown)
+            draft = Draft(self._mentee, work.question, shown, work.adapter)
             async with aclosing(self._write(work, messages, draft)) as sentences:
                 async for sentence in sentences:
                     yield TextDelta(sentence)
@@ -273,13 +273,9 @@ class Pipeline:
         if not draft.passages:
             text = draft.text or fallback.NOTHING_TO_SAY
             return fallback.Text(text, known=bool(draft.text) and work.adapter is not None), "model"
-        if draft.refused:
-            # What an adapter has learned to refuse is not there; without one, a refusal says less than the search.
-            sure = work.adapter is not None or not fallback.found(
-                work.passages, max(answers.known_threshold, fallback.CONFIDENT)
-            )
-            if sure:
-                return fallback.not_found(title, work.passages), "none"
+        sure = max(answers.known_threshold, answers.quote_threshold)
+        if draft.refused and not fallback.found(work.passages, sure):
+            return fallback.not_found(title, work.passages), "none"
         if draft.text:
             return draft.cited.finish(), "model"
         quoted = work.passages if draft.refused else draft.passages

@@ -130,6 +130,9 @@ class AnswerSettings(_Section):
         0, ge=0, description="Passages in one prompt; the next are read while the model finds no answer. 0: all in one."
     )
     known_threshold: float = Field(0.5, ge=0, le=1, description="Relevance below which nothing was found.")
+    quote_threshold: float = Field(
+        0.8, ge=0, le=1, description="Relevance from which the best passage is quoted where the model finds no answer."
+    )
     curated_threshold: float = Field(0.82, ge=0, le=1, description="Cosine above which a curated answer is used.")
 
 

@@ -121,13 +121,16 @@ def register_settings() -> type[BaseModel]:
 
 @hookimpl
 def check_answer(
-    question: Question, draft: str, passages: Sequence[Passage], settings: GroundingSettings
+    question: Question, draft: str, passages: Sequence[Passage], adapter: str | None, settings: GroundingSettings
 ) -> Verdict | None:
-    """Refuse a sentence that no passage holds. Without passages there is nothing to check."""
+    """Refuse a sentence that no passage holds. Without passages there is nothing to check.
+
+    The base model alone talks beside the question, too; an adapter was measured on what it says before it went live.
+    """
     if not passages:
         return None
     sentence = _STEP.sub("", _CITATION.sub("", draft).strip())
-    if _beside(sentence, question.text):
+    if adapter is None and _beside(sentence, question.text):
         return Verdict(ok=False, reason="it is beside the question")
     verdicts = [_held(sentence, f"{passage.heading} {passage.text}", question.text, settings) for passage in passages]
     return next((verdict for verdict in verdicts if verdict.ok), verdicts[0])

@@ -187,10 +187,14 @@ async def test_what_was_shown_before_a_guard_said_no_stays(make_mentee, engine):
     assert "".join(event.text for event in events if isinstance(event, TextDelta)).strip() == answer.text
 
 
-async def test_what_is_beside_the_question_is_not_said(make_mentee, engine):
+async def test_what_the_base_model_says_beside_the_question_is_not_said(make_mentee, engine, tmp_path, monkeypatch):
     engine.answer = "Book trains in Concur, coach class for every trip."
-    answer, _ = await ask(make_mentee(), "Are hotels tax exempt?", department="travel")
+    mentee = make_mentee()
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
     assert answer.provenance.source == "passage"
+    monkeypatch.setattr(mentee.champions, "get", lambda *_, **__: AdapterRef("v1", tmp_path, "scripted"))
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert answer.provenance.source == "model", "what an adapter says was measured before it went live"
 
 
 async def test_a_secret_is_never_shown(make_mentee, engine):
@@ -266,15 +270,11 @@ async def test_reading_ends_with_the_first_passage_that_answers(make_mentee, eng
     assert [chunk["chunk_id"] for chunk in answer.provenance.chunks] == ["travel/lodging.md#0"]
 
 
-async def test_where_no_passage_answers_a_taught_model_is_believed_and_an_untaught_one_is_not(
-    make_mentee, engine, tmp_path, monkeypatch
-):
+async def test_where_no_passage_answers_a_sure_search_is_quoted_and_another_is_not(make_mentee, engine):
     engine.answer = REFUSED
-    untaught, _ = await ask(one_at_a_time(make_mentee()), "Are hotels tax exempt?", department="travel")
-    assert untaught.provenance.source == "passage"
     mentee = one_at_a_time(make_mentee())
-    taught = AdapterRef("reader", tmp_path, "scripted")
-    monkeypatch.setattr(mentee.champions, "get", lambda *_, **__: taught)
-    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    quoted, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert quoted.provenance.source == "passage"
+    answer, _ = await ask(mentee, "Are hotels tax exempt in the hills of Burgundy and Rome?", department="travel")
     assert not answer.known
     assert {citation.document for citation in answer.citations} == {"travel/lodging.md", "travel/trains.md"}

@@ -66,12 +66,10 @@ def _handbook(stage: Stage, mentee: Mentee, learned: Sequence[ReadingRow], rng: 
     asking = stage.asking
     rows = _balanced(learned, asking.refusals, rng)
     found = look_up(rows, partial(search, mentee), max(NEAR, 2 * asking.passages))
-    if asking.passages == 1:
-        yield from apart_sets(found, asking, rng)
-        return
+    make = apart_sets if asking.passages == 1 else handbook_sets
     for done in range(math.ceil(stage.times_asked)):
         asked = rng.sample(found, round(len(found) * min(1.0, stage.times_asked - done)))
-        yield from handbook_sets(asked, asking, rng)
+        yield from make(asked, asking, rng)
 
 
 def _balanced(rows: Sequence[ReadingRow], refusals: float, rng: random.Random) -> list[ReadingRow]:

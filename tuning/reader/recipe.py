@@ -40,7 +40,9 @@ class Asking(_Section):
     missing: float = Field(
         ge=0, lt=1, description="Share of the others that are asked without the passage that answers, to be refused."
     )
-    beside: int = Field(0, ge=0, description="With one passage: near passages of which each question is asked, too.")
+    beside: float = Field(
+        0, ge=0, description="With one passage: near passages of which each question is asked, too, on average."
+    )
     answer_chars: int = Field(ge=0, description="Characters of passage in an answer; 0 says it as the row has it.")
 
 
@@ -63,7 +65,7 @@ class Stage(_Section):
     times_asked: float = Field(
         1.0,
         gt=0,
-        description="With several passages: how often a handbook question is asked, of others each time.",
+        description="How often a handbook question is asked, beside other passages each time.",
     )
     grounded: dict[str, int] = Field(description="Passages per source; every question about one comes with it.")
     asking: Asking

@@ -90,7 +90,8 @@ def apart_sets(found: Sequence[Found], how: Asking, rng: random.Random) -> Itera
     asked: dict[str, ReadingSet] = {}
     for item in found:
         wrong = _without_answer(item, len(item.near))
-        beside = rng.sample(wrong, min(how.beside, len(wrong)))
+        count = int(how.beside) + (rng.random() < how.beside % 1)
+        beside = rng.sample(wrong, min(count, len(wrong)))
         for passage in [item.gold, *beside] if item.gold else beside:
             made = asked.setdefault(passage.chunk_id, ReadingSet((passage,)))
             made.asked.append((item.row, 0 if passage is item.gold else None))

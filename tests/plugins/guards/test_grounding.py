@@ -20,8 +20,8 @@ PASSAGES = [
 ]
 
 
-def judge(sentence, question="How much leave do I earn?"):
-    return check_answer(Question(question, Person("user:ada")), sentence, PASSAGES, GroundingSettings())
+def judge(sentence, question="How much leave do I earn?", adapter=None):
+    return check_answer(Question(question, Person("user:ada")), sentence, PASSAGES, adapter, GroundingSettings())
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,10 @@ def test_the_same_words_in_another_order_are_another_claim():
     assert not verdict.ok
 
 
-def test_a_long_sentence_beside_the_question_is_refused():
+def test_a_long_sentence_of_the_base_model_beside_the_question_is_refused():
     beside = judge("New laptops come after five days, from the depot in Denver.")
     assert (beside.ok, beside.reason) == (False, "it is beside the question")
+    assert judge("New laptops come after five days, from the depot in Denver.", adapter="hr-1").ok
     assert judge("New laptops come after five days, from the depot in Denver.", "When does my laptop come?").ok
 
 
@@ -76,4 +77,4 @@ def test_the_number_of_a_step_is_no_claim():
 
 
 def test_without_passages_there_is_nothing_to_check():
-    assert check_answer(Question("hi", Person("user:ada")), "Anything.", [], GroundingSettings()) is None
+    assert check_answer(Question("hi", Person("user:ada")), "Anything.", [], None, GroundingSettings()) is None

@@ -24,8 +24,8 @@ def row(number, answer, page="leave.md", facts=()):
     return ReadingRow(f"r{number}", "written", "CC0", f"q{number}", answer, "hr", facts, page)
 
 
-def how(passages, questions=4, missing=0.0):
-    return Asking(passages=passages, questions=questions, refusals=0.5, missing=missing, beside=2, answer_chars=0)
+def how(passages, questions=4, missing=0.0, beside=2):
+    return Asking(passages=passages, questions=questions, refusals=0.5, missing=missing, beside=beside, answer_chars=0)
 
 
 ROWS = [
@@ -132,3 +132,9 @@ def test_asked_of_single_passages_a_question_is_answered_by_its_own_and_refused_
     refused = [(asked, one.passages[0]) for one in made for asked, place in one.asked if place is None]
     assert {asked.id for asked, _ in refused} == {item.row.id for item in found}
     assert not any(fact in passage.text for asked, passage in refused for fact in asked.key_facts)
+
+
+def test_part_of_the_questions_may_be_asked_of_a_passage_beside(found):
+    asked = [one for seed in range(40) for one in apart_sets(found, how(1, beside=0.25), random.Random(seed))]
+    refused = sum(place is None for one in asked for _, place in one.asked)
+    assert 0.15 < refused / (40 * len(found)) < 0.35
