@@ -71,8 +71,7 @@ class Mentee:
         if self._given_engine is not None:
             return self._given_engine
         for _, engine in self.plugins.values("register_engine", mentee=self):
-            brought: Engine = engine
-            return brought
+            return engine  # type: ignore[no-any-return]
         from bot.engines import open_engine
 
         return open_engine(self.settings)
