@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 QUEUES = ("gpu",)
 """The queues that ``mentee serve`` works on; ``mentee worker --queue`` chooses."""
+
+SWITCH_SECONDS = 0.001
+"""How long a busy thread keeps the interpreter from the next. The thread that acknowledges waits so long for each that
+answers: with Python's 5 ms the slowest of a burst waited up to half as long again (benchmarks/slack_ack.py)."""
 
 DOWN_SECONDS = 60.0
 """A channel may be away this long, as sockets are refreshed, before the server calls itself not ready."""
@@ -61,6 +66,7 @@ class Runtime:
         """Start the channels and services, and begin to load the model; returns before it is loaded."""
         plugins = self._mentee.plugins
         if self._messages:
+            sys.setswitchinterval(SWITCH_SECONDS)
             for _, channels in plugins.values("register_channels", mentee=self._mentee):
                 self.channels |= {channel.name: channel for channel in channels}
             if not await self._start_channels():
