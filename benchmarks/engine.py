@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -139,8 +140,8 @@ class _Run:
         self._bench.ask(self._questions(2, few), 8)  # the first ones allocate
         for _ in range(self._repeat):
             one, sixteen = self._questions(1, few[:1]), self._questions(16, few)
-            self._take("ours one", lambda: self._bench.ask(one))  # noqa: B023 - called at once
-            self._take("ours sixteen", lambda: self._bench.ask(sixteen))  # noqa: B023
+            self._take("ours one", partial(self._bench.ask, one))
+            self._take("ours sixteen", partial(self._bench.ask, sixteen))
             for name, peer in others.items():
                 self._take_peer(f"{name} one", peer, one)
                 self._take_peer(f"{name} sixteen", peer, sixteen)

@@ -17,6 +17,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,9 @@ class Peer(TransformersPeft):
         """Return the logits after each prompt."""
         ids = torch.tensor([question.prompt for question in asked], device=self._model.device)
         names = [self._names[question.adapter and question.adapter.path] for question in asked]
-        return self._model(input_ids=ids, adapter_names=names, logits_to_keep=1).logits[:, -1].float()  # type: ignore[no-any-return]
+        output = self._model(input_ids=ids, adapter_names=names, logits_to_keep=1)
+        logits: torch.Tensor = output.logits[:, -1].float()
+        return logits
 
 
 class Run:
@@ -154,7 +157,7 @@ class Run:
         self._say("model and adapters made")
         pages = work.rows * -(-(work.prompt + work.answer) // PAGE) * 2
         self._runner = InMemory(self._model, model_identity(self._base), pages)
-        self._bench = Bench(self._runner, rows=work.rows)  # type: ignore[arg-type]
+        self._bench = Bench(self._runner, rows=work.rows)  # type: ignore[arg-type] # a LocalRunner without a folder
         self._runner.rows.guessing = False  # random weights repeat themselves, and guesses would be right too often
         for seed in (1, 2):  # at first steps are computed as they come, the second time they are recorded
             self._bench.ask(self._questions(seed), work.answer)
@@ -235,7 +238,7 @@ class Run:
             ours.append(max(timing.last for timing in timings[-1]))
             self._say(f"ours {ours[-1]:.2f} s")
             if number < PEER_REPEATS and sum(theirs) < PEER_SECONDS:
-                theirs.append(timed(lambda: peer.answer(_asked(asked), self._work.answer), 1))  # noqa: B023 - called at once
+                theirs.append(timed(partial(peer.answer, _asked(asked), self._work.answer), 1))
                 self._say(f"peft {theirs[-1]:.2f} s")
         return ours, theirs, timings, distances
 

@@ -71,7 +71,8 @@ class Mentee:
         if self._given_engine is not None:
             return self._given_engine
         for _, engine in self.plugins.values("register_engine", mentee=self):
-            return engine  # type: ignore[no-any-return]
+            brought: Engine = engine
+            return brought
         from bot.engines import open_engine
 
         return open_engine(self.settings)

@@ -65,7 +65,7 @@ class Adapter:
 
 def linear_shapes(model: torch.nn.Module) -> Shapes:
     """Return ``(outputs, inputs)`` of each linear layer of the base model by name, whether or not peft wrapped it."""
-    base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    base: Any = getattr(model, "get_base_model", lambda: model)()
     return {
         name.removesuffix(".base_layer"): (module.out_features, module.in_features)
         for name, module in base.named_modules()
