@@ -115,7 +115,8 @@ def test_the_policy_stops_what_would_get_through(web, browser_page):
     """The third wall holds by itself: markup put into the page by force neither runs nor loads."""
     opened = browser_page(web.url)
     forced = "\n".join(payload for payload in PAYLOADS if "refresh" not in payload)  # no policy governs navigation
-    opened.page.evaluate("html => document.getElementById('log').innerHTML = html", forced)
+    with opened.page.expect_event("requestfailed", lambda request: "evil.example" in request.url):
+        opened.page.evaluate("html => document.getElementById('log').innerHTML = html", forced)
     opened.page.wait_for_timeout(500)
     assert any("evil.example" in address for address in opened.blocked)
     assert opened.dialogs == []

@@ -43,7 +43,7 @@ HELPERS = (
 
 @pytest.fixture
 def make_mentee(make_home):
-    def make(**plugins):
+    def make(*, seconds=2.0, **plugins):
         retriever = NotesRetriever()
         notes = make_plugin(register_retriever=lambda: retriever)
         return make_home(
@@ -51,7 +51,7 @@ def make_mentee(make_home):
             engine=ScriptedEngine("Hotels are tax exempt in 12 states [1]."),
             built_in=("plugins.guards.grounding",),
             extra_plugins={"notes": notes, **plugins},
-            settings={"limits": {"plugin_seconds": 0.3}},
+            settings={"limits": {"plugin_seconds": seconds}},
         )
 
     return make
@@ -68,7 +68,7 @@ async def ask(mentee, department=None):
 @pytest.mark.parametrize("hook", HELPERS)
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_faulty_helper_is_left_out_of_the_answer(make_mentee, hook, fault):
-    mentee = make_mentee(faulty=make_plugin(**{hook: FAULTS[fault]}))
+    mentee = make_mentee(seconds=0.3, faulty=make_plugin(**{hook: FAULTS[fault]}))
     answer = await ask(mentee)
     assert answer.text.startswith(("Hotels are tax exempt in 12 states", "Closest I found"))
     assert answer.department == "travel"
@@ -76,7 +76,7 @@ async def test_a_faulty_helper_is_left_out_of_the_answer(make_mentee, hook, faul
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_faulty_guard_lets_no_draft_through(make_mentee, fault):
-    answer = await ask(make_mentee(faulty=make_plugin(check_answer=FAULTS[fault])), "travel")
+    answer = await ask(make_mentee(seconds=0.3, faulty=make_plugin(check_answer=FAULTS[fault])), "travel")
     assert answer.provenance.source == "passage", "guards fail closed: the document is quoted instead"
 
 

@@ -19,6 +19,7 @@ def home(tiny_model, tmp_path, monkeypatch):
     assert run(["init"]) == 0
 
 
+@pytest.mark.timeout(90)  # it measures for seconds, and may be the first to make the tiny model
 @pytest.mark.usefixtures("home")
 def test_rates_limits_and_what_binds_are_measured(capsys):
     capsys.readouterr()

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.messages import Passage, Turn
@@ -54,6 +54,7 @@ def test_the_fences_token_is_made_anew_until_no_passage_holds_it():
         assert int(token, 16) >= 0x8000
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=80), min_size=1, max_size=4))
 def test_no_passage_can_close_its_own_fence(texts):
     token = fence([passage(text) for text in texts]).split("\n", 1)[0].removeprefix("[1 ").removesuffix("]")

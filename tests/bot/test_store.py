@@ -112,9 +112,7 @@ def test_readers_do_not_wait_for_a_writer(store):
     with store.write() as session:
         session.get_one(PersonRow, "counter").name = "1"
         session.flush()
-        started = time.monotonic()
-        assert _count(store) == 0
-        assert time.monotonic() - started < 1
+        assert _count(store) == 0  # one that waited would wait for ever: the writer is this thread
 
 
 def test_a_second_writer_waits_for_the_first(store):
@@ -217,18 +215,9 @@ def test_writable_says_whether_a_write_can_begin(store, tmp_path):
 
 
 async def test_run_leaves_the_event_loop_free(store):
-    turns = 0
-
-    async def turn():
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0.01)
-
-    task = asyncio.create_task(turn())
-    await store.run(time.sleep, 0.2)
-    task.cancel()
-    assert turns > 5
+    turned = threading.Event()
+    asyncio.get_running_loop().call_later(0.05, turned.set)
+    assert await store.run(turned.wait, 10)
 
 
 def test_an_address_that_is_none_is_named():

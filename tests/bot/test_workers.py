@@ -66,7 +66,7 @@ async def until(condition, seconds=10.0):
 
 @pytest.fixture
 async def running(make_mentee):
-    mentee = make_mentee(settings={"limits": {"lease_seconds": 1.0}})
+    mentee = make_mentee(settings={"limits": {"lease_seconds": 5.0}})
     channel = Conversation()
     workers = MessageWorkers(mentee, {"test": channel})
     await workers.start()
@@ -179,7 +179,7 @@ async def test_a_showing_learns_that_its_answer_is_put_off(make_mentee, engine):
 
 
 async def test_an_answer_that_is_withdrawn_is_not_written_to_its_end(make_mentee, engine):
-    mentee, channel, workers = await live(make_mentee, limits={"lease_seconds": 0.3})
+    mentee, channel, workers = await live(make_mentee, limits={"lease_seconds": 1.0})
     engine.answer = " ".join(f"Hotels are tax exempt in state number {number}." for number in range(200))
     engine.delay = 0.02
     mentee.inbox.accept(ITEM)

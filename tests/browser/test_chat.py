@@ -171,7 +171,7 @@ def test_a_person_signs_in_and_out(make_web, serve_home, browser_page):
     page.fill("[name=name]", "ada")
     page.fill("[name=password]", "wrong password")
     page.click("button")
-    assert page.is_visible(".problem:has-text('do not match')")
+    page.wait_for_selector(".problem:has-text('do not match')")
     page.fill("[name=password]", "correct horse battery")
     page.click("button")
     page.wait_for_selector("body[data-ready]")
@@ -187,7 +187,7 @@ def test_an_operator_switches_and_configures_a_plugin(web, browser_page):
     page.wait_for_selector("button[role=switch][aria-label=metrics][aria-checked=false]")
     assert not web.mentee.plugins.states.enabled("metrics", "travel")
     assert web.mentee.plugins.states.enabled("metrics", "it")
-    assert page.is_visible("#changes :text('plugin.disable')")
+    page.wait_for_selector("#changes :text('plugin.disable')")
 
 
 def test_nothing_is_loaded_from_other_hosts(web, browser_page):

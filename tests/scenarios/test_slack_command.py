@@ -217,9 +217,10 @@ async def test_an_answer_of_any_length_takes_at_most_five_posts(slack_project, f
 
 async def test_after_half_an_hour_the_answer_is_among_ones_questions(slack_project, fake_slack):
     project = await slack_project()
-    project.engine.delay = 0.2
+    project.engine.gate.clear()
     await said(fake_slack, "ask Are hotels tax exempt?")
     fake_slack.surfaces.expire("1")
+    project.engine.gate.set()
     await fake_slack.wait_until(lambda: [call for call in fake_slack.calls if call.answer == "expired_url"])
     assert fake_slack.ephemerals == []
     assert "Are hotels tax exempt?" in await said(fake_slack, "status")

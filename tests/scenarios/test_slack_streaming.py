@@ -319,7 +319,7 @@ async def test_an_answer_that_is_withdrawn_is_taken_away(slow, fake_slack):
 
 @pytest.mark.parametrize("transport", ["socket", "http"])
 async def test_a_deleted_question_stops_its_answer_and_takes_the_stream_away(slow, fake_slack, transport):
-    project = await slow(transport, settings={"limits": {"lease_seconds": 0.3}, "model": {"max_new_tokens": 4096}})
+    project = await slow(transport, settings={"limits": {"lease_seconds": 1.0}, "model": {"max_new_tokens": 4096}})
     more = " ".join(f"Show form number {number} at the desk [1]." for number in range(400))
     project.engine.answer, project.engine.delay = f"{FIRST} {more}", 0.01
     asked = await fake_slack.mention(QUESTION)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuning.clusters import NEAR, cluster, jaccard, normalise, shingles
@@ -13,6 +13,7 @@ WORDS = st.sampled_from(
 QUESTIONS = st.lists(st.lists(WORDS, min_size=1, max_size=6).map(" ".join), max_size=25)
 
 
+@settings(deadline=None)
 @given(QUESTIONS)
 def test_clusters_are_the_connected_groups_of_near_questions(texts):
     found = cluster(texts)
@@ -31,6 +32,7 @@ def test_clusters_are_the_connected_groups_of_near_questions(texts):
         assert reached == group
 
 
+@settings(deadline=None)
 @given(QUESTIONS, st.randoms())
 def test_the_order_of_the_questions_does_not_matter(texts, order):
     shuffled = list(texts)

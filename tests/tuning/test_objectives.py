@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuning.objectives import IGNORED, kto_kl, kto_loss, kto_weights, sft_loss, token_log_probs
@@ -129,6 +129,7 @@ def test_kto_wants_up_rows_likelier_and_down_rows_less_likely():
     assert policy.grad[0] < 0 < policy.grad[1]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.integers(1, 10_000))
 def test_weights_bring_the_sides_into_the_papers_range(up, down):
     for_up, for_down = kto_weights(up, down)

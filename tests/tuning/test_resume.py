@@ -65,7 +65,8 @@ def test_a_training_killed_at_random_steps_ends_with_the_same_bytes(tiny_model, 
     total = steps_done(undisturbed)
 
     seed = random.randrange(1_000_000)
-    moments = sorted(random.Random(seed).sample(range(3, total - 1), KILLS))
+    # Not among the last steps: a kill that comes a little late must not find the adapter written.
+    moments = sorted(random.Random(seed).sample(range(3, total - 8), KILLS))
     kills = 0
     for moment in moments:
         process = start(tmp_path / "killed" / "job.json")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuning.split import MOST_HELD_OUT, choose_held_out
@@ -18,6 +18,7 @@ def chosen_of(sizes, *, frozen=0, share=0.2, least=4, least_rows=0):
     return chosen, sum(Counter(questions.values())[name] for name in chosen), len(questions)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), max_size=80), st.integers(0, 50), st.floats(0.05, 0.5))
 def test_never_more_than_half_of_the_questions_are_held_out(sizes, frozen, share):
     chosen, held, total = chosen_of(sizes, frozen=frozen, share=share)

@@ -18,7 +18,7 @@ from bot.testing.tiny import build_tiny_adapter
 MODEL = "tiny-chat"
 
 DEPARTMENTS = [f"department {n}" for n in range(40)]
-"""So many that each of two servers is the first choice of five or more: which one is depends on their ports, so on chance."""
+"""So many that each of two servers is the first choice of five or more: their ports decide which, so chance does."""
 
 
 def ask(adapter=None, department=""):

@@ -125,8 +125,8 @@ class SinnersBench(TinyBench):
     ],
 )
 async def test_a_sin_is_found(kind, test, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_contract, "PATIENCE", 1.0)
     await getattr(EngineContract(), test)(SinnersBench(ScriptedEngine, tmp_path))
+    monkeypatch.setattr(engine_contract, "PATIENCE", 1.0)
     with pytest.raises((AssertionError, TimeoutError)):
         await getattr(EngineContract(), test)(SinnersBench(kind, tmp_path))
     while KEPT:

@@ -148,9 +148,10 @@ async def test_envelopes_are_acknowledged_and_unanswered_ones_are_not(socket, fa
 async def test_a_socket_told_to_go_and_one_without_pongs_are_replaced(socket, fake_slack):
     await socket.connect()
     await fake_slack.sockets.disconnect("refresh_requested")
-    await fake_slack.wait_until(lambda: fake_slack.sockets.accepted == 2)
+    await fake_slack.wait_until(lambda: fake_slack.sockets.accepted >= 2)
+    accepted = fake_slack.sockets.accepted
     fake_slack.sockets.answer_pings = False
-    await fake_slack.wait_until(lambda: fake_slack.sockets.accepted >= 3)
+    await fake_slack.wait_until(lambda: fake_slack.sockets.accepted > accepted)
     fake_slack.sockets.answer_pings = True
 
 

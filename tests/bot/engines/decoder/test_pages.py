@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.engines.decoder.lookup import MOST, Lookup
@@ -70,6 +70,7 @@ def test_without_room_nothing_is_leased_and_nothing_lost():
     assert book.open("hr", PROMPT, 4 * PAGE) is not None
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5), st.integers(1, 6), st.booleans()), max_size=40))
 def test_no_page_is_lost_or_written_by_two(steps):
     book, running = PageBook(12), []
