@@ -14,7 +14,6 @@ from transformers.cache_utils import Cache, DynamicLayer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from transformers import PreTrainedModel
 
 ROOM = 128
 """Columns that a cache grows by at a time; each growth copies it once."""
@@ -166,34 +165,3 @@ class Batch:
 
 def _layers(cache: Cache) -> list[GrowingLayer]:
     return cast("list[GrowingLayer]", cache.layers)
-
-
-def model_forward(model: PreTrainedModel) -> Callable[..., torch.Tensor]:
-    """Return a forward for :class:`Batch` that runs the model as it is, with whatever adapter is active in it."""
-
-    def forward(*, names: Sequence[Any], cache: Cache, **inputs: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
-        output = model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return output.logits[:, -1].float()  # type: ignore[no-any-return]
-
-    return forward
-
-
-def greedy_batch(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], max_new_tokens: int, ends: frozenset[int]
-) -> list[list[int]]:
-    """Decode prompts together, greedily; return the new tokens of each, without the one that ended it."""
-    batch = Batch(model_forward(model), model.device)
-    answers: list[list[int]] = [[] for _ in prompts]
-    tokens = batch.add(prompts, [None] * len(prompts)).argmax(-1).tolist()
-    rows = list(range(len(prompts)))
-    while True:
-        going = [i for i, token in enumerate(tokens) if token not in ends]
-        for i in going:
-            answers[rows[i]].append(tokens[i])
-        going = [i for i in going if len(answers[rows[i]]) < max_new_tokens]
-        if not going:
-            return answers
-        if len(going) < len(rows):
-            batch.keep(going)
-            rows, tokens = [rows[i] for i in going], [tokens[i] for i in going]
-        tokens = batch.step(tokens).argmax(-1).tolist()

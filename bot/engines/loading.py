@@ -10,8 +10,6 @@ import re
 import warnings
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,14 +19,12 @@ from transformers.utils import logging as transformers_logging
 from bot.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from peft import PeftModel
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-    from bot.engines.identity import ModelIdentity
     from bot.messages import ChatMessage
-    from bot.protocols import AdapterRef
 
 LONGEST_CONTEXT = 32_768
 """Tokens after which a context length in a ``config.json`` is not believed."""
@@ -137,65 +133,6 @@ def plain(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     """Return the text with the tokenizer's control tokens broken up by a space after their first character."""
     pattern = _control_tokens(tuple(sorted(_special_texts(tokenizer), key=len, reverse=True)))
     return pattern.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text) if pattern else text
-
-
-def attach_adapter(model: PreTrainedModel | PeftModel, ref: AdapterRef, base: ModelIdentity | None = None) -> PeftModel:
-    """Verify an adapter, put it into the model and make it the only one; return the model as a ``PeftModel``.
-
-    What runs then is what the engine serves for this adapter: unmerged, in the model's dtype. Attaching another one
-    later replaces it.
-
-    :param base: what the adapter must have been made for; by default the model in the folder it was loaded from.
-    :raises ArtifactError: the adapter is altered, unsound or made for another base model.
-    """
-    from bot.engines.adapters import insert, linear_shapes, read_adapter
-    from bot.engines.identity import model_identity
-
-    base = base or model_identity(Path(str(model.name_or_path)))
-    adapter = read_adapter(ref, base, linear_shapes(model))
-    before = list(model.peft_config) if hasattr(model, "get_base_model") else []
-    # peft's names may hold no dot, and a version may.
-    name = next(name for n in count() if (name := f"attached{n}") not in before)
-    wrapped = insert(model, adapter, name, model.dtype)
-    wrapped.set_adapter(name, inference_mode=True)
-    for old in before:
-        wrapped.delete_adapter(old)
-    return wrapped
-
-
-def generate_batch(  # noqa: PLR0913, PLR0917 - the knobs of one evaluation
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    list_of_messages: Sequence[Sequence[ChatMessage]],
-    max_new_tokens: int,
-    batch_size: int,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> list[str]:
-    """Answer many prompts greedily with the model as it is (its active adapter included); return texts in order.
-
-    Uses the same decoding as the engine, so what is measured is what is served. Prompts of like length share a batch.
-
-    :param on_progress: called with (answers done, answers in all) after each batch.
-    :raises EngineError: a prompt does not fit into the model's context.
-    """
-    from bot.engines.batch import greedy_batch
-
-    prompts = [encode(tokenizer, render(tokenizer, messages)) for messages in list_of_messages]
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    texts = [""] * len(prompts)
-    was_training = model.training
-    model.train(mode=False)
-    try:
-        for start in range(0, len(order), batch_size):
-            part = order[start : start + batch_size]
-            answers = greedy_batch(model, [prompts[i] for i in part], max_new_tokens, end_tokens(model, tokenizer))
-            for i, ids in zip(part, answers, strict=True):
-                texts[i] = str(tokenizer.decode(ids, skip_special_tokens=True)).strip()
-            if on_progress:
-                on_progress(min(start + batch_size, len(order)), len(order))
-    finally:
-        model.train(was_training)
-    return texts
 
 
 def _special_texts(tokenizer: Any) -> set[str]:

@@ -14,7 +14,6 @@ import torch
 from bot.artifacts import hash_file, read_manifest, verify, writing
 from bot.engines.loading import load_tokenizer
 from bot.errors import ArtifactError, BusyError, InputFileError
-from bot.protocols import AdapterRef
 from bot.testing.tiny import build_tiny_model
 from tuning import checkpoint
 from tuning.encoding import batches, parts, read_examples, tensors
@@ -183,7 +182,9 @@ def test_three_steps_move_every_trainable_weight(job):
 
 
 def test_a_training_writes_an_adapter_that_is_served_and_says_where_it_came_from(job, tiny_model):
-    from bot.engines.loading import attach_adapter, load_model
+    from peft import PeftModel
+
+    from bot.engines.loading import load_model, wrapping_model
 
     manifest = train(job)
     card = json.loads((job.output / "card.json").read_text())
@@ -193,9 +194,9 @@ def test_a_training_writes_an_adapter_that_is_served_and_says_where_it_came_from
     assert manifest.meta["losses"]["kto"]["steps"] == 5
     base = load_model(tiny_model, torch.float32, "cpu")
     ids = torch.tensor([[5, 6, 7, 8]])
-    with torch.no_grad():
+    with torch.no_grad(), wrapping_model():
         plain = base(input_ids=ids).logits
-        tuned = attach_adapter(base, AdapterRef("v1", job.output, tiny_model.name))(input_ids=ids).logits
+        tuned = PeftModel.from_pretrained(base, job.output)(input_ids=ids).logits
     assert not torch.allclose(plain, tuned)
 
 
