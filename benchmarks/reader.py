@@ -2,36 +2,40 @@
 
     .venv/bin/python benchmarks/reader.py --data FOLDER [--rows 200] [--json]
 
-Each question is asked in the served prompt with the one passage it belongs to, so this measures reading alone: token F1
-and whether the answer holds the reference span on ``grounded_qa``, ROUGE-L on ClapNQ, and on both how often an
-unanswerable question is refused and an answerable one wrongly. The first ``--rows`` of each kind are a fair sample
+Each question is asked in the served prompt with the one passage it belongs to, through the engine that serves, so this
+measures reading alone: token F1 and whether the answer holds the reference span on ``grounded_qa``, ROUGE-L on ClapNQ,
+and on both how often an unanswerable question is refused and an answerable one wrongly, the reader being as sure of a
+refusal as its settings ask of a passage of relevance one half. The first ``--rows`` of each kind are a fair sample
 (both files are in random order); they are never trained on.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gzip
 import json
+import math
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import numpy as np
 
 if Path(sys.path[0]) == Path(__file__).parent:
     del sys.path[0]  # a script beside this one is named like a package
 
+from bot.artifacts import read_manifest
 from bot.drafting import REFUSAL
-from bot.engines.loading import attach_adapter, generate_batch, load_model, load_tokenizer, pick_dtype
+from bot.engines.local import LocalEngine
 from bot.messages import Passage
 from bot.models import model_path
+from bot.prompt import REFUSAL as REFUSED
 from bot.prompt import build_messages
-from bot.protocols import AdapterRef
-from bot.settings import Settings
+from bot.protocols import AdapterRef, GenerationRequest, Reserved
+from bot.settings import AnswerSettings, Settings
 from tuning.gate import interval
 from tuning.keyfacts import holds
 from tuning.metrics import rouge_l, token_f1
@@ -41,6 +45,8 @@ from tuning.reader.recipe import read_recipe
 ROOT = Path(__file__).parents[1]
 BASE = "smollm2-135m-instruct"
 LONGEST = 2500
+ANSWER_TOKENS = 80
+Scores = dict[str, tuple[float, float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +69,7 @@ def main() -> None:
         print(f"Skipped: {arguments.data} is not there. Give --data, the folder of grounded_qa/ and clapnq_dev/.")
         return
     sets = {"grounded_qa": grounded(arguments.data, arguments.rows), "clapnq": clapnq(arguments.data, arguments.rows)}
-    path = model_path(Settings(home=ROOT), BASE)
-    model, tokenizer = load_model(path, pick_dtype("auto", "cpu"), "cpu"), load_tokenizer(path)
-    results: dict[str, Any] = {name: {"untaught": scores(model, tokenizer, asked)} for name, asked in sets.items()}
-    if ADAPTER.is_dir():
-        model = attach_adapter(model, AdapterRef("reader", ADAPTER, BASE))
-        for name, asked in sets.items():
-            results[name]["reader"] = scores(model, tokenizer, asked)
+    results = asyncio.run(measure(sets))
     if arguments.json:
         print(json.dumps(results))
         return
@@ -79,10 +79,34 @@ def main() -> None:
             print(f"{name:12} {side:9} {', '.join(told)}")
 
 
-def scores(model: Any, tokenizer: Any, asked: list[Asked]) -> dict[str, tuple[float, float, float]]:
+async def measure(sets: dict[str, list[Asked]]) -> dict[str, dict[str, Scores]]:
+    """Let the base model and, where one is shipped, the reader answer every set."""
+    queue = max(map(len, sets.values()))
+    engine = LocalEngine(model_path(Settings(home=ROOT), BASE), queue=queue, seconds=math.inf)
+    sides: dict[str, tuple[AdapterRef | None, float]] = {"untaught": (None, 0.0)}
+    if ADAPTER.is_dir():
+        chance = AnswerSettings(**read_manifest(ADAPTER, "adapter").meta["answers"]).refusal_chance()
+        sides["reader"] = (AdapterRef("reader", ADAPTER, BASE), chance)
+    await engine.start()
+    results: dict[str, dict[str, Scores]] = {name: {} for name in sets}
+    for side, (adapter, chance) in sides.items():
+        for name, asked in sets.items():
+            requests = [
+                GenerationRequest(
+                    build_messages(one.question, [_passage(one.passage)], title=""),
+                    adapter,
+                    max_new_tokens=ANSWER_TOKENS,
+                    reserved=Reserved(REFUSED, chance),
+                )
+                for one in asked
+            ]
+            results[name][side] = scores(asked, await engine.answer_all(requests))
+    await engine.stop()
+    return results
+
+
+def scores(asked: list[Asked], answers: list[str]) -> Scores:
     """Return each metric's mean and its 95 % bootstrap interval."""
-    prompts = [build_messages(one.question, [_passage(one.passage)], title="") for one in asked]
-    answers = generate_batch(model, tokenizer, prompts, 80, 8)
     rows = []
     for one, answer in zip(asked, answers, strict=True):
         refused = bool(REFUSAL.search(answer))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.fallback import Cited
 from bot.messages import Verdict
+from bot.quotes import next_sentences
 from bot.sentences import split_finished
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Draft:
     ) -> None:
         self._mentee = mentee
         self._question = question
-        self._adapter = adapter.version if adapter else None
+        self._adapter = adapter
         self.passages = passages
         self._rest = ""
         self._last = ""
@@ -55,9 +56,12 @@ class Draft:
         return await self._pass(finished)
 
     async def finish(self) -> list[str]:
-        """Judge what is left when the model has ended."""
+        """Judge what is left when the model has ended; a reader's quotation then goes on as its passage does."""
         rest, self._rest = self._rest, ""
-        return await self._pass([rest] if rest.strip() else [])
+        passed = await self._pass([rest] if rest.strip() else [])
+        if self._adapter and self._adapter.starter and not self.stopped:
+            passed += await self._pass(next_sentences(self.text, self.passages))
+        return passed
 
     async def _pass(self, sentences: list[str]) -> list[str]:
         passed: list[str] = []
@@ -96,7 +100,7 @@ class Draft:
             question=self._question,
             draft=sentence,
             passages=self.passages,
-            adapter=self._adapter,
+            adapter=self._adapter.version if self._adapter else None,
         )
         for result in guards:
             if result.error is not None:

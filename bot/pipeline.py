@@ -24,8 +24,8 @@ from bot.messages import (
     TextDelta,
     delivery_id,
 )
-from bot.prompt import PROMPT_VERSION, build_messages, portions
-from bot.protocols import AdapterRef, GenerationRequest
+from bot.prompt import PROMPT_VERSION, REFUSAL, build_messages, portions
+from bot.protocols import AdapterRef, GenerationRequest, Reserved
 from bot.routing import route
 from bot.store.models import AnswerRow, QuestionRow
 
@@ -220,7 +220,13 @@ class Pipeline:
     async def _write(self, work: _Work, messages: tuple[ChatMessage, ...], draft: Draft) -> AsyncGenerator[str, None]:
         """Let the model answer from what ``draft`` was given, and yield the sentences that may be shown."""
         limit = self._mentee.settings.model.max_new_tokens
-        request = GenerationRequest(messages, work.adapter, work.department.name, max_new_tokens=limit)
+        request = GenerationRequest(
+            messages,
+            work.adapter,
+            work.department.name,
+            max_new_tokens=limit,
+            reserved=self._reserved(work, draft),
+        )
         async with aclosing(self._mentee.engine.generate(request)) as pieces:
             async for piece in pieces:
                 if "first_token" not in work.timings:
@@ -234,6 +240,14 @@ class Pipeline:
         for sentence in await draft.finish():
             yield sentence
         work.took("generate")
+
+    @staticmethod
+    def _reserved(work: _Work, draft: Draft) -> Reserved | None:
+        """Return what the model must be sure of: that passages which retrieval holds for relevant do not answer."""
+        if not draft.passages:
+            return None
+        relevance = max(passage.relevance for passage in draft.passages)
+        return Reserved(REFUSAL, work.department.answers.refusal_chance(relevance))
 
     def _prompt(self, work: _Work, passages: Sequence[Passage]) -> tuple[tuple[ChatMessage, ...], Sequence[Passage]]:
         """Build the prompt, leaving out the weakest passages and then the oldest turns until it fits the context.

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from bot.messages import Passage, Turn
 
+REFUSAL = "I don't find this."
 GROUNDED = (
     "You answer questions of employees. Use only the numbered passages. "
     "Answer in one to three short sentences and end with the passage's number, like [1]. "
-    "If the passages do not hold the answer, say: I don't find this."
+    f"If the passages do not hold the answer, say: {REFUSAL}"
 )
 UNGROUNDED = "You are the {title} assistant of a company. Answer the question of an employee or customer."
 ASKED = "Question: "

@@ -30,6 +30,21 @@ class AdapterRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Reserved:
+    """A way to begin an answer that is kept for when the model is sure of it, such as a refusal.
+
+    Greedy decoding begins with the likeliest token, however unlikely: a refusal, which has one way to begin, wins with
+    a chance of .3 over an answer, whose chances are shared among its many ways.
+
+    :param text: of which the first token is reserved at the answer's first place.
+    :param chance: that the model must give to the token; below it another one begins.
+    """
+
+    text: str
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One answer to generate.
 
@@ -37,6 +52,7 @@ class GenerationRequest:
     :param max_new_tokens: hard cap on the answer's length in tokens.
     :param temperature: 0 is greedy and deterministic.
     :param stop: texts that end the answer; they are not part of it.
+    :param reserved: kept by engines that see the model's numbers; a server behind the OpenAI API ignores it.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -46,6 +62,7 @@ class GenerationRequest:
     temperature: float = 0.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    reserved: Reserved | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,10 +130,24 @@ class AnswerSettings(_Section):
         0, ge=0, description="Passages in one prompt; the next are read while the model finds no answer. 0: all in one."
     )
     known_threshold: float = Field(0.5, ge=0, le=1, description="Relevance below which nothing was found.")
+    refusal_odds: float = Field(
+        0.0,
+        ge=0,
+        description="How much surer the local model must be that a passage does not answer than retrieval is that "
+        "it does, as a ratio of odds, before it finds no answer. 0: wherever that is the likeliest thing to say.",
+    )
     quote_threshold: float = Field(
         0.8, ge=0, le=1, description="Relevance from which the best passage is quoted where the model finds no answer."
     )
     curated_threshold: float = Field(0.82, ge=0, le=1, description="Cosine above which a curated answer is used.")
+
+    def refusal_chance(self, relevance: float = 0.5) -> float:
+        """Return the chance from which a model may say that passages of this relevance, 0..1, do not answer.
+
+        Bayes' rule in odds: what retrieval holds of the passage before it is read, against what the reader does after.
+        """
+        against = self.refusal_odds * relevance
+        return against / (against + 1 - relevance) if against else 0.0
 
 
 class FeedbackSettings(_Section):

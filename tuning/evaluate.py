@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from bot.artifacts import read_manifest, write_atomically
 from bot.messages import ChatMessage
-from bot.prompt import ASKED, fenced
-from bot.protocols import AdapterRef, GenerationRequest
+from bot.prompt import ASKED, REFUSAL, fenced
+from bot.protocols import AdapterRef, GenerationRequest, Reserved
 from tuning.metrics import score
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class EvaluateJob:
     :param cache: folder in which a side's answers are kept for later jobs.
     :param dtype: as ``settings.model.dtype``.
     :param threads: CPU threads, 0 for all cores.
+    :param refusal_chance: from which a side may say that it finds no answer.
     """
 
     model: str
@@ -63,6 +64,7 @@ class EvaluateJob:
     max_new_tokens: int = 256
     dtype: str = "auto"
     threads: int = 0
+    refusal_chance: float = 0.0
 
     def write(self, path: Path) -> None:
         """Write the job file."""
@@ -115,7 +117,7 @@ def cache_key(job: EvaluateJob, side: Side) -> str:
         read_manifest(Path(job.model), "model").sha256,
         read_manifest(Path(side.path), "adapter").sha256 if side.path else "",
         repr(read_questions(Path(job.questions))),
-        f"{job.max_new_tokens} {job.dtype}",
+        f"{job.max_new_tokens} {job.dtype} {job.refusal_chance}",
     ]
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:32]
 
@@ -145,7 +147,12 @@ class _Runner:
         engine = self._engine or self._load()
         ref = AdapterRef(side.version, Path(side.path), Path(self._job.model).name) if side.path else None
         requests = [
-            GenerationRequest(question.messages, ref, max_new_tokens=self._job.max_new_tokens)
+            GenerationRequest(
+                question.messages,
+                ref,
+                max_new_tokens=self._job.max_new_tokens,
+                reserved=Reserved(REFUSAL, self._job.refusal_chance) if question.passages else None,
+            )
             for question in self._questions
         ]
         texts = asyncio.run(engine.answer_all(requests, lambda done: self._tell(side, number, done, len(requests))))

@@ -175,6 +175,7 @@ class Stages:
             max_new_tokens=settings.model.max_new_tokens,
             dtype=settings.model.dtype,
             threads=settings.model.threads,
+            refusal_chance=self._department().answers.refusal_chance(),
         ).write(job)
         self._child("tuning.evaluate", job, work / "progress-evaluate.jsonl")
         return {}

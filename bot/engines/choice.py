@@ -5,6 +5,13 @@ from __future__ import annotations
 import torch
 
 
+@torch.inference_mode()
+def keep_reserved(logits: torch.Tensor, reserved: tuple[int, float]) -> None:
+    """Rule out a token, in place, that is less likely than its chance; ``logits`` has the shape ``(vocabulary,)``."""
+    token, chance = reserved
+    logits[token].masked_fill_(torch.softmax(logits, dim=-1)[token] < chance, -torch.inf)
+
+
 class Chooser:
     """Chooses an answer's tokens: the likeliest, or drawn at a temperature above 0 from the answer's own seed."""
 

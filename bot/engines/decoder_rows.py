@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from bot.engines.adapters import read_adapter
-from bot.engines.choice import Chooser
+from bot.engines.choice import Chooser, keep_reserved
 from bot.engines.decoder.lookup import MOST, Lookup
 from bot.engines.decoder.pages import PageBook
 from bot.engines.decoder.shape import PAGE, Segment
@@ -86,6 +86,7 @@ class DecoderRows:
         )
         segments = [self._segment(*work[i], guessing) for i in order]
         logits = self.decoder.forward(segments)
+        self._keep_reserved([work[i][0] for i in order], segments, logits)
         likeliest = _likeliest(logits)
         results: list[list[int | None]] = [[] for _ in work]
         start = 0
@@ -114,6 +115,14 @@ class DecoderRows:
             wanted = len(tokens)
         needed = -(-(row.read + len(tokens)) // PAGE)
         return Segment(tokens, row.read, row.lease.pages[:needed], job.fetched, wanted)
+
+    @staticmethod
+    def _keep_reserved(jobs: Sequence[Job], segments: Sequence[Segment], logits: torch.Tensor) -> None:
+        start = 0
+        for job, segment in zip(jobs, segments, strict=True):
+            if job.reserved and job.unread and segment.wanted:  # the prompt ends here
+                keep_reserved(logits[start], job.reserved)
+            start += segment.wanted
 
     @staticmethod
     def _choose(row: _Row, logits: torch.Tensor, likeliest: Sequence[int | None]) -> list[int | None]:

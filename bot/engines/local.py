@@ -142,7 +142,12 @@ class LocalEngine:
             adapter=request.adapter,
             temperature=request.temperature,
             seed=request.seed,
+            reserved=(self._first_token(request.reserved.text), request.reserved.chance) if request.reserved else None,
         )
+
+    def _first_token(self, text: str) -> int:
+        with self._encoding:
+            return self._runner.encode_text(text)[0]
 
     def _encode(self, messages: Sequence[ChatMessage]) -> list[int]:
         # Tokenizers may be read by one thread at a time while another changes their padding.

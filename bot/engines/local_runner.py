@@ -74,7 +74,11 @@ class LocalRunner:
 
     def encode(self, messages: Sequence[ChatMessage]) -> list[int]:
         """Return the token ids of a prompt."""
-        return encode(self.tokenizer, render(self.tokenizer, messages))
+        return self.encode_text(render(self.tokenizer, messages))
+
+    def encode_text(self, text: str) -> list[int]:
+        """Return the token ids of a text, control tokens in it included."""
+        return encode(self.tokenizer, text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids, without control tokens."""

@@ -45,6 +45,7 @@ class Job:
     :param text: turns tokens into text that may be shown.
     :param send: takes pieces of text, then ``None`` at the end or the error; called from the scheduler's thread.
     :param fetched: the adapter from the rows' shelf.
+    :param reserved: a token, and the chance from which it may begin the answer.
     """
 
     prompt: Sequence[int]
@@ -56,6 +57,7 @@ class Job:
     fetched: Any = None
     temperature: float = 0.0
     seed: int = 0
+    reserved: tuple[int, float] | None = None
     cancelled: bool = False
     unread: int = 0
     count: int = 0

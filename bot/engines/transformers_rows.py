@@ -9,7 +9,7 @@ import torch
 
 from bot.engines.adapters import insert, linear_shapes, read_adapter
 from bot.engines.batch import Batch
-from bot.engines.choice import Chooser
+from bot.engines.choice import Chooser, keep_reserved
 from bot.engines.decoder.shape import PIECES
 from bot.engines.shelf import Shelf
 
@@ -141,6 +141,8 @@ class TransformersRows:
             self._jobs += new
         for job in new:
             job.unread = 0
+            if job.reserved:
+                keep_reserved(logits[job], job.reserved)
         for job, row in logits.items():
             self._last[job] = self._choosers[job](row) if bool(torch.isfinite(row.max())) else None
         return [[self._last[job]] for job, _ in work]

@@ -30,6 +30,7 @@ STEM = 5
 _CITATION = re.compile(r"\[\d+\]")
 _STEP = re.compile(r"^\d+[.)]\s+")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_APOSTROPHE = re.compile(r"['’]")
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w-]*[A-Za-z]\b")
 _COMMON = frozenset(
@@ -139,7 +140,8 @@ def check_answer(
 def _held(sentence: str, passage: str, question: str, settings: GroundingSettings) -> Verdict:
     """Judge a sentence against one passage. Names may also come from the question; nothing else may."""
     there, said = _words(passage), _words(sentence)
-    held, names = set(there), {*there, *_words(question)}
+    held = set(there)
+    names = {part for word in (*there, *_words(question)) for part in (word, *_APOSTROPHE.split(word))}
     numbers = set(_NUMBER.findall(passage))
     for number in _NUMBER.findall(sentence):
         if number not in numbers:

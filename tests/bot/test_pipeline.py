@@ -19,7 +19,7 @@ from bot.messages import (
     Verdict,
 )
 from bot.prompt import fenced
-from bot.protocols import AdapterRef
+from bot.protocols import AdapterRef, Reserved
 from bot.store.models import AnswerRow, OutboxRow, QuestionRow
 from bot.testing.notes import make_plugin
 
@@ -278,3 +278,32 @@ async def test_where_no_passage_answers_a_sure_search_is_quoted_and_another_is_n
     answer, _ = await ask(mentee, "Are hotels tax exempt in the hills of Burgundy and Rome?", department="travel")
     assert not answer.known
     assert {citation.document for citation in answer.citations} == {"travel/lodging.md", "travel/trains.md"}
+
+
+async def test_the_more_relevant_a_passage_the_surer_the_model_must_be_to_find_no_answer(make_mentee, engine):
+    mentee = one_at_a_time(make_mentee())
+    engine.answer = REFUSED
+    question = "Which class are hotels in the states of this trip?"
+    await ask(mentee, question, department="travel")
+    assert {request.reserved for request in engine.requests} == {Reserved(REFUSED, 0.0)}
+    mentee.departments.configure("travel", {"answers.refusal_odds": 6}, actor="user:owner")
+    engine.requests.clear()
+    await ask(mentee, question, department="travel")
+    best, next_best = [request.reserved.chance for request in engine.requests]
+    assert 0 < next_best < best < 1
+    engine.requests.clear()
+    await ask(mentee, "Hello?", department="support")
+    assert engine.requests[0].reserved is None, "nothing to find an answer in"
+
+
+async def test_a_readers_quotation_goes_on_as_its_passage_does(make_mentee, tmp_path, monkeypatch):
+    mentee = make_mentee()
+    for starter, said in (
+        (False, "Hotels are tax exempt in 12 states [1]."),
+        (True, "Hotels are tax exempt in 12 states [1]. Show the form at the desk. [1]"),
+    ):
+        adapter = AdapterRef("v1", tmp_path, "scripted", starter)
+        monkeypatch.setattr(mentee.champions, "get", lambda *_, given=adapter, **__: given)
+        answer, events = await ask(mentee, "Are hotels tax exempt?", department="travel")
+        assert answer.text == said
+        assert "".join(event.text for event in events if isinstance(event, TextDelta)).strip() == said

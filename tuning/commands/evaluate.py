@@ -145,6 +145,7 @@ def _answer(mentee: Mentee, department: str, rows: Sequence[Mapping[str, Any]], 
             max_new_tokens=settings.model.max_new_tokens,
             dtype=settings.model.dtype,
             threads=settings.model.threads,
+            refusal_chance=mentee.departments.get(department).answers.refusal_chance(),
         ).write(work / "job.json")
         task = progress.add_task("Answering", total=len(sides) * len(rows))
 

@@ -14,9 +14,9 @@ import bm25s
 
 from bot.artifacts import writing
 from bot.messages import Audience, Passage
-from bot.prompt import PROMPT_VERSION, build_messages
+from bot.prompt import PROMPT_VERSION, REFUSAL, build_messages
 from tuning.reader.sets import ReadingSet, apart_sets, grounded_sets, handbook_sets, look_up
-from tuning.reader.wording import REFUSAL, YES_NO, numbered, quoted, sentence_about, window
+from tuning.reader.wording import YES_NO, numbered, quoted, sentence_about, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

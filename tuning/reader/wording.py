@@ -11,7 +11,6 @@ from tuning.keyfacts import flat, holds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-REFUSAL = "I don't find this."
 YES_NO = ("Yes", "No")
 LONGEST = 26
 """Words of the longest sentence that is taken whole around a bare answer."""

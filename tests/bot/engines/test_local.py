@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from bot.artifacts import Manifest, read_manifest, writing
@@ -16,12 +17,12 @@ from bot.engines.decoder.native import load_library
 from bot.engines.decoder.shape import PAGE
 from bot.engines.decoder.tensors import TensorDecoder
 from bot.engines.identity import model_identity
-from bot.engines.loading import attach_adapter, encode, generate_batch, load_model, load_tokenizer, render
+from bot.engines.loading import encode, load_model, load_tokenizer, render, wrapping_model
 from bot.engines.local import LocalEngine
 from bot.engines.transformers_rows import TransformersRows
 from bot.errors import ArtifactError, EngineError
 from bot.messages import ChatMessage
-from bot.protocols import AdapterRef, GenerationRequest
+from bot.protocols import AdapterRef, GenerationRequest, Reserved
 from bot.testing.tiny import build_random_adapter, build_tiny_model
 
 QUESTIONS = [f"Question {n}: " + "how do I file this? " * (n % 5) for n in range(12)]
@@ -148,33 +149,39 @@ async def test_a_model_of_another_shape_is_computed_by_transformers(start, mixin
     assert await asyncio.gather(*(answer(theirs, request) for request in requests)) == expected
 
 
-async def test_the_answer_is_what_transformers_generates(start, mixing_model):
+@pytest.mark.parametrize("rows", ["ours", "theirs"])
+async def test_an_answer_begins_as_is_reserved_only_where_that_is_likely_enough(
+    start, tiny_model, tiny_adapter_factory, monkeypatch, rows
+):
+    if rows == "theirs":
+        monkeypatch.setattr("bot.engines.local_runner.read_shape", lambda *_: None)
+    engine = await start(tiny_model)
+    held, other = tiny_adapter_factory("hello"), tiny_adapter_factory("world")
+
+    async def begun(chance):
+        requests = [ask(adapter=held, reserved=Reserved("hi", chance)), ask(adapter=other), ask(adapter=held)]
+        return await asyncio.gather(*(answer(engine, request) for request in requests))
+
+    assert await begun(0) == ["hello", "world", "hello"]
+    reserved, *beside = await begun(1.1)
+    assert not reserved.startswith("h")
+    assert beside == ["world", "hello"], "what one answer may not begin with is nothing to its neighbours"
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+async def test_the_answer_is_what_transformers_and_peft_generate(start, mixing_model, adapters, tuned):
     engine = await start(mixing_model)
     model, tokenizer = load_model(mixing_model, torch.float32, "cpu"), load_tokenizer(mixing_model)
-    ids = torch.tensor([encode(tokenizer, render(tokenizer, ask(QUESTIONS[3]).messages))])
-    theirs = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=30, do_sample=False)
-    expected = tokenizer.decode(theirs[0, ids.shape[1] :], skip_special_tokens=True)
-    assert await answer(engine, ask(QUESTIONS[3], max_new_tokens=30)) == expected
-    assert engine.count_tokens(ask(QUESTIONS[3]).messages) == ids.shape[1]
-
-
-async def test_what_evaluation_generates_is_what_is_served(start, mixing_model, adapters):
-    engine = await start(mixing_model)
-    model, tokenizer = load_model(mixing_model, torch.float32, "cpu"), load_tokenizer(mixing_model)
-    for ref in adapters[1:]:
-        model = attach_adapter(model, ref)
-        prompts = [ask(text).messages for text in QUESTIONS]
-        served = [await answer(engine, ask(text, adapter=ref, max_new_tokens=10)) for text in QUESTIONS]
-        assert generate_batch(model, tokenizer, prompts, 10, 5) == [text.strip() for text in served]
-
-
-def test_evaluation_reports_progress_and_keeps_the_order(mixing_model):
-    model, tokenizer = load_model(mixing_model, torch.float32, "cpu"), load_tokenizer(mixing_model)
-    prompts = [ask(text).messages for text in QUESTIONS]
-    seen = []
-    texts = generate_batch(model, tokenizer, prompts, 3, 5, lambda done, total: seen.append((done, total)))
-    assert texts == [generate_batch(model, tokenizer, [prompt], 3, 1)[0] for prompt in prompts]
-    assert seen == [(5, 12), (10, 12), (12, 12)]
+    ref = adapters[1] if tuned else None
+    if ref:
+        with wrapping_model():
+            model = PeftModel.from_pretrained(model, ref.path)
+    for question in QUESTIONS[3:6]:
+        ids = torch.tensor([encode(tokenizer, render(tokenizer, ask(question).messages))])
+        theirs = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=30, do_sample=False)
+        expected = tokenizer.decode(theirs[0, ids.shape[1] :], skip_special_tokens=True)
+        assert await answer(engine, ask(question, adapter=ref, max_new_tokens=30)) == expected
+        assert engine.count_tokens(ask(question).messages) == ids.shape[1]
 
 
 async def test_more_adapters_than_are_kept_loaded_take_turns(start, tiny_model, tiny_adapter_factory, monkeypatch):

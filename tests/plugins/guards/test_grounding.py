@@ -59,6 +59,15 @@ def test_names_may_come_from_the_question_but_claims_may_not():
     assert not judge("Maria Lopez grants the sabbatical.", "Who grants the sabbatical?").ok
 
 
+def test_a_name_is_found_in_its_possessive_and_a_line_may_begin_with_an_apostrophe():
+    rule = Passage(
+        "3", "d", "news.md", "News", "It goes out on Tuesday\u2019s.\n- Don't forward GSA's mail.", 1, "hr", "g"
+    )
+    for sentence in ("It goes out on Tuesday\u2019s.", "\n- Don't forward GSA's mail."):
+        said = check_answer(Question("When?", Person("user:ada")), sentence, [rule], "hr-1", GroundingSettings())
+        assert said.ok, said.reason
+
+
 def test_the_same_words_in_another_order_are_another_claim():
     verdict = judge("Maria Lopez pays staff leave for each 4 hours they ask period.")
     assert not verdict.ok

@@ -9,12 +9,11 @@ import pytest
 from bot.artifacts import verify
 from bot.errors import InputFileError
 from bot.messages import DepartmentSpec
-from bot.prompt import GROUNDED, fenced
+from bot.prompt import GROUNDED, REFUSAL, fenced
 from retrieval.sync import Documents
 from tuning.reader.build import build_reader_dataset
 from tuning.reader.recipe import Recipe, read_recipe
 from tuning.reader.rows import Sources
-from tuning.reader.wording import REFUSAL
 
 RECIPE = """
 name = "reader"

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from bot.messages import Passage
+from bot.quotes import LONGEST, as_it_stands, next_sentences
+
+LIST = (
+    "To send, reach out in #outreach. We will:\n- Copyedit the message\n- Get approvals, if needed\n- Email everyone."
+)
+TERMS = "Your new term begins on Monday. Your new date shows the day after.\n\nIf it does not, ask People Ops."
+
+
+def passages(*texts):
+    return [Passage(str(n), "d", "a.md", "A", text, 1, "hr", "g") for n, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "We will: Copyedit the message Get approvals, if needed [1].",
+            "We will:\n- Copyedit the message\n- Get approvals, if needed [1].",
+        ),
+        ("Get approvals if needed Email everyone. ", "\n- Get approvals, if needed\n- Email everyone. "),
+        (" reach out in #outreach we will [1]", " reach out in #outreach. We will [1]"),
+        ("Email everyone.", "Email everyone."),
+        ("We will [1]: Copyedit the message.", "We will [1]: Copyedit the message."),
+        ("We will copyedit and email the message.", "We will copyedit and email the message."),
+    ],
+)
+def test_a_quotation_is_shown_with_its_lines_and_other_words_as_they_are(said, shown):
+    assert as_it_stands(said, passages(TERMS, LIST)) == shown
+
+
+@pytest.mark.parametrize(
+    ("said", "follows"),
+    [
+        (
+            "Your new term begins on Monday [2].",
+            [" Your new date shows the day after.\n\n", "If it does not, ask People Ops. [2]"],
+        ),
+        ("Your new date shows the day after. [2]", ["\n\nIf it does not, ask People Ops. [2]"]),
+        ("We will: Copyedit the message", ["\n- Get approvals, if needed\n", "- Email everyone. [1]"]),
+        ("If it does not, ask People Ops.", []),
+        ("Your new term begins", []),
+        ("It begins on Monday.", []),
+        ("Email everyone.", []),
+    ],
+)
+def test_a_quotation_goes_on_from_the_end_of_a_sentence(said, follows):
+    assert next_sentences(said, passages(LIST, TERMS)) == follows
+
+
+def test_a_quotation_goes_on_no_further_than_a_short_answer_is_long():
+    text = "The rule is as follows. " + "One more sentence stands here. " * 40
+    said = "The rule is as follows."
+    assert LONGEST - 40 < len(said + "".join(next_sentences(said, passages(text)))) <= LONGEST + len(" [1]")
