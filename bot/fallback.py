@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NOTHING_TO_SAY = "I have nothing to say to that yet: this department has neither documents nor a trained adapter."
 NEAREST = 3
 TELLING_WORDS = 4
-"""Words of three letters or more from which a sentence may say something: "Back to Slack page" says nothing."""
+"""Words of three letters or more from which a text may say something."""
 QUOTED_CHARACTERS = 420
 ALSO_RELEVANT = 0.75
 """Share of the best passage's relevance from which another page is named beside it."""
@@ -38,6 +38,11 @@ class Text:
     text: str
     known: bool
     citations: tuple[Citation, ...] = ()
+
+
+def tells(text: str) -> bool:
+    """Return whether a passage or sentence says anything: "Back to Slack page" does not."""
+    return len(_words(text)) >= TELLING_WORDS
 
 
 def found(passages: Sequence[Passage], threshold: float) -> bool:
@@ -107,7 +112,7 @@ def quotation(
 
     Other pages about as relevant follow as sources. ``embed`` returns unit vectors, shape (texts, dimension).
     """
-    best = next((passage for passage in passages if _tells(passage.text)), passages[0])
+    best = next((passage for passage in passages if tells(passage.text)), passages[0])
     quote = nearest_sentences(question, best.text, embed)
     near = [passage for passage in passages if passage.relevance >= ALSO_RELEVANT * best.relevance]
     further = [passage for passage in near if passage.document != best.document][: NEAREST - 1]
@@ -123,7 +128,7 @@ def nearest_sentences(
     parts = sentences(text) or [text]
     vectors = embed([question, *parts])
     nearness = vectors[1:] @ vectors[0]
-    start = end = int(np.where([_tells(part) for part in parts], nearness, nearness - 2).argmax())
+    start = end = int(np.where([tells(part) for part in parts], nearness, nearness - 2).argmax())
     while True:
         length = sum(len(part) + 1 for part in parts[start : end + 1])
         before = nearness[start - 1] if start > 0 else -1.0
@@ -153,10 +158,6 @@ def _numbered(passages: Sequence[Passage]) -> tuple[Citation, ...]:
 
 def _page(citation: Citation) -> str:
     return citation.heading.split(" \u203a ")[0] or citation.document
-
-
-def _tells(text: str) -> bool:
-    return len(_words(text)) >= TELLING_WORDS
 
 
 def _words(text: str) -> list[str]:

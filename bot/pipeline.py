@@ -196,7 +196,8 @@ class Pipeline:
         ranked = self._mentee.plugins.fold("rank_passages", "passages", found, name, question=question)
         allowed = {passage.chunk_id: passage for passage in found}
         kept = [allowed[passage.chunk_id] for passage in ranked if passage.chunk_id in allowed]
-        return kept, attachments.nearest(question, self._mentee.retriever.embed)
+        telling = [passage for passage in kept if fallback.tells(passage.text)]
+        return telling or kept, attachments.nearest(question, self._mentee.retriever.embed)
 
     async def _generate(self, work: _Work) -> AsyncGenerator[AnswerEvent, None]:
         await self._start_engine()

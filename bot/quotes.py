@@ -18,7 +18,7 @@ TELLING_WORDS = 4
 """Fewer words may stand in any text by chance."""
 _WORD = re.compile(r"\w+")
 _CITATION = re.compile(r"\[\d+\]")
-_NEW_LINE = re.compile(r"\n+[^\w\n]*$")
+_LINE_START = re.compile(r"(?:^|\n+)[^\w\n]*$")
 
 
 def as_it_stands(sentence: str, passages: Sequence[Passage]) -> str:
@@ -34,8 +34,9 @@ def as_it_stands(sentence: str, passages: Sequence[Passage]) -> str:
             continue
         first = text.count(" ", 0, found)
         start, end = there[first].start(), there[first + len(words) - 1].end()
-        line = _NEW_LINE.search(passage.text, 0, start)
-        before = line[0] if line else sentence[: words[0].start()]
+        before = sentence[: words[0].start()]
+        if (line := _LINE_START.search(passage.text, 0, start)) and line[0]:
+            before = "\n" * max(1, line[0].count("\n")) + line[0].lstrip("\n")
         return f"{before}{passage.text[start:end]}{sentence[words[-1].end() :]}"
     return sentence
 

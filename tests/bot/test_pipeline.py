@@ -307,3 +307,16 @@ async def test_a_readers_quotation_goes_on_as_its_passage_does(make_mentee, tmp_
         answer, events = await ask(mentee, "Are hotels tax exempt?", department="travel")
         assert answer.text == said
         assert "".join(event.text for event in events if isinstance(event, TextDelta)).strip() == said
+
+
+async def test_a_passage_that_is_only_a_link_is_not_read(make_mentee, engine, monkeypatch):
+    mentee = make_mentee()
+    search = mentee.retriever.search
+
+    def with_link(*question, **more):
+        found = search(*question, **more)
+        return [replace(found[0], chunk_id="link", text="Back to lodging", relevance=0.99), *found]
+
+    monkeypatch.setattr(mentee.retriever, "search", with_link)
+    await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert "Back to lodging" not in engine.requests[0].messages[-1].content

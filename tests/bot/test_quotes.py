@@ -8,6 +8,7 @@ from bot.quotes import LONGEST, as_it_stands, next_sentences
 LIST = (
     "To send, reach out in #outreach. We will:\n- Copyedit the message\n- Get approvals, if needed\n- Email everyone."
 )
+STEPS = "- Open the page in your browser.\n- Sign in with your address."
 TERMS = "Your new term begins on Monday. Your new date shows the day after.\n\nIf it does not, ask People Ops."
 
 
@@ -23,6 +24,8 @@ def passages(*texts):
             "We will:\n- Copyedit the message\n- Get approvals, if needed [1].",
         ),
         ("Get approvals if needed Email everyone. ", "\n- Get approvals, if needed\n- Email everyone. "),
+        ("Open the page in your browser. ", "\n- Open the page in your browser. "),
+        (" Your new term begins on Monday.", " Your new term begins on Monday."),
         (" reach out in #outreach we will [1]", " reach out in #outreach. We will [1]"),
         ("Email everyone.", "Email everyone."),
         ("We will [1]: Copyedit the message.", "We will [1]: Copyedit the message."),
@@ -30,7 +33,7 @@ def passages(*texts):
     ],
 )
 def test_a_quotation_is_shown_with_its_lines_and_other_words_as_they_are(said, shown):
-    assert as_it_stands(said, passages(TERMS, LIST)) == shown
+    assert as_it_stands(said, passages(TERMS, LIST, STEPS)) == shown
 
 
 @pytest.mark.parametrize(
