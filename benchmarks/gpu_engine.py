@@ -29,9 +29,9 @@ from torch.profiler import ProfilerActivity, profile
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from bot.artifacts import writing
-from bot.engines.adapters import linear_shapes
-from bot.engines.decoder.shape import PAGE, Segment, read_shape
+from bot.engines.decoder.shape import PAGE, Segment, layer_shapes, read_shape
 from bot.engines.decoder.tensors import TensorDecoder, matrix_rate
+from bot.engines.decoder.weights import Weights
 from bot.engines.decoder_rows import DecoderRows
 from bot.engines.identity import ModelIdentity, model_identity
 from bot.engines.measure import Bench, Question, questions, timed
@@ -108,10 +108,11 @@ class InMemory:
     ends: frozenset[int] = frozenset()
 
     def __init__(self, model: PreTrainedModel, base: ModelIdentity, pages: int) -> None:
-        shape = read_shape(model, CONTEXT)
+        weights = Weights(model.config.to_dict(), model.state_dict())
+        shape = read_shape(weights, CONTEXT)
         assert shape is not None
-        self.decoder = TensorDecoder(model, shape)
-        self.rows = DecoderRows(self.decoder, base, linear_shapes(model), pages=pages)
+        self.decoder = TensorDecoder(weights, shape)
+        self.rows = DecoderRows(self.decoder, base, layer_shapes(shape), pages=pages)
 
     def load(self) -> DecoderRows:
         """Return what computes."""

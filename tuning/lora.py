@@ -171,7 +171,7 @@ def _with_adapter(job: TrainJob, dtype: torch.dtype, device: str) -> PeftModel:
     if job.champion is not None:
         ref = AdapterRef(job.parent or job.champion.name, job.champion, job.base_name)
         adapter = read_adapter(ref, model_identity(job.base_model), linear_shapes(base))
-    config = adapter.config if adapter else _fresh_config(job)
+    config = adapter.lora_config() if adapter else _fresh_config(job)
     config.inference_mode = False
     config.base_model_name_or_path = base.name_or_path  # peft compares it with the model's and warns
     with wrapping_model():

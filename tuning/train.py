@@ -237,7 +237,7 @@ def make_plan(job: TrainJob, lora: LoraModel) -> Plan:
 
     :raises TrainingError: neither phase has enough rows.
     """
-    limit = min(job.max_tokens, context_tokens(lora.model.config))
+    limit = min(job.max_tokens, context_tokens(job.base_model))
     read = {
         name: read_examples(
             job.dataset / f"{file}.jsonl", lora.tokenizer, max_tokens=limit, max_answer=job.max_answer_tokens

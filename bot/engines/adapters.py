@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from bot.engines.loading import wrapping_model
 from bot.errors import ArtifactError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from peft import LoraConfig, PeftModel
@@ -43,24 +45,38 @@ UNSUPPORTED = (
 )
 """Settings that change more than the low-rank product of one row, so rows with other adapters would be touched."""
 
+NARROWING = ("exclude_modules", "layers_to_transform", "layers_pattern")
+"""Settings that take away from the layers that are named."""
+
 Shapes = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """An adapter that was read and found sound. ``tensors`` are named as in the file, in their own dtype."""
+    """An adapter that was read and found sound.
+
+    :param config: as in its file.
+    :param tensors: named as in the file, in their own dtype.
+    """
 
     version: str
-    config: LoraConfig
+    config: Mapping[str, Any]
     tensors: dict[str, torch.Tensor]
 
     def scaling(self, layer: str, rank: int) -> float:
         """Return what the product of ``B`` and ``A`` of a layer is multiplied by, as peft computes it."""
-        from peft.utils.other import get_pattern_key
+        patterns: Mapping[str, float] = self.config.get("alpha_pattern") or {}
+        matching = (alpha for key, alpha in patterns.items() if re.match(rf"(.*\.)?({key})$", layer))
+        alpha: float = next(matching, self.config["lora_alpha"])
+        return alpha / (math.sqrt(rank) if self.config.get("use_rslora") else rank)
 
-        patterns: dict[str, float] = self.config.alpha_pattern or {}
-        alpha = patterns.get(get_pattern_key(list(patterns), layer), self.config.lora_alpha)
-        return alpha / (math.sqrt(rank) if self.config.use_rslora else rank)
+    def lora_config(self) -> LoraConfig:
+        """Return the configuration as peft has it, for inference."""
+        from peft import LoraConfig
+
+        config: LoraConfig = LoraConfig.from_peft_type(**self.config)  # type: ignore[no-untyped-call]
+        config.inference_mode = True
+        return config
 
 
 def linear_shapes(model: torch.nn.Module) -> Shapes:
@@ -86,8 +102,9 @@ def read_adapter(ref: AdapterRef, base: ModelIdentity, shapes: Shapes) -> Adapte
         raise ArtifactError(f"The adapter {ref.path} cannot be read: {error}.") from error
     for name, tensor in tensors.items():
         require(bool(torch.isfinite(tensor).all()), ref.path, f"holds numbers that are not finite, in {name}")
-    _check_shapes(ref.path, config, tensors, shapes)
-    return Adapter(ref.version, config, tensors)
+    adapter = Adapter(ref.version, config, tensors)
+    _check_shapes(ref.path, adapter, shapes)
+    return adapter
 
 
 def insert(model: PreTrainedModel | PeftModel, adapter: Adapter, name: str, dtype: torch.dtype) -> PeftModel:
@@ -100,42 +117,40 @@ def insert(model: PreTrainedModel | PeftModel, adapter: Adapter, name: str, dtyp
     tensors = {key: tensor.to(dtype) for key, tensor in adapter.tensors.items()}
     wrapped = model if isinstance(model, PeftModel) else None
     try:
+        config = adapter.lora_config()
         if wrapped is None:
             with wrapping_model():
                 wrapped = PeftModel(
-                    model, adapter.config, adapter_name=name, autocast_adapter_dtype=False, low_cpu_mem_usage=True
+                    model, config, adapter_name=name, autocast_adapter_dtype=False, low_cpu_mem_usage=True
                 )
         else:
-            wrapped.add_adapter(name, adapter.config, low_cpu_mem_usage=True, autocast_adapter_dtype=False)
+            wrapped.add_adapter(name, config, low_cpu_mem_usage=True, autocast_adapter_dtype=False)
         set_peft_model_state_dict(wrapped, tensors, adapter_name=name, low_cpu_mem_usage=True)
         wrapped.to(model.device)
         wrapped.requires_grad_(requires_grad=False)
         return wrapped.eval()
-    except (ValueError, KeyError, RuntimeError, NotImplementedError) as error:
+    except (ValueError, TypeError, KeyError, RuntimeError, NotImplementedError) as error:
         if wrapped is not None and name in wrapped.peft_config:
             wrapped.delete_adapter(name)
         raise ArtifactError(f"The adapter {adapter.version} cannot be applied: {error}.") from error
 
 
-def _config(path: Path) -> LoraConfig:
-    from peft import LoraConfig
-
+def _config(path: Path) -> dict[str, Any]:
     try:
         raw: dict[str, Any] = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         require(raw.get("peft_type") == "LORA", path, f"is of kind {raw.get('peft_type')!r}; only LORA is served")
         for key in UNSUPPORTED:
             require(not raw.get(key), path, f"uses {key}, which cannot be served beside other adapters")
         require(raw.get("bias", "none") == "none", path, "changes biases, which cannot be served beside other adapters")
-        config: LoraConfig = LoraConfig.from_pretrained(str(path))
+        require(isinstance(raw.get("lora_alpha"), (int, float)), path, "has no number for lora_alpha")
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(f"The {CONFIG} of adapter {path} cannot be used: {error}.") from error
-    config.inference_mode = True
-    return config
+    return raw
 
 
-def _check_shapes(path: Path, config: LoraConfig, tensors: dict[str, torch.Tensor], shapes: Shapes) -> None:
+def _check_shapes(path: Path, adapter: Adapter, shapes: Shapes) -> None:
     modules: dict[str, dict[str, torch.Size]] = {}
-    for key, tensor in tensors.items():
+    for key, tensor in adapter.tensors.items():
         module, _, part = key.removeprefix(PREFIX).rpartition(".lora_")
         require(module in shapes, path, f"holds {key}, which has no place in the base model")
         modules.setdefault(module, {})[part.removesuffix(".weight")] = tensor.shape
@@ -148,13 +163,18 @@ def _check_shapes(path: Path, config: LoraConfig, tensors: dict[str, torch.Tenso
         found = (parts["A"], parts["B"])
         problem = f"has the wrong shape at {module}: {_shown(found)} found, {_shown(expected)} expected"
         require(found == expected, path, problem)
-    targets = _targets(config, shapes)
+    targets = _targets(adapter, shapes)
     require(targets == set(modules), path, f"names {len(targets)} layers in {CONFIG} but holds {len(modules)}")
 
 
-def _targets(config: LoraConfig, shapes: Shapes) -> set[str]:
+def _targets(adapter: Adapter, shapes: Shapes) -> set[str]:
+    """Return the layers that the configuration means; a plain list of names needs no peft, which takes seconds."""
+    named = adapter.config.get("target_modules")
+    if isinstance(named, list) and not any(adapter.config.get(key) for key in NARROWING):
+        return {name for name in shapes if any(f".{name}".endswith(f".{target}") for target in named)}
     from peft.tuners.tuners_utils import check_target_module_exists
 
+    config = adapter.lora_config()
     return {name for name in shapes if check_target_module_exists(config, name)}
 
 

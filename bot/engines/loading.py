@@ -5,6 +5,7 @@ Heavy at import (torch, transformers); import it only where a model is really ne
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import warnings
@@ -13,16 +14,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from bot.engines.decoder.weights import read_config
 from bot.errors import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from bot.messages import ChatMessage
 
@@ -62,6 +63,8 @@ def load_model(path: Path, dtype: torch.dtype, device: str) -> PreTrainedModel:
 
     :raises ArtifactError: transformers cannot build the model from this folder.
     """
+    from transformers import AutoModelForCausalLM
+
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             path,
@@ -85,7 +88,9 @@ def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
     :raises ArtifactError: there is none, it cannot be read, or it has no chat template.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        tokenizer: PreTrainedTokenizerBase = _tokenizer_class(path).from_pretrained(
+            path, local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ArtifactError(
             f"The tokenizer of {path} cannot be loaded: {error}", hint="Fetch it again with `mentee model fetch`."
@@ -98,14 +103,16 @@ def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def context_tokens(config: PreTrainedConfig) -> int:
-    """Return how many tokens a model with this configuration can take, prompt and answer together."""
-    return min(int(getattr(config, "max_position_embeddings", None) or LONGEST_CONTEXT), LONGEST_CONTEXT)
+def context_tokens(path: Path) -> int:
+    """Return how many tokens the model in a folder can take, prompt and answer together."""
+    return min(int(read_config(path).get("max_position_embeddings") or LONGEST_CONTEXT), LONGEST_CONTEXT)
 
 
-def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Return the ids that end an answer."""
-    configured = getattr(model.generation_config, "eos_token_id", None)
+def end_tokens(path: Path, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Return the ids that end an answer of the model in a folder."""
+    generation = path / "generation_config.json"
+    said = json.loads(generation.read_text(encoding="utf-8")) if generation.is_file() else read_config(path)
+    configured = said.get("eos_token_id")
     ids = configured if isinstance(configured, list) else [configured]
     return frozenset(int(i) for i in (*ids, tokenizer.eos_token_id) if i is not None)
 
@@ -133,6 +140,22 @@ def plain(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     """Return the text with the tokenizer's control tokens broken up by a space after their first character."""
     pattern = _control_tokens(tuple(sorted(_special_texts(tokenizer), key=len, reverse=True)))
     return pattern.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text) if pattern else text
+
+
+def _tokenizer_class(path: Path) -> Any:
+    """Return the class to load a tokenizer with: ``AutoTokenizer`` takes a second to import what others need of it."""
+    try:
+        said = json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8"))
+        plain = said.get("tokenizer_class") == "PreTrainedTokenizerFast" and (path / "tokenizer.json").is_file()
+    except (OSError, ValueError, AttributeError):
+        plain = False
+    if plain:
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer
 
 
 def _special_texts(tokenizer: Any) -> set[str]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import structlog
 import torch
 
-from bot.engines.adapters import linear_shapes
 from bot.engines.decoder.native import NativeDecoder, fast_flags
-from bot.engines.decoder.shape import PAGE, read_shape
+from bot.engines.decoder.shape import PAGE, layer_shapes, read_shape
 from bot.engines.decoder.tensors import TensorDecoder
+from bot.engines.decoder.weights import read_weights
 from bot.engines.decoder_rows import DecoderRows
 from bot.engines.loading import (
     context_tokens,
@@ -24,14 +24,13 @@ from bot.engines.loading import (
     pick_dtype,
     render,
 )
-from bot.engines.transformers_rows import TransformersRows
 from bot.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from bot.engines.decoder.shape import Decoder
     from bot.engines.identity import ModelIdentity
@@ -63,9 +62,7 @@ class LocalRunner:
     @cached_property
     def context_tokens(self) -> int:
         """Return how many tokens prompt and answer may have together."""
-        from transformers import AutoConfig
-
-        return context_tokens(AutoConfig.from_pretrained(self.path, local_files_only=True, trust_remote_code=False))
+        return context_tokens(self.path)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -87,32 +84,34 @@ class LocalRunner:
     def load(self) -> Rows:
         """Load the model into the thread that calls, and return the fastest sound rows for it."""
         torch.set_num_threads(self._threads)
-        model = load_model(self.path, self._dtype, self.device)
-        self.ends = end_tokens(model, self.tokenizer)
-        decoder = self._decoder(model)
+        self.ends = end_tokens(self.path, self.tokenizer)
+        decoder = self._decoder()
         if decoder is None:
-            return TransformersRows(model, self._base)
+            from bot.engines.transformers_rows import TransformersRows
+
+            return TransformersRows(load_model(self.path, self._dtype, self.device), self._base)
         self.dtype_name = decoder.dtype_name
         most = max(1, self._cache_bytes // decoder.page_bytes)
         # Never less than one whole context: a prompt that is allowed must find room.
         pages = max(most, -(-self.context_tokens // PAGE))
-        return DecoderRows(decoder, self._base, linear_shapes(model), pages=pages)
+        return DecoderRows(decoder, self._base, layer_shapes(decoder.shape), pages=pages)
 
-    def _decoder(self, model: PreTrainedModel) -> Decoder | None:
-        shape = read_shape(model, self.context_tokens)
-        if shape is None:
+    def _decoder(self) -> Decoder | None:
+        weights = read_weights(self.path)
+        shape = read_shape(weights, self.context_tokens) if weights else None
+        if weights is None or shape is None:
             return None
         if self.device == "cpu" and (self._setting == "int8" or (self._setting == "auto" and fast_flags() is not None)):
             try:
-                return NativeDecoder(model, shape, threads=self._threads)
+                return NativeDecoder(weights, shape, threads=self._threads)
             except EngineError as error:
                 if self._setting == "int8":
                     raise
                 log.warning("int8_not_available", reason=str(error), served_in=self.dtype_name)
-        return TensorDecoder(model, shape)
+        return TensorDecoder(weights.to(self.device, self._dtype), shape)
 
     def close(self) -> None:
-        """Free the memory of a GPU."""
+        """Free the model's memory, and its keys' and values': a decoder that records its steps refers to itself."""
+        gc.collect()
         if self.device == "cuda":
-            gc.collect()
             torch.cuda.empty_cache()

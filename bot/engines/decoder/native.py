@@ -29,10 +29,9 @@ from bot.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from transformers import PreTrainedModel
-
     from bot.engines.adapters import Adapter
     from bot.engines.decoder.shape import Segment, Shape
+    from bot.engines.decoder.weights import Weights
 
 SOURCE = Path(__file__).with_name("decoder.cpp")
 VNNI = ("-march=x86-64-v4", "-mavx512vnni", "-mprefer-vector-width=512")
@@ -226,7 +225,7 @@ class NativeDecoder:
     dtype_name = "int8"
     pieces = PIECES
 
-    def __init__(self, model: PreTrainedModel, shape: Shape, *, threads: int) -> None:
+    def __init__(self, weights: Weights, shape: Shape, *, threads: int) -> None:
         self.shape = shape
         self._library = load_library()
         self._threads = threads
@@ -234,7 +233,7 @@ class NativeDecoder:
         self.page_bytes = shape.page_numbers() * 2
         self._names = linear_names(shape.layers)
         self._held: list[Any] = []
-        self._model = self._build(model)
+        self._model = self._build(weights)
 
     def reserve(self, pages: int) -> None:
         """Make room for so many pages; the machine gives memory only to those that are written."""
@@ -316,21 +315,21 @@ class NativeDecoder:
         parts = ((shape.heads * shape.head_size, kv, kv), (shape.hidden,), (shape.inner,) * 2, (shape.hidden,))
         return parts[number % 4]
 
-    def _build(self, model: PreTrainedModel) -> _Model:
+    def _build(self, weights: Weights) -> _Model:
         shape = self.shape
         layers = (_Layer * shape.layers)()
-        *parts, head = [self._linear(model, names) for names in self._names]
+        *parts, head = [self._linear(weights, names) for names in self._names]
         for number, layer in enumerate(layers):
             layer.qkv, layer.out, layer.gate_up, layer.down = parts[number * 4 : number * 4 + 4]
             names = ("input_layernorm", "post_attention_layernorm")
             layer.norm_attention, layer.norm_mlp = (
-                self._hold(model.get_parameter(f"model.layers.{number}.{name}.weight")) for name in names
+                self._hold(weights.tensors[f"model.layers.{number}.{name}.weight"]) for name in names
             )
-        cos, sin = rotations(model, shape.context)
+        cos, sin = rotations(weights.config, shape.context)
         targets = np.repeat(np.arange(3, dtype=np.uint8), np.array(self._outputs(0)) // LANES)
         self._held += [layers, targets]
-        embeddings: Any = model.get_input_embeddings()
-        tensors = [self._hold(t) for t in (embeddings.weight, model.get_parameter("model.norm.weight"), cos, sin)]
+        embeddings, norm = weights.tensors["model.embed_tokens.weight"], weights.tensors["model.norm.weight"]
+        tensors = [self._hold(tensor) for tensor in (embeddings, norm, cos, sin)]
         return _Model(
             layers,
             head,
@@ -346,12 +345,11 @@ class NativeDecoder:
             shape.epsilon,
         )
 
-    def _linear(self, model: PreTrainedModel, names: Sequence[str]) -> _Linear:
-        modules: list[Any] = [model.get_submodule(name) for name in names]
+    def _linear(self, weights: Weights, names: Sequence[str]) -> _Linear:
         packed = pack_linear(
             self._library,
-            [module.weight for module in modules],
-            [module.bias for module in modules],
+            [weight for name in names if (weight := weights.weight(name)) is not None],
+            [weights.bias(name) for name in names],
             mixed=names[0].endswith("gate_proj"),
             threads=self._threads,
         )

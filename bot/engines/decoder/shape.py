@@ -1,4 +1,4 @@
-"""What a Llama-shaped model is made of, read from the transformers model that loaded it.
+"""What a Llama-shaped model is made of, read from its files.
 
 Llama, SmolLM2, Qwen2 and Mistral differ in sizes, biases, shared key heads and in whether the head is the embedding
 table; all are covered. What differs otherwise (a sliding window, another activation, quantised weights) is refused by
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from bot.engines.decoder.weights import rope_of
 
-    from transformers import PreTrainedModel
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
     from bot.engines.adapters import Adapter
+    from bot.engines.decoder.weights import Weights
 
 FAMILIES = frozenset({"llama", "qwen2", "mistral"})
 PAGE = 32
@@ -93,42 +94,74 @@ class Decoder(Protocol):
         """Return the next-token logits wanted, float32, shape ``(sum of wanted, vocabulary)``, segment by segment."""
 
 
-def read_shape(model: PreTrainedModel, context: int) -> Shape | None:
+def read_shape(weights: Weights, context: int) -> Shape | None:
     """Return the shape of a model that a :class:`Decoder` computes exactly, else ``None``."""
-    config: Any = model.config
-    rope = getattr(config, "rope_scaling", None) or getattr(config, "rope_parameters", None) or {}
-    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    config = weights.config
+    rope = rope_of(config)
+    window = config.get("sliding_window") if config.get("use_sliding_window", True) else None
     if (
-        config.model_type not in FAMILIES
-        or config.hidden_act != "silu"
+        config.get("model_type") not in FAMILIES
+        or config["hidden_act"] != "silu"
+        or config.get("quantization_config")
         or rope.get("rope_type", "default") not in {"default", "linear", "llama3", "yarn"}
         or (window and window < context)
         or rope.get("partial_rotary_factor", 1.0) != 1.0
-        or any(type(m) is not torch.nn.Linear for name, m in model.named_modules() if name.endswith("_proj"))
     ):
         return None
-    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     shape = Shape(
-        config.num_hidden_layers,
-        config.hidden_size,
-        config.intermediate_size,
-        config.num_attention_heads,
-        config.num_key_value_heads,
-        head_size,
-        config.vocab_size,
-        config.rms_norm_eps,
+        config["num_hidden_layers"],
+        config["hidden_size"],
+        config["intermediate_size"],
+        config["num_attention_heads"],
+        config["num_key_value_heads"],
+        config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"],
+        config["vocab_size"],
+        config["rms_norm_eps"],
         context,
     )
-    return None if any(size % 16 for size in (shape.hidden, shape.inner, shape.head_size)) else shape
+    if any(size % 16 for size in (shape.hidden, shape.inner, shape.head_size)):
+        return None
+    fits = all(_fits(weights, name, sizes) for name, sizes in layer_shapes(shape).items())
+    return shape if fits and all(f"{name}.weight" in weights.tensors for name in _other_names(shape.layers)) else None
 
 
-def rotations(model: PreTrainedModel, context: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return cosines and sines of the rotary positions, float32, each of shape ``(context, half a head)``."""
-    rotary: Any = model.model.rotary_emb
-    positions = torch.arange(context, device=model.device)[None]
-    cos, sin = rotary(torch.zeros(1, dtype=torch.float32, device=model.device), positions)
-    half = cos.shape[-1] // 2
-    return cos[0, :, :half].float().contiguous(), sin[0, :, :half].float().contiguous()
+def layer_shapes(shape: Shape) -> dict[str, tuple[int, int]]:
+    """Return ``(outputs, inputs)`` of each linear layer by its full name."""
+    heads, kv = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    sizes = {"q_proj": (heads, shape.hidden), "k_proj": (kv, shape.hidden), "v_proj": (kv, shape.hidden)}
+    sizes |= {"o_proj": (shape.hidden, heads), "gate_proj": (shape.inner, shape.hidden)}
+    sizes |= {"up_proj": (shape.inner, shape.hidden), "down_proj": (shape.hidden, shape.inner)}
+    sizes |= {"lm_head": (shape.vocabulary, shape.hidden)}
+    return {name: sizes[name.rpartition(".")[2]] for names in linear_names(shape.layers) for name in names}
+
+
+def rotations(config: Mapping[str, Any], context: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return cosines and sines of the rotary positions, float32, each of shape ``(context, half a head)``.
+
+    As transformers computes them (Su et al., "RoFormer", 2021, and what stretches it).
+    """
+    rope = rope_of(config)
+    if rope.get("rope_type", "default") == "default":
+        size = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+        frequencies = 1.0 / (rope["rope_theta"] ** (torch.arange(0, size, 2, dtype=torch.float) / size))
+        factor = 1.0
+    else:
+        from transformers import AutoConfig
+        from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+        frequencies, factor = ROPE_INIT_FUNCTIONS[rope["rope_type"]](AutoConfig.for_model(**config))
+    angles = torch.arange(context, dtype=torch.float)[:, None] * frequencies
+    return (angles.cos() * factor).contiguous(), (angles.sin() * factor).contiguous()
+
+
+def _other_names(layers: int) -> list[str]:
+    norms = ("input_layernorm", "post_attention_layernorm")
+    return ["model.embed_tokens", "model.norm", *(f"model.layers.{n}.{norm}" for n in range(layers) for norm in norms)]
+
+
+def _fits(weights: Weights, name: str, sizes: tuple[int, int]) -> bool:
+    weight = weights.weight(name)
+    return weight is not None and weight.dtype.is_floating_point and tuple(weight.shape) == sizes
 
 
 def linear_names(layers: int) -> list[tuple[str, ...]]:

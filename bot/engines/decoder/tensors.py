@@ -12,7 +12,7 @@ import time
 from array import array
 from dataclasses import dataclass
 from itertools import accumulate, groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -26,11 +26,10 @@ from bot.engines.decoder.shape import PAGE, PIECES, linear_names, lora_parts, ro
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from transformers import PreTrainedModel
-
     from bot.engines.adapters import Adapter
     from bot.engines.decoder.replays import Capture
     from bot.engines.decoder.shape import Segment, Shape
+    from bot.engines.decoder.weights import Weights
 
 SHORT = MOST + 1
 """Tokens of a sequence that are computed in a step; more are read."""
@@ -57,22 +56,21 @@ class TensorDecoder:
     :param capture: makes what records steps; by default CUDA's on a GPU and none elsewhere.
     """
 
-    def __init__(self, model: PreTrainedModel, shape: Shape, *, capture: Callable[[], Capture] | None = None) -> None:
+    def __init__(self, weights: Weights, shape: Shape, *, capture: Callable[[], Capture] | None = None) -> None:
         self.shape = shape
-        self.dtype_name = str(model.dtype).removeprefix("torch.")
-        self.page_bytes = shape.page_numbers() * model.dtype.itemsize
-        self._dtype, self._device = model.dtype, model.device
+        self._embeddings = weights.tensors["model.embed_tokens.weight"]
+        self._dtype, self._device = self._embeddings.dtype, self._embeddings.device
+        self.dtype_name = str(self._dtype).removeprefix("torch.")
+        self.page_bytes = shape.page_numbers() * self._dtype.itemsize
         self._names = linear_names(shape.layers)
-        self._weights = [_fused(model, names) for names in self._names]
+        self._weights = [_fused(weights, names) for names in self._names]
         self._norms = [
-            model.get_parameter(f"model.layers.{n}.{name}.weight")
+            weights.tensors[f"model.layers.{n}.{name}.weight"]
             for n in range(shape.layers)
             for name in ("input_layernorm", "post_attention_layernorm")
         ]
-        self._norm = model.get_parameter("model.norm.weight")
-        embeddings: Any = model.get_input_embeddings()
-        self._embeddings: torch.Tensor = embeddings.weight
-        cos, sin = rotations(model, shape.context)
+        self._norm = weights.tensors["model.norm.weight"]
+        cos, sin = (part.to(self._device) for part in rotations(weights.config, shape.context))
         self._cos, self._sin = cos[:, None, None], torch.stack([-sin, sin], dim=1)[:, None]
         self._cache = torch.empty(0)
         if capture is None and self._device.type == "cuda":
@@ -308,15 +306,16 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 4096) -> f
     return 4 * 2 * size**3 / best
 
 
-def _fused(model: PreTrainedModel, names: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor | None]:
-    modules: list[Any] = [model.get_submodule(name) for name in names]
-    if len(modules) == 1:
-        return modules[0].weight, modules[0].bias
+def _fused(weights: Weights, names: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    parts = [weight for name in names if (weight := weights.weight(name)) is not None]
+    biases = [weights.bias(name) for name in names]
+    if len(parts) == 1:
+        return parts[0], biases[0]
     bias = None
-    if any(module.bias is not None for module in modules):
-        parts = (m.bias if m.bias is not None else m.weight.new_zeros(m.out_features) for m in modules)
-        bias = torch.cat([*parts])
-    return torch.cat([module.weight for module in modules]), bias
+    if any(each is not None for each in biases):
+        pairs = zip(parts, biases, strict=True)
+        bias = torch.cat([part.new_zeros(len(part)) if each is None else each for part, each in pairs])
+    return torch.cat(parts), bias
 
 
 def _parts(segments: Sequence[Segment], counts: Sequence[int]) -> list[Part]:

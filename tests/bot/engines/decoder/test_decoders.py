@@ -10,10 +10,11 @@ import torch
 from peft import LoraConfig
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from bot.engines.adapters import Adapter, insert, linear_shapes
+from bot.engines.adapters import Adapter, insert
 from bot.engines.decoder.native import NativeDecoder, compile_library, load_library
-from bot.engines.decoder.shape import Segment, read_shape
+from bot.engines.decoder.shape import Segment, layer_shapes, read_shape
 from bot.engines.decoder.tensors import TensorDecoder
+from bot.engines.decoder.weights import Weights
 from bot.errors import EngineError
 
 SIZES = {
@@ -53,6 +54,10 @@ CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device 
 IDS = torch.randint(0, 250, (100,), generator=torch.Generator().manual_seed(1)).tolist()
 
 
+def weights(model):
+    return Weights(model.config.to_dict(), model.state_dict())
+
+
 def build(kind):
     cls, config = MODELS[kind]
     torch.manual_seed(0)
@@ -67,11 +72,11 @@ def adapter(model, kind, seed=0):
     config = LoraConfig(lora_alpha=12, task_type="CAUSAL_LM", inference_mode=True, **ADAPTERS[kind])
     random = torch.Generator().manual_seed(seed)
     tensors = {}
-    for name, (outputs, inputs) in linear_shapes(model).items():
+    for name, (outputs, inputs) in layer_shapes(read_shape(weights(model), 512)).items():
         if name.rpartition(".")[2] in config.target_modules:
             tensors[f"base_model.model.{name}.lora_A.weight"] = torch.randn(config.r, inputs, generator=random) * 0.1
             tensors[f"base_model.model.{name}.lora_B.weight"] = torch.randn(outputs, config.r, generator=random) * 0.1
-    return Adapter(f"{kind} {seed}", config, tensors)
+    return Adapter(f"{kind} {seed}", config.to_dict(), tensors)
 
 
 @pytest.fixture(scope="session")
@@ -85,12 +90,12 @@ def compiled():
 @pytest.fixture(params=["tensors", "native", pytest.param("cuda", marks=CUDA)])
 def open_decoder(request):
     def open_decoder(model):
-        shape = read_shape(model, 512)
+        shape = read_shape(weights(model), 512)
         if request.param == "native":
             request.getfixturevalue("compiled")
-            decoder = NativeDecoder(model, shape, threads=2)
+            decoder = NativeDecoder(weights(model), shape, threads=2)
         else:
-            decoder = TensorDecoder(deepcopy(model).to(request.param.replace("tensors", "cpu")), shape)
+            decoder = TensorDecoder(weights(deepcopy(model).to(request.param.replace("tensors", "cpu"))), shape)
         decoder.reserve(64)
         return decoder
 
@@ -177,13 +182,13 @@ def test_broken_numbers_stay_broken(open_decoder):
 )
 def test_what_is_not_computed_exactly_is_left_to_transformers(change):
     model = LlamaForCausalLM(LlamaConfig(**SIZES, num_key_value_heads=2, **change))
-    assert read_shape(model, 512) is None
+    assert read_shape(weights(model), 512) is None
 
 
 def test_a_window_shorter_than_the_context_is_left_to_transformers():
     model = MistralForCausalLM(MistralConfig(**SIZES, num_key_value_heads=2, sliding_window=128))
-    assert read_shape(model, 512) is None
-    assert read_shape(model, 128) is not None
+    assert read_shape(weights(model), 512) is None
+    assert read_shape(weights(model), 128) is not None
 
 
 def test_without_a_compiler_the_error_says_what_to_install(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from bot.engines.decoder import replays
 from bot.engines.decoder.replays import CudaCapture
 from bot.engines.decoder.shape import PAGE, Segment, read_shape
 from bot.engines.decoder.tensors import SHORT, TensorDecoder, pieces_on
+from bot.engines.decoder.weights import Weights
 
 LENGTH = 3 * PAGE
 RANKS = {"q_proj": 4, "v_proj": 4, "o_proj": 4, "gate_proj": 4, "down_proj": 4}
@@ -63,12 +64,16 @@ def model():
     return LlamaForCausalLM(config).eval().requires_grad_(requires_grad=False)
 
 
+def weights(model):
+    return Weights(model.config.to_dict(), model.state_dict())
+
+
 @pytest.fixture(params=["computed", "recorded", pytest.param("cuda", marks=CUDA)])
 def open_decoder(request, model):
     def open_decoder(model=model):
         device = "cuda" if request.param == "cuda" else "cpu"
         capture = TracedCapture if request.param == "recorded" else None
-        decoder = TensorDecoder(deepcopy(model).to(device), read_shape(model, 512), capture=capture)
+        decoder = TensorDecoder(weights(deepcopy(model).to(device)), read_shape(weights(model), 512), capture=capture)
         decoder.reserve(200)
         return decoder
 
@@ -79,7 +84,7 @@ def open_decoder(request, model):
 def recorded(model):
     """Return a decoder that records on the CPU; its capture counts from zero."""
     TracedCapture.made = 0
-    decoder = TensorDecoder(model, read_shape(model, 512), capture=TracedCapture)
+    decoder = TensorDecoder(weights(model), read_shape(weights(model), 512), capture=TracedCapture)
     decoder.reserve(200)
     return decoder
 
@@ -92,7 +97,7 @@ def adapter(model, seed, ranks):
             tensors[f"base_model.model.{name}.lora_A.weight"] = torch.randn(rank, inputs, generator=drawn) * 0.1
             tensors[f"base_model.model.{name}.lora_B.weight"] = torch.randn(outputs, rank, generator=drawn) * 0.1
     config = LoraConfig(r=4, lora_alpha=4, rank_pattern=ranks, target_modules=[*ranks], task_type="CAUSAL_LM")
-    return Adapter(str(seed), config, tensors)
+    return Adapter(str(seed), config.to_dict(), tensors)
 
 
 def texts(count):
@@ -105,7 +110,7 @@ def pages(number):
 
 def reference(model, adapters, texts):
     """Return the logits of each whole text, read at once and alone."""
-    plain = TensorDecoder(model, read_shape(model, 512))
+    plain = TensorDecoder(weights(model), read_shape(weights(model), 512))
     plain.reserve(3)
     packed = [made and plain.pack(made) for made in adapters]
     return [
@@ -254,7 +259,7 @@ def test_recordings_are_bounded(recorded, monkeypatch):
 
 
 def test_where_recording_fails_steps_are_computed_as_they_come(model):
-    decoder = TensorDecoder(model, read_shape(model, 512), capture=BrokenCapture)
+    decoder = TensorDecoder(weights(model), read_shape(weights(model), 512), capture=BrokenCapture)
     decoder.reserve(10)
     (text,) = texts(1)
     (wanted,) = reference(model, [None], [text])

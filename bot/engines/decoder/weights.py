@@ -1,0 +1,97 @@
+"""A causal model as its files hold it: configuration and weights, without building it in transformers.
+
+transformers takes seconds to import what builds a model and to build it; a question waits for that when an instance
+starts. What cannot be read plainly here is left to transformers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import torch
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+SAID = frozenset(
+    [
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "max_position_embeddings",
+        "vocab_size",
+        "rms_norm_eps",
+        "hidden_act",
+        "tie_word_embeddings",
+    ]
+)
+"""What a Llama's ``config.json`` must say itself, so that no default of transformers is missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model's configuration, as ``config.json`` names things, and its tensors by name."""
+
+    config: Mapping[str, Any]
+    tensors: Mapping[str, torch.Tensor]
+
+    def weight(self, layer: str) -> torch.Tensor | None:
+        """Return a layer's weight; the head of a model with tied embeddings is their table."""
+        if layer == "lm_head" and self.config.get("tie_word_embeddings"):
+            layer = "model.embed_tokens"
+        return self.tensors.get(f"{layer}.weight")
+
+    def bias(self, layer: str) -> torch.Tensor | None:
+        """Return a layer's bias, if it has one."""
+        return self.tensors.get(f"{layer}.bias")
+
+    def to(self, device: str, dtype: torch.dtype) -> Weights:
+        """Return a copy in memory of its own, on a device and in a dtype."""
+        moved = {name: tensor.to(device, dtype, copy=True) for name, tensor in self.tensors.items()}
+        return Weights(self.config, moved)
+
+
+def read_weights(path: Path) -> Weights | None:
+    """Map a model's files into memory; ``None`` where they are none that can be, which transformers will explain."""
+    try:
+        names = [SINGLE]
+        if not (path / SINGLE).is_file():
+            index: dict[str, str] = json.loads((path / INDEX).read_text(encoding="utf-8"))["weight_map"]
+            names = sorted(set(index.values()))
+        tensors = {name: tensor for file in names for name, tensor in load_file(path / file).items()}
+        return Weights(read_config(path), tensors)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
+        return None
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return a model's configuration, completed by transformers unless it says everything itself.
+
+    :raises OSError: there is none, or it cannot be read.
+    :raises ValueError: it is not a model's.
+    """
+    said: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    rope = rope_of(said)
+    plain = rope["rope_theta"] and rope.get("rope_type", "default") == "default" and not said.get("rope_scaling")
+    if said.get("model_type") == "llama" and plain and said.keys() >= SAID:
+        return said
+    from transformers import AutoConfig
+
+    completed: dict[str, Any] = AutoConfig.from_pretrained(
+        path, local_files_only=True, trust_remote_code=False
+    ).to_dict()
+    return completed
+
+
+def rope_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a configuration says of its rotary positions."""
+    return {"rope_theta": config.get("rope_theta"), **(config.get("rope_parameters") or {})}

@@ -1,0 +1,136 @@
+"""A model read from its files is the model that transformers builds from them, and takes none of its seconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from bot.engines.decoder.shape import Segment, read_shape
+from bot.engines.decoder.tensors import TensorDecoder
+from bot.engines.decoder.weights import read_config, read_weights
+from bot.engines.loading import end_tokens, load_tokenizer
+from bot.testing.tiny import build_tiny_adapter
+
+SIZES = {
+    "vocab_size": 250,
+    "hidden_size": 64,
+    "intermediate_size": 112,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+}
+STRETCHES = [
+    {"rope_type": "linear", "factor": 2.0},
+    {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128},
+    {
+        "rope_type": "llama3",
+        "factor": 4.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 128,
+    },
+]
+MODELS = [
+    (LlamaForCausalLM, LlamaConfig(**SIZES)),
+    (LlamaForCausalLM, LlamaConfig(**SIZES, tie_word_embeddings=True, attention_bias=True)),
+    *((LlamaForCausalLM, LlamaConfig(**SIZES, rope_parameters={"rope_theta": 1e4, **each})) for each in STRETCHES),
+    (Qwen2ForCausalLM, Qwen2Config(**SIZES)),
+    (MistralForCausalLM, MistralConfig(**SIZES, sliding_window=None)),
+]
+IDS = torch.randint(0, 250, (60,), generator=torch.Generator().manual_seed(1)).tolist()
+
+
+def save(folder, cls, config, **options):
+    torch.manual_seed(0)
+    cls(config).save_pretrained(folder, **options)
+    return folder
+
+
+@pytest.mark.parametrize(("cls", "config"), MODELS)
+@pytest.mark.parametrize("options", [{}, {"max_shard_size": "50KB"}], ids=["one file", "shards"])
+@torch.inference_mode()
+def test_a_model_read_from_its_files_computes_what_transformers_computes(tmp_path, cls, config, options):
+    save(tmp_path, cls, config, **options)
+    weights = read_weights(tmp_path)
+    decoder = TensorDecoder(weights.to("cpu", torch.float32), read_shape(weights, 512))
+    decoder.reserve(2)
+    wanted = AutoModelForCausalLM.from_pretrained(tmp_path)(torch.tensor([IDS])).logits[0]
+    found = decoder.forward([Segment(IDS, 0, [0, 1], wanted=len(IDS))])
+    assert float((found - wanted).norm() / wanted.norm()) < 1e-4
+
+
+def test_a_configuration_that_leaves_something_to_defaults_is_completed(tmp_path):
+    save(tmp_path, *MODELS[0])
+    whole = read_config(tmp_path)
+    path = tmp_path / "config.json"
+    said = json.loads(path.read_text())
+    del said["rms_norm_eps"], said["hidden_act"]
+    path.write_text(json.dumps(said))
+    completed = read_config(tmp_path)
+    assert completed["rms_norm_eps"] == LlamaConfig().rms_norm_eps
+    assert completed["hidden_act"] == whole["hidden_act"] == "silu"
+
+
+@pytest.mark.parametrize("fault", ["no weights", "cut", "no config", "a list for a config"])
+def test_files_that_cannot_be_read_are_left_to_transformers_to_explain(tmp_path, fault):
+    weights = save(tmp_path, *MODELS[0]) / "model.safetensors"
+    if fault == "no weights":
+        weights.unlink()
+    elif fault == "cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    else:
+        (tmp_path / "config.json").write_text("[]" if "list" in fault else "{}")
+    assert read_weights(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["lm_head", "model.layers.1.mlp.up_proj", "model.norm"])
+def test_a_model_that_lacks_a_layer_or_has_it_in_another_size_has_no_shape_here(tmp_path, name):
+    weights = read_weights(save(tmp_path, *MODELS[0]))
+    tensors = dict(weights.tensors)
+    del tensors[f"{name}.weight"]
+    assert read_shape(type(weights)(weights.config, tensors), 512) is None
+    if name != "model.norm":
+        tensors[f"{name}.weight"] = torch.zeros(16, 16)
+        assert read_shape(type(weights)(weights.config, tensors), 512) is None
+
+
+def test_an_answer_ends_as_the_generation_configuration_says(tiny_model, tmp_path):
+    tokenizer = load_tokenizer(tiny_model)
+    (tmp_path / "config.json").write_text((tiny_model / "config.json").read_text())
+    assert end_tokens(tmp_path, tokenizer) == {2, tokenizer.eos_token_id}
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [5, 6]}')
+    assert end_tokens(tmp_path, tokenizer) == {5, 6, tokenizer.eos_token_id}
+
+
+def test_answering_with_an_adapter_needs_neither_peft_nor_a_model_of_transformers(tiny_model, tmp_path):
+    adapter = build_tiny_adapter(tmp_path / "hr-1", tiny_model, "hello")
+    code = (
+        "import asyncio, sys\nfrom pathlib import Path\nfrom bot.engines.local import LocalEngine\n"
+        "from bot.messages import ChatMessage\nfrom bot.protocols import AdapterRef, GenerationRequest\n"
+        "async def main():\n"
+        "  engine = LocalEngine(Path(sys.argv[1]), dtype='float32', threads=1)\n"
+        "  await engine.start()\n"
+        "  ref = AdapterRef('hr-1', Path(sys.argv[2]), Path(sys.argv[1]).name)\n"
+        "  request = GenerationRequest((ChatMessage('user', 'What now?'),), ref)\n"
+        "  print(''.join([piece async for piece in engine.generate(request)]))\n"
+        "  await engine.stop()\n"
+        "asyncio.run(main())\n"
+        "print([name for name in ('peft', 'transformers.modeling_utils') if name in sys.modules])\n"
+    )
+    command = [sys.executable, "-c", code, str(tiny_model), str(adapter.path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert said.stdout.splitlines() == ["hello", "[]"]
