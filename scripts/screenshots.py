@@ -15,8 +15,8 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-QUESTION = "Who writes interagency agreements?"
-DEPARTMENT = "operations"
+QUESTION = "How do I get access to Slack?"
+DEPARTMENT = "it"
 
 
 def main() -> None:
