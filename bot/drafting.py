@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.fallback import Cited
 from bot.messages import Verdict
-from bot.quotes import next_sentences
+from bot.quotes import as_it_stands, next_sentences
 from bot.sentences import split_finished
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Draft:
             if self._repeats(sentence):
                 self.stopped, self.reason = True, "the model repeats itself"
                 break
+            sentence = as_it_stands(sentence, self.passages)  # noqa: PLW2901 - the guards judge what will be shown
             verdict = await asyncio.to_thread(self._judge, sentence)
             if verdict.ok:
                 self.text += sentence

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bot.messages import Citation
-from bot.quotes import as_it_stands
 from bot.sentences import sentences
 
 if TYPE_CHECKING:
@@ -77,9 +76,8 @@ class Cited:
         self._text = ""
 
     def add(self, sentence: str) -> str:
-        """Return the next sentence as it is shown, a quotation as it stands in its passage."""
-        quoted = as_it_stands(_put_right(sentence, self._passages), self._passages)
-        right = _NUMBER.sub(self._renumbered, quoted)
+        """Return the next sentence as it is shown."""
+        right = _NUMBER.sub(self._renumbered, _put_right(sentence, self._passages))
         if self._text.endswith("\n"):
             right = right.lstrip("\n")
         shown = right if self._text else right.lstrip()

@@ -320,3 +320,17 @@ async def test_a_passage_that_is_only_a_link_is_not_read(make_mentee, engine, mo
     monkeypatch.setattr(mentee.retriever, "search", with_link)
     await ask(mentee, "Are hotels tax exempt?", department="travel")
     assert "Back to lodging" not in engine.requests[0].messages[-1].content
+
+
+async def test_the_guards_judge_a_quotation_as_it_will_be_shown(make_mentee, engine, monkeypatch):
+    mentee = make_mentee()
+    search = mentee.retriever.search
+    secret = "Sign in with the token xoxb-1234567890-abcdefghijkl today."
+
+    def with_secret(*question, **more):
+        return [replace(passage, text=secret) for passage in search(*question, **more)]
+
+    monkeypatch.setattr(mentee.retriever, "search", with_secret)
+    engine.answer = "Sign in with the token xoxb 1234567890 abcdefghijkl today [1]."
+    answer, events = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert "xoxb" not in answer.text + "".join(event.text for event in events if isinstance(event, TextDelta))
