@@ -18,14 +18,22 @@ TELLING_WORDS = 4
 """Fewer words may stand in any text by chance."""
 _WORD = re.compile(r"\w+")
 _CITATION = re.compile(r"\[\d+\]")
+_MARKED = re.compile(r"[*`]|\n\s*\S|^\s*[-#>]")
 _LINE_START = re.compile(r"(?:^|\n+)[^\w\n]*$")
 
 
 def as_it_stands(sentence: str, passages: Sequence[Passage]) -> str:
-    """Return the sentence as a passage has it, with its lines and list marks, if one holds all its words in a row."""
+    """Return the sentence as a passage has it, with its lines and list marks, if one holds all its words in a row.
+
+    What the model marked up by itself stays as it is.
+    """
     words = list(_WORD.finditer(_CITATION.sub(_blank, sentence)))
     said = f" {' '.join(word[0].lower() for word in words)} "
-    if len(words) < TELLING_WORDS or _CITATION.search(sentence, words[0].start(), words[-1].end()):
+    if (
+        len(words) < TELLING_WORDS
+        or _MARKED.search(sentence)
+        or _CITATION.search(sentence, words[0].start(), words[-1].end())
+    ):
         return sentence
     for passage in passages:
         there = list(_WORD.finditer(passage.text))

@@ -28,6 +28,8 @@ def passages(*texts):
         (" Your new term begins on Monday.", " Your new term begins on Monday."),
         (" reach out in #outreach we will [1]", " reach out in #outreach. We will [1]"),
         ("Email everyone.", "Email everyone."),
+        ("We will: **Copyedit** the message.", "We will: **Copyedit** the message."),
+        ("* Copyedit the message\n* Get approvals", "* Copyedit the message\n* Get approvals"),
         ("We will [1]: Copyedit the message.", "We will [1]: Copyedit the message."),
         ("We will copyedit and email the message.", "We will copyedit and email the message."),
     ],
