@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PASSAGES = 3
 """Pieces of a question's attachments in its prompt, beside the documents' passages."""
 
+UNWEIGHED = 0.5
+"""Relevance of what an asker attached: a chance of one half, for no search has weighed it."""
 PREFIX = "attached:"
 """What the chunk ids of attached pieces begin with."""
 
@@ -39,6 +41,7 @@ def nearest(question: Question, embed: Callable[[Sequence[str]], NDArray[np.floa
             heading=heading,
             text=text,
             score=0.0,
+            relevance=UNWEIGHED,
             department=question.department or "",
             generation="",
         )

@@ -61,6 +61,8 @@ class Draft:
         passed = await self._pass([rest] if rest.strip() else [])
         if self._adapter and self._adapter.starter and not self.stopped:
             passed += await self._pass(next_sentences(self.text, self.passages))
+            # A guard that stops what the model did not say has nothing against what it did.
+            self.stopped, self.reason, self.replacement = False, "", ""
         return passed
 
     async def _pass(self, sentences: list[str]) -> list[str]:
@@ -71,10 +73,10 @@ class Draft:
             if self.passages and REFUSAL.search(sentence):
                 self.refused = self.stopped = not self.text
                 break
+            sentence = as_it_stands(sentence, self.passages)  # noqa: PLW2901 - what is judged is what will be shown
             if self._repeats(sentence):
                 self.stopped, self.reason = True, "the model repeats itself"
                 break
-            sentence = as_it_stands(sentence, self.passages)  # noqa: PLW2901 - the guards judge what will be shown
             verdict = await asyncio.to_thread(self._judge, sentence)
             if verdict.ok:
                 self.text += sentence

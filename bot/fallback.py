@@ -40,8 +40,8 @@ class Text:
 
 
 def tells(text: str) -> bool:
-    """Return whether a passage or sentence says anything: "Back to Slack page" does not."""
-    return len(_words(text)) >= TELLING_WORDS
+    """Return whether a passage or sentence says anything: "Back to Slack page" does not, "Phone: 555-1234" does."""
+    return len(_words(text)) >= TELLING_WORDS or any(map(str.isdigit, text))
 
 
 def found(passages: Sequence[Passage], threshold: float) -> bool:

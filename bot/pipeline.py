@@ -245,10 +245,9 @@ class Pipeline:
     @staticmethod
     def _reserved(work: _Work, draft: Draft) -> Reserved | None:
         """Return what the model must be sure of: that passages which retrieval holds for relevant do not answer."""
-        if not draft.passages:
-            return None
-        relevance = max(passage.relevance for passage in draft.passages)
-        return Reserved(REFUSAL, work.department.answers.refusal_chance(relevance))
+        relevance = max((passage.relevance for passage in draft.passages), default=0.0)
+        chance = work.department.answers.refusal_chance(relevance)
+        return Reserved(REFUSAL, chance) if chance else None
 
     def _prompt(self, work: _Work, passages: Sequence[Passage]) -> tuple[tuple[ChatMessage, ...], Sequence[Passage]]:
         """Build the prompt, leaving out the weakest passages and then the oldest turns until it fits the context.

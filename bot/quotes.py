@@ -18,8 +18,9 @@ TELLING_WORDS = 4
 """Fewer words may stand in any text by chance."""
 _WORD = re.compile(r"\w+")
 _CITATION = re.compile(r"\[\d+\]")
+_NAMED = re.compile(r"\[(\d+)\]")
 _MARKED = re.compile(r"[*`]|\n\s*\S|^\s*[-#>]")
-_LINE_START = re.compile(r"(?:^|\n+)[^\w\n]*$")
+_LINE_START = re.compile(r"(?:^|(?<!\n)\n+)[^\w\n]*(?:\d{1,2}[.)]\s+)?$")
 
 
 def as_it_stands(sentence: str, passages: Sequence[Passage]) -> str:
@@ -29,11 +30,7 @@ def as_it_stands(sentence: str, passages: Sequence[Passage]) -> str:
     """
     words = list(_WORD.finditer(_CITATION.sub(_blank, sentence)))
     said = f" {' '.join(word[0].lower() for word in words)} "
-    if (
-        len(words) < TELLING_WORDS
-        or _MARKED.search(sentence)
-        or _CITATION.search(sentence, words[0].start(), words[-1].end())
-    ):
+    if len(words) < TELLING_WORDS or _MARKED.search(sentence) or _CITATION.search(sentence, 0, words[-1].end()):
         return sentence
     for passage in passages:
         there = list(_WORD.finditer(passage.text))
@@ -45,7 +42,9 @@ def as_it_stands(sentence: str, passages: Sequence[Passage]) -> str:
         before = sentence[: words[0].start()]
         if (line := _LINE_START.search(passage.text, 0, start)) and line[0]:
             before = "\n" * max(1, line[0].count("\n")) + line[0].lstrip("\n")
-        return f"{before}{passage.text[start:end]}{sentence[words[-1].end() :]}"
+        quoted = passage.text[start:end]
+        whole = not any(quoted.count(mark) % 2 for mark in ("**", "`"))
+        return f"{before}{quoted}{sentence[words[-1].end() :]}" if whole else sentence
     return sentence
 
 
@@ -55,8 +54,9 @@ def next_sentences(said: str, passages: Sequence[Passage]) -> list[str]:
     The last one names the passage by its number. Empty where ``said`` does not end with a whole sentence of a passage,
     and where nothing follows that fits into :data:`LONGEST` characters.
     """
-    for number, passage in enumerate(passages, start=1):
-        parts = pieces(passage.text)
+    named = [int(number) for number in _NAMED.findall(said)]
+    for number in sorted(range(1, len(passages) + 1), key=lambda each: each not in named[-1:]):
+        parts = pieces(passages[number - 1].text)
         last = _last_quoted(_words(said), parts)
         if last is None:
             continue

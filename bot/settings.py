@@ -133,6 +133,7 @@ class AnswerSettings(_Section):
     refusal_odds: float = Field(
         0.0,
         ge=0,
+        allow_inf_nan=False,
         description="How much surer the local model must be that a passage does not answer than retrieval is that "
         "it does, as a ratio of odds, before it finds no answer. 0: wherever that is the likeliest thing to say.",
     )

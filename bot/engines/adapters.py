@@ -4,7 +4,7 @@ An adapter is a generation of kind "adapter" that any peft user can load: ``adap
 ``adapter_model.safetensors`` beside the manifest. Its manifest's ``meta`` names the ``version`` and the ``base_model``,
 and where it knows them ``base_sha256`` (of the base's manifest) and ``template_sha256`` (of its chat template).
 
-peft takes seconds to import, so it is imported where the first adapter is met.
+peft takes seconds to import, so it is imported only where peft computes.
 """
 
 from __future__ import annotations
@@ -103,7 +103,12 @@ def read_adapter(ref: AdapterRef, base: ModelIdentity, shapes: Shapes) -> Adapte
     for name, tensor in tensors.items():
         require(bool(torch.isfinite(tensor).all()), ref.path, f"holds numbers that are not finite, in {name}")
     adapter = Adapter(ref.version, config, tensors)
-    _check_shapes(ref.path, adapter, shapes)
+    try:
+        _check_shapes(ref.path, adapter, shapes)
+        scales = [adapter.scaling(name, 1) for name in shapes]
+    except (ValueError, TypeError, AttributeError, KeyError, re.error) as error:
+        raise ArtifactError(f"The {CONFIG} of adapter {ref.path} cannot be used: {error}.") from error
+    require(all(map(math.isfinite, scales)), ref.path, f"has a scaling that is not finite in {CONFIG}")
     return adapter
 
 
@@ -170,7 +175,7 @@ def _check_shapes(path: Path, adapter: Adapter, shapes: Shapes) -> None:
 def _targets(adapter: Adapter, shapes: Shapes) -> set[str]:
     """Return the layers that the configuration means; a plain list of names needs no peft, which takes seconds."""
     named = adapter.config.get("target_modules")
-    if isinstance(named, list) and not any(adapter.config.get(key) for key in NARROWING):
+    if isinstance(named, list) and all(adapter.config.get(key) in (None, [], "") for key in NARROWING):
         return {name for name in shapes if any(f".{name}".endswith(f".{target}") for target in named)}
     from peft.tuners.tuners_utils import check_target_module_exists
 

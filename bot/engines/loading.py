@@ -104,15 +104,22 @@ def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
 
 
 def context_tokens(path: Path) -> int:
-    """Return how many tokens the model in a folder can take, prompt and answer together."""
+    """Return how many tokens the model in a folder can take, prompt and answer together.
+
+    :raises ArtifactError: its configuration cannot be read.
+    """
     return min(int(read_config(path).get("max_position_embeddings") or LONGEST_CONTEXT), LONGEST_CONTEXT)
 
 
 def end_tokens(path: Path, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Return the ids that end an answer of the model in a folder."""
-    generation = path / "generation_config.json"
-    said = json.loads(generation.read_text(encoding="utf-8")) if generation.is_file() else read_config(path)
-    configured = said.get("eos_token_id")
+    """Return the ids that end an answer of the model in a folder.
+
+    :raises ArtifactError: its configuration cannot be read.
+    """
+    try:
+        configured = json.loads((path / "generation_config.json").read_text(encoding="utf-8")).get("eos_token_id")
+    except (OSError, ValueError, AttributeError):
+        configured = read_config(path).get("eos_token_id")
     ids = configured if isinstance(configured, list) else [configured]
     return frozenset(int(i) for i in (*ids, tokenizer.eos_token_id) if i is not None)
 

@@ -285,11 +285,13 @@ async def test_the_more_relevant_a_passage_the_surer_the_model_must_be_to_find_n
     engine.answer = REFUSED
     question = "Which class are hotels in the states of this trip?"
     await ask(mentee, question, department="travel")
-    assert {request.reserved for request in engine.requests} == {Reserved(REFUSED, 0.0)}
+    assert {request.reserved for request in engine.requests} == {None}
     mentee.departments.configure("travel", {"answers.refusal_odds": 6}, actor="user:owner")
     engine.requests.clear()
     await ask(mentee, question, department="travel")
-    best, next_best = [request.reserved.chance for request in engine.requests]
+    reserved = [request.reserved for request in engine.requests]
+    assert reserved[0] == Reserved(REFUSED, reserved[0].chance)
+    best, next_best = [each.chance for each in reserved]
     assert 0 < next_best < best < 1
     engine.requests.clear()
     await ask(mentee, "Hello?", department="support")
@@ -334,3 +336,28 @@ async def test_the_guards_judge_a_quotation_as_it_will_be_shown(make_mentee, eng
     engine.answer = "Sign in with the token xoxb 1234567890 abcdefghijkl today [1]."
     answer, events = await ask(mentee, "Are hotels tax exempt?", department="travel")
     assert "xoxb" not in answer.text + "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+async def test_a_quotation_in_circles_ends_though_its_passage_is_written_otherwise(make_mentee, engine, monkeypatch):
+    mentee = make_mentee()
+    search = mentee.retriever.search
+    text = "Show the \u201cgreen\u201d form at the desk. Keep \u2013 always \u2013 a copy of the form."
+
+    def curly(*question, **more):
+        return [replace(passage, text=text) for passage in search(*question, **more)]
+
+    monkeypatch.setattr(mentee.retriever, "search", curly)
+    engine.answer = 'Show the "green" form at the desk. Keep - always - a copy of the form. ' * 5
+    answer, _ = await ask(mentee, "Which form do hotels want at the desk?", department="travel")
+    assert answer.text.count("copy of the form") == 1
+
+
+async def test_what_a_guard_has_against_the_next_sentence_leaves_the_readers_own(make_mentee, tmp_path, monkeypatch):
+    def check_answer(draft):
+        return Verdict(ok="desk" not in draft, reason="desks", replacement="Nothing about desks.")
+
+    mentee = make_mentee({"desks": make_plugin(check_answer=check_answer)})
+    adapter = AdapterRef("v1", tmp_path, "scripted", starter=True)
+    monkeypatch.setattr(mentee.champions, "get", lambda *_, **__: adapter)
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert answer.text == "Hotels are tax exempt in 12 states [1]."

@@ -8,6 +8,7 @@ from bot.quotes import LONGEST, as_it_stands, next_sentences
 LIST = (
     "To send, reach out in #outreach. We will:\n- Copyedit the message\n- Get approvals, if needed\n- Email everyone."
 )
+NUMBERED = "To leave:\n1. Tell your supervisor first.\n2. Return the laptop and badge.\nNever **ever share it**."
 STEPS = "- Open the page in your browser.\n- Sign in with your address."
 TERMS = "Your new term begins on Monday. Your new date shows the day after.\n\nIf it does not, ask People Ops."
 
@@ -25,6 +26,9 @@ def passages(*texts):
         ),
         ("Get approvals if needed Email everyone. ", "\n- Get approvals, if needed\n- Email everyone. "),
         ("Open the page in your browser. ", "\n- Open the page in your browser. "),
+        ("Tell your supervisor first. ", "\n1. Tell your supervisor first. "),
+        ("Return the laptop and badge. Never ever share it.", "Return the laptop and badge. Never ever share it."),
+        ("[1] Sign in with your address.", "[1] Sign in with your address."),
         (" Your new term begins on Monday.", " Your new term begins on Monday."),
         (" reach out in #outreach we will [1]", " reach out in #outreach. We will [1]"),
         ("Email everyone.", "Email everyone."),
@@ -35,7 +39,7 @@ def passages(*texts):
     ],
 )
 def test_a_quotation_is_shown_with_its_lines_and_other_words_as_they_are(said, shown):
-    assert as_it_stands(said, passages(TERMS, LIST, STEPS)) == shown
+    assert as_it_stands(said, passages(TERMS, LIST, STEPS, NUMBERED)) == shown
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,12 @@ def test_a_quotation_is_shown_with_its_lines_and_other_words_as_they_are(said, s
 )
 def test_a_quotation_goes_on_from_the_end_of_a_sentence(said, follows):
     assert next_sentences(said, passages(LIST, TERMS)) == follows
+
+
+def test_a_quotation_goes_on_in_the_passage_that_it_names():
+    first, second = passages("Bring your own badge. It opens the door.", "Bring your own badge. It shows your name.")
+    assert next_sentences("Also: Bring your own badge [2].", [first, second]) == [" It shows your name. [2]"]
+    assert next_sentences("Also: Bring your own badge.", [first, second]) == [" It opens the door. [1]"]
 
 
 def test_a_quotation_goes_on_no_further_than_a_short_answer_is_long():

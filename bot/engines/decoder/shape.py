@@ -121,8 +121,7 @@ def read_shape(weights: Weights, context: int) -> Shape | None:
     )
     if any(size % 16 for size in (shape.hidden, shape.inner, shape.head_size)):
         return None
-    fits = all(_fits(weights, name, sizes) for name, sizes in layer_shapes(shape).items())
-    return shape if fits and all(f"{name}.weight" in weights.tensors for name in _other_names(shape.layers)) else None
+    return shape if _fits(weights, shape) else None
 
 
 def layer_shapes(shape: Shape) -> dict[str, tuple[int, int]]:
@@ -154,14 +153,19 @@ def rotations(config: Mapping[str, Any], context: int) -> tuple[torch.Tensor, to
     return (angles.cos() * factor).contiguous(), (angles.sin() * factor).contiguous()
 
 
-def _other_names(layers: int) -> list[str]:
-    norms = ("input_layernorm", "post_attention_layernorm")
-    return ["model.embed_tokens", "model.norm", *(f"model.layers.{n}.{norm}" for n in range(layers) for norm in norms)]
-
-
-def _fits(weights: Weights, name: str, sizes: tuple[int, int]) -> bool:
-    weight = weights.weight(name)
-    return weight is not None and weight.dtype.is_floating_point and tuple(weight.shape) == sizes
+def _fits(weights: Weights, shape: Shape) -> bool:
+    """Return whether every weight and bias is there in its size: what computes does not look again."""
+    layers = layer_shapes(shape)
+    others = {"model.embed_tokens": (shape.vocabulary, shape.hidden), "model.norm": (shape.hidden,)}
+    for number in range(shape.layers):
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            others[f"model.layers.{number}.{norm}"] = (shape.hidden,)
+    found = [(weights.weight(name), sizes) for name, sizes in (layers | others).items()]
+    biases = [(bias, sizes[:1]) for name, sizes in layers.items() if (bias := weights.bias(name)) is not None]
+    return all(
+        tensor is not None and tensor.dtype.is_floating_point and tuple(tensor.shape) == sizes
+        for tensor, sizes in found + biases
+    )
 
 
 def linear_names(layers: int) -> list[tuple[str, ...]]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from bot.errors import ArtifactError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -34,6 +36,7 @@ SAID = frozenset(
         "tie_word_embeddings",
     ]
 )
+NO_SIZES = frozenset(["rms_norm_eps", "hidden_act", "tie_word_embeddings"])
 """What a Llama's ``config.json`` must say itself, so that no default of transformers is missed."""
 
 
@@ -45,13 +48,17 @@ class Weights:
     tensors: Mapping[str, torch.Tensor]
 
     def weight(self, layer: str) -> torch.Tensor | None:
-        """Return a layer's weight; the head of a model with tied embeddings is their table."""
-        if layer == "lm_head" and self.config.get("tie_word_embeddings"):
-            layer = "model.embed_tokens"
-        return self.tensors.get(f"{layer}.weight")
+        """Return a layer's weight; a head without one of its own is the table of embeddings, where these are tied."""
+        found = self.tensors.get(f"{layer}.weight")
+        if found is None and layer == "lm_head" and self.config.get("tie_word_embeddings"):
+            return self.tensors.get("model.embed_tokens.weight")
+        return found
 
     def bias(self, layer: str) -> torch.Tensor | None:
-        """Return a layer's bias, if it has one."""
+        """Return a layer's bias, if it has one; a Llama's counts only where the configuration says so."""
+        said = "attention_bias" if ".self_attn." in layer else "mlp_bias"
+        if self.config.get("model_type") == "llama" and not self.config.get(said):
+            return None
         return self.tensors.get(f"{layer}.bias")
 
     def to(self, device: str, dtype: torch.dtype) -> Weights:
@@ -69,27 +76,47 @@ def read_weights(path: Path) -> Weights | None:
             names = sorted(set(index.values()))
         tensors = {name: tensor for file in names for name, tensor in load_file(path / file).items()}
         return Weights(read_config(path), tensors)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError, ArtifactError):
         return None
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return a model's configuration, completed by transformers unless it says everything itself.
 
-    :raises OSError: there is none, or it cannot be read.
-    :raises ValueError: it is not a model's.
+    :raises ArtifactError: there is none, or it is not a model's.
     """
-    said: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    try:
+        said: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        return said if _says_all(said) else _completed(path)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ArtifactError(
+            f"The configuration of the model {path} cannot be read: {error}",
+            hint="Fetch it again with `mentee model fetch`.",
+        ) from error
+
+
+def _says_all(said: dict[str, Any]) -> bool:
     rope = rope_of(said)
-    plain = rope["rope_theta"] and rope.get("rope_type", "default") == "default" and not said.get("rope_scaling")
-    if said.get("model_type") == "llama" and plain and said.keys() >= SAID:
-        return said
+    plain = rope["rope_theta"] and rope.get("rope_type", "default") == "default" and "type" not in rope
+    sizes = [said.get(name) for name in SAID if name not in NO_SIZES]
+    return bool(
+        said.get("model_type") == "llama"
+        and plain
+        and not said.get("rope_scaling")
+        and all(isinstance(size, int) for size in sizes)
+        and all(said.get(name) is not None for name in NO_SIZES)
+    )
+
+
+def _completed(path: Path) -> dict[str, Any]:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
-    completed: dict[str, Any] = AutoConfig.from_pretrained(
-        path, local_files_only=True, trust_remote_code=False
-    ).to_dict()
-    return completed
+    try:
+        completed = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    except StrictDataclassError as error:
+        raise ValueError(error) from error
+    return dict(completed.to_dict())
 
 
 def rope_of(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -277,6 +277,12 @@ def _drop_a_layer(tensors):
         ({"edit_config": lambda config: config.update(use_dora=True)}, "uses use_dora"),
         ({"edit_config": lambda config: config.update(bias="all")}, "changes biases"),
         ({"edit_config": dict.clear}, "is of kind None"),
+        ({"edit_config": lambda config: config.update(lora_alpha="much")}, "has no number for lora_alpha"),
+        ({"edit_config": lambda config: config.update(lora_alpha=float("inf"))}, "a scaling that is not finite"),
+        ({"edit_config": lambda config: config.update(target_modules="((")}, "cannot be used"),
+        ({"edit_config": lambda config: config.update(target_modules=None)}, "cannot be used"),
+        ({"edit_config": lambda config: config.update(alpha_pattern={"(": 1})}, "cannot be used"),
+        ({"edit_config": lambda config: config.update(layers_to_transform=0)}, "names [1-4] layers .* but holds 5"),
     ],
 )
 def test_an_unsound_adapter_is_refused_and_the_text_says_why(

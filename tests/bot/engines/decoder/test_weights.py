@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
     LlamaConfig,
@@ -20,8 +21,9 @@ from transformers import (
 
 from bot.engines.decoder.shape import Segment, read_shape
 from bot.engines.decoder.tensors import TensorDecoder
-from bot.engines.decoder.weights import read_config, read_weights
+from bot.engines.decoder.weights import Weights, read_config, read_weights
 from bot.engines.loading import end_tokens, load_tokenizer
+from bot.errors import ArtifactError
 from bot.testing.tiny import build_tiny_adapter
 
 SIZES = {
@@ -47,6 +49,7 @@ STRETCHES = [
 MODELS = [
     (LlamaForCausalLM, LlamaConfig(**SIZES)),
     (LlamaForCausalLM, LlamaConfig(**SIZES, tie_word_embeddings=True, attention_bias=True)),
+    (LlamaForCausalLM, LlamaConfig(**SIZES, mlp_bias=True)),
     *((LlamaForCausalLM, LlamaConfig(**SIZES, rope_parameters={"rope_theta": 1e4, **each})) for each in STRETCHES),
     (Qwen2ForCausalLM, Qwen2Config(**SIZES)),
     (MistralForCausalLM, MistralConfig(**SIZES, sliding_window=None)),
@@ -97,15 +100,49 @@ def test_files_that_cannot_be_read_are_left_to_transformers_to_explain(tmp_path,
     assert read_weights(tmp_path) is None
 
 
-@pytest.mark.parametrize("name", ["lm_head", "model.layers.1.mlp.up_proj", "model.norm"])
+@pytest.mark.parametrize(
+    "name",
+    ["lm_head", "model.embed_tokens", "model.layers.1.mlp.up_proj", "model.layers.0.input_layernorm", "model.norm"],
+)
 def test_a_model_that_lacks_a_layer_or_has_it_in_another_size_has_no_shape_here(tmp_path, name):
     weights = read_weights(save(tmp_path, *MODELS[0]))
     tensors = dict(weights.tensors)
-    del tensors[f"{name}.weight"]
-    assert read_shape(type(weights)(weights.config, tensors), 512) is None
-    if name != "model.norm":
-        tensors[f"{name}.weight"] = torch.zeros(16, 16)
-        assert read_shape(type(weights)(weights.config, tensors), 512) is None
+    whole = tensors.pop(f"{name}.weight")
+    assert read_shape(Weights(weights.config, tensors), 512) is None
+    tensors[f"{name}.weight"] = whole[:-1]
+    assert read_shape(Weights(weights.config, tensors), 512) is None
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("change", ["a head of its own beside tied embeddings", "biases that nothing asks for"])
+def test_what_a_file_holds_counts_as_transformers_counts_it(tmp_path, change):
+    save(tmp_path, *MODELS[0])
+    path, file = tmp_path / "config.json", tmp_path / "model.safetensors"
+    if "head" in change:
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"tie_word_embeddings": True}))
+    else:
+        tensors = load_file(file)
+        save_file(tensors | {"model.layers.0.self_attn.q_proj.bias": torch.ones(64)}, file, metadata={"format": "pt"})
+    weights = read_weights(tmp_path)
+    decoder = TensorDecoder(weights, read_shape(weights, 512))
+    decoder.reserve(2)
+    wanted = AutoModelForCausalLM.from_pretrained(tmp_path)(torch.tensor([IDS])).logits[0]
+    found = decoder.forward([Segment(IDS, 0, [0, 1], wanted=len(IDS))])
+    assert float((found - wanted).norm() / wanted.norm()) < 1e-4
+
+
+def test_a_number_that_a_configuration_leaves_open_is_filled_in_by_transformers(tmp_path):
+    path = save(tmp_path, LlamaForCausalLM, LlamaConfig(**SIZES | {"num_key_value_heads": 4})) / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"num_key_value_heads": None}))
+    assert read_shape(read_weights(tmp_path), 512).kv_heads == 4
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"model_type": "llama", "hidden_size": "wide"}', ""])
+def test_a_configuration_that_cannot_be_read_is_named(tmp_path, text):
+    if text:
+        (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ArtifactError, match=f"configuration of the model {tmp_path} cannot be read"):
+        read_config(tmp_path)
 
 
 def test_an_answer_ends_as_the_generation_configuration_says(tiny_model, tmp_path):
