@@ -199,6 +199,7 @@ class _Run:
             "one_answer_vs_vllm": ratio("vllm one", "ours one"),
             "sixteen_mixed_vs_peft": ratio(best, "ours sixteen"),
             "sixteen_mixed_vs_vllm": ratio("vllm sixteen", "ours sixteen"),
+            "sixteen_mixed_vs_vllm_without_adapters": ratio("vllm, no adapter sixteen", "ours sixteen"),
             "mixed_vs_single_adapter": ratio("ours sixteen, one adapter", "ours sixteen, four"),
             "follow_up_first_token": ratio("follow-up, cold", "follow-up"),
             "adapters_8_rows_vs_none": ratio("step of 8, 8 adapters", "step of 8, no adapter"),

@@ -79,7 +79,7 @@ class LlamaCpp:
 
 
 class Vllm:
-    """A vLLM server that runs already, with adapters loaded at run time (``--enable-lora``)."""
+    """A vLLM server that runs already, with adapters loaded at run time (``--enable-lora``); without any, its base."""
 
     def __init__(self, url: str, adapters: Sequence[Path]) -> None:
         import httpx2
@@ -101,7 +101,7 @@ class Vllm:
 
     def _one(self, prompt: tuple[int, ...], adapter: Path | None, tokens: int) -> None:
         body = {
-            "model": self._names[adapter],
+            "model": self._names.get(adapter, self._base),
             "prompt": list(prompt),
             "max_tokens": tokens,
             "ignore_eos": True,
@@ -119,4 +119,5 @@ def peers(path: Path, adapters: Sequence[Path], *, gguf: Path | None, vllm_url: 
         found["llama.cpp"] = LlamaCpp(gguf, threads)
     if vllm_url:
         found["vllm"] = Vllm(vllm_url, adapters)
+        found["vllm, no adapter"] = Vllm(vllm_url, [])
     return found
