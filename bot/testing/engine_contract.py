@@ -232,6 +232,7 @@ class ModelContract(EngineContract):
 
     async def test_an_answer_is_cut_at_the_time_limit(self, bench: EngineBench) -> None:
         """What was made until then is kept."""
+        await answer(await bench.engine(), bench.endless(max_new_tokens=1))  # what a server loads at first is loaded
         engine = await bench.engine(seconds=0.6)
         text = await asyncio.wait_for(answer(engine, bench.endless(max_new_tokens=8000)), PATIENCE)
         assert 0 < len(text) < 7000
