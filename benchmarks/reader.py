@@ -28,13 +28,12 @@ if Path(sys.path[0]) == Path(__file__).parent:
     del sys.path[0]  # a script beside this one is named like a package
 
 from bot.artifacts import read_manifest
-from bot.drafting import REFUSAL
+from bot.drafting import REFUSES
 from bot.engines.local import LocalEngine
 from bot.messages import Passage
 from bot.models import model_path
-from bot.prompt import REFUSAL as REFUSED
-from bot.prompt import build_messages
-from bot.protocols import AdapterRef, GenerationRequest, Reserved
+from bot.prompt import build_messages, unless_sure
+from bot.protocols import AdapterRef, GenerationRequest
 from bot.settings import AnswerSettings, Settings
 from tuning.gate import interval
 from tuning.keyfacts import holds
@@ -96,7 +95,7 @@ async def measure(sets: dict[str, list[Asked]]) -> dict[str, dict[str, Scores]]:
                     build_messages(one.question, [_passage(one.passage)], title=""),
                     adapter,
                     max_new_tokens=ANSWER_TOKENS,
-                    reserved=Reserved(REFUSED, chance),
+                    reserved=unless_sure(chance),
                 )
                 for one in asked
             ]
@@ -109,7 +108,7 @@ def scores(asked: list[Asked], answers: list[str]) -> Scores:
     """Return each metric's mean and its 95 % bootstrap interval."""
     rows = []
     for one, answer in zip(asked, answers, strict=True):
-        refused = bool(REFUSAL.search(answer))
+        refused = bool(REFUSES.search(answer))
         said = "" if refused else re.sub(r"\s?\[\d+\]", "", answer)
         if one.reference:
             row = {"token_f1": token_f1(said, one.reference), "rouge_l": rouge_l(said, one.reference)}

@@ -24,6 +24,7 @@ PASSAGES = 3
 
 UNWEIGHED = 0.5
 """Relevance of what an asker attached: a chance of one half, for no search has weighed it."""
+
 PREFIX = "attached:"
 """What the chunk ids of attached pieces begin with."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FENCE = "```"
 TELLING_WORDS = 4
 """A sentence of fewer words, such as "Yes.", may come again later."""
-REFUSAL = re.compile(
+REFUSES = re.compile(
     r"\bI (?:don['\u2019]t|do not|can['\u2019]t|cannot|could not|couldn['\u2019]t) find\b", re.IGNORECASE
 )
 
@@ -70,17 +70,17 @@ class Draft:
         for sentence in sentences:
             if self.stopped:
                 break
-            if self.passages and REFUSAL.search(sentence):
+            if self.passages and REFUSES.search(sentence):
                 self.refused = self.stopped = not self.text
                 break
-            sentence = as_it_stands(sentence, self.passages)  # noqa: PLW2901 - what is judged is what will be shown
-            if self._repeats(sentence):
+            shown = as_it_stands(sentence, self.passages)
+            if self._repeats(shown):
                 self.stopped, self.reason = True, "the model repeats itself"
                 break
-            verdict = await asyncio.to_thread(self._judge, sentence)
+            verdict = await asyncio.to_thread(self._judge, shown)
             if verdict.ok:
-                self.text += sentence
-                passed.append(self.cited.add(sentence) if self.passages else sentence)
+                self.text += shown
+                passed.append(self.cited.add(shown) if self.passages else shown)
             else:
                 self.stopped, self.reason = True, verdict.reason
                 self.replacement = verdict.replacement or ""

@@ -24,8 +24,8 @@ from bot.messages import (
     TextDelta,
     delivery_id,
 )
-from bot.prompt import PROMPT_VERSION, REFUSAL, build_messages, portions
-from bot.protocols import AdapterRef, GenerationRequest, Reserved
+from bot.prompt import PROMPT_VERSION, build_messages, portions, unless_sure
+from bot.protocols import AdapterRef, GenerationRequest
 from bot.routing import route
 from bot.store.models import AnswerRow, QuestionRow
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bot.app import Mentee
     from bot.departments import Department
     from bot.messages import ChatMessage, InboxItem, Passage, Question
+    from bot.protocols import Reserved
     from bot.votes import CuratedMatch
 
 CANDIDATES = 10
@@ -246,8 +247,7 @@ class Pipeline:
     def _reserved(work: _Work, draft: Draft) -> Reserved | None:
         """Return what the model must be sure of: that passages which retrieval holds for relevant do not answer."""
         relevance = max((passage.relevance for passage in draft.passages), default=0.0)
-        chance = work.department.answers.refusal_chance(relevance)
-        return Reserved(REFUSAL, chance) if chance else None
+        return unless_sure(work.department.answers.refusal_chance(relevance))
 
     def _prompt(self, work: _Work, passages: Sequence[Passage]) -> tuple[tuple[ChatMessage, ...], Sequence[Passage]]:
         """Build the prompt, leaving out the weakest passages and then the oldest turns until it fits the context.

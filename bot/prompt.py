@@ -13,6 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from bot.messages import ChatMessage
+from bot.protocols import Reserved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,11 @@ _SOURCE = re.compile(r"\s?See also \[\d+\](?:, \[\d+\])*\.|\s?\[\d+\]")
 
 PROMPT_VERSION = "3-" + hashlib.sha256((GROUNDED + UNGROUNDED).encode()).hexdigest()[:8]
 """Stored with every answer and every adapter; changes whenever the wording above does."""
+
+
+def unless_sure(chance: float) -> Reserved | None:
+    """Return the refusal as what an answer may begin with only from a chance on; ``None`` where any chance will do."""
+    return Reserved(REFUSAL, chance) if chance else None
 
 
 def build_messages(  # noqa: PLR0913 - everything a prompt is made of, by name

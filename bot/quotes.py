@@ -17,8 +17,7 @@ LONGEST = 500
 TELLING_WORDS = 4
 """Fewer words may stand in any text by chance."""
 _WORD = re.compile(r"\w+")
-_CITATION = re.compile(r"\[\d+\]")
-_NAMED = re.compile(r"\[(\d+)\]")
+_CITATION = re.compile(r"\[(\d+)\]")
 _MARKED = re.compile(r"[*`]|\n\s*\S|^\s*[-#>]")
 _LINE_START = re.compile(r"(?:^|(?<!\n)\n+)[^\w\n]*(?:\d{1,2}[.)]\s+)?$")
 
@@ -54,7 +53,7 @@ def next_sentences(said: str, passages: Sequence[Passage]) -> list[str]:
     The last one names the passage by its number. Empty where ``said`` does not end with a whole sentence of a passage,
     and where nothing follows that fits into :data:`LONGEST` characters.
     """
-    named = [int(number) for number in _NAMED.findall(said)]
+    named = [int(number) for number in _CITATION.findall(said)]
     for number in sorted(range(1, len(passages) + 1), key=lambda each: each not in named[-1:]):
         parts = pieces(passages[number - 1].text)
         last = _last_quoted(_words(said), parts)

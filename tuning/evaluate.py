@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from bot.artifacts import read_manifest, write_atomically
 from bot.messages import ChatMessage
-from bot.prompt import ASKED, REFUSAL, fenced
-from bot.protocols import AdapterRef, GenerationRequest, Reserved
+from bot.prompt import ASKED, fenced, unless_sure
+from bot.protocols import AdapterRef, GenerationRequest
 from tuning.metrics import score
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class _Runner:
                 question.messages,
                 ref,
                 max_new_tokens=self._job.max_new_tokens,
-                reserved=Reserved(REFUSAL, self._job.refusal_chance) if question.passages else None,
+                reserved=unless_sure(self._job.refusal_chance) if question.passages else None,
             )
             for question in self._questions
         ]

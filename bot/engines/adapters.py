@@ -74,7 +74,7 @@ class Adapter:
         """Return the configuration as peft has it, for inference."""
         from peft import LoraConfig
 
-        config: LoraConfig = LoraConfig.from_peft_type(**self.config)  # type: ignore[no-untyped-call]
+        config: LoraConfig = LoraConfig.from_peft_type(**self.config)  # type: ignore[no-untyped-call] # peft has no types
         config.inference_mode = True
         return config
 

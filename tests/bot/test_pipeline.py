@@ -324,15 +324,19 @@ async def test_a_passage_that_is_only_a_link_is_not_read(make_mentee, engine, mo
     assert "Back to lodging" not in engine.requests[0].messages[-1].content
 
 
+def reads(mentee, text, monkeypatch):
+    """Let every passage that is found say this."""
+    search = mentee.retriever.search
+    monkeypatch.setattr(
+        mentee.retriever,
+        "search",
+        lambda *question, **more: [replace(passage, text=text) for passage in search(*question, **more)],
+    )
+
+
 async def test_the_guards_judge_a_quotation_as_it_will_be_shown(make_mentee, engine, monkeypatch):
     mentee = make_mentee()
-    search = mentee.retriever.search
-    secret = "Sign in with the token xoxb-1234567890-abcdefghijkl today."
-
-    def with_secret(*question, **more):
-        return [replace(passage, text=secret) for passage in search(*question, **more)]
-
-    monkeypatch.setattr(mentee.retriever, "search", with_secret)
+    reads(mentee, "Sign in with the token xoxb-1234567890-abcdefghijkl today.", monkeypatch)
     engine.answer = "Sign in with the token xoxb 1234567890 abcdefghijkl today [1]."
     answer, events = await ask(mentee, "Are hotels tax exempt?", department="travel")
     assert "xoxb" not in answer.text + "".join(event.text for event in events if isinstance(event, TextDelta))
@@ -340,13 +344,11 @@ async def test_the_guards_judge_a_quotation_as_it_will_be_shown(make_mentee, eng
 
 async def test_a_quotation_in_circles_ends_though_its_passage_is_written_otherwise(make_mentee, engine, monkeypatch):
     mentee = make_mentee()
-    search = mentee.retriever.search
-    text = "Show the \u201cgreen\u201d form at the desk. Keep \u2013 always \u2013 a copy of the form."
-
-    def curly(*question, **more):
-        return [replace(passage, text=text) for passage in search(*question, **more)]
-
-    monkeypatch.setattr(mentee.retriever, "search", curly)
+    reads(
+        mentee,
+        "Show the \u201cgreen\u201d form at the desk. Keep \u2013 always \u2013 a copy of the form.",
+        monkeypatch,
+    )
     engine.answer = 'Show the "green" form at the desk. Keep - always - a copy of the form. ' * 5
     answer, _ = await ask(mentee, "Which form do hotels want at the desk?", department="travel")
     assert answer.text.count("copy of the form") == 1

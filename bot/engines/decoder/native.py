@@ -325,7 +325,7 @@ class NativeDecoder:
             layer.norm_attention, layer.norm_mlp = (
                 self._hold(weights.tensors[f"model.layers.{number}.{name}.weight"]) for name in names
             )
-        cos, sin = rotations(weights.config, shape.context)
+        cos, sin = rotations(weights.config, shape)
         targets = np.repeat(np.arange(3, dtype=np.uint8), np.array(self._outputs(0)) // LANES)
         self._held += [layers, targets]
         embeddings, norm = weights.tensors["model.embed_tokens.weight"], weights.tensors["model.norm.weight"]

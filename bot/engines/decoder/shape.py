@@ -134,22 +134,22 @@ def layer_shapes(shape: Shape) -> dict[str, tuple[int, int]]:
     return {name: sizes[name.rpartition(".")[2]] for names in linear_names(shape.layers) for name in names}
 
 
-def rotations(config: Mapping[str, Any], context: int) -> tuple[torch.Tensor, torch.Tensor]:
+def rotations(config: Mapping[str, Any], shape: Shape) -> tuple[torch.Tensor, torch.Tensor]:
     """Return cosines and sines of the rotary positions, float32, each of shape ``(context, half a head)``.
 
     As transformers computes them (Su et al., "RoFormer", 2021, and what stretches it).
     """
     rope = rope_of(config)
     if rope.get("rope_type", "default") == "default":
-        size = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
-        frequencies = 1.0 / (rope["rope_theta"] ** (torch.arange(0, size, 2, dtype=torch.float) / size))
+        places = torch.arange(0, shape.head_size, 2, dtype=torch.float)
+        frequencies = 1.0 / (rope["rope_theta"] ** (places / shape.head_size))
         factor = 1.0
     else:
         from transformers import AutoConfig
         from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
         frequencies, factor = ROPE_INIT_FUNCTIONS[rope["rope_type"]](AutoConfig.for_model(**config))
-    angles = torch.arange(context, dtype=torch.float)[:, None] * frequencies
+    angles = torch.arange(shape.context, dtype=torch.float)[:, None] * frequencies
     return (angles.cos() * factor).contiguous(), (angles.sin() * factor).contiguous()
 
 

@@ -70,7 +70,7 @@ class TensorDecoder:
             for name in ("input_layernorm", "post_attention_layernorm")
         ]
         self._norm = weights.tensors["model.norm.weight"]
-        cos, sin = (part.to(self._device) for part in rotations(weights.config, shape.context))
+        cos, sin = (part.to(self._device) for part in rotations(weights.config, shape))
         self._cos, self._sin = cos[:, None, None], torch.stack([-sin, sin], dim=1)[:, None]
         self._cache = torch.empty(0)
         if capture is None and self._device.type == "cuda":

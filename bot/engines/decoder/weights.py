@@ -22,22 +22,17 @@ if TYPE_CHECKING:
     import torch
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-SAID = frozenset(
-    [
-        "hidden_size",
-        "intermediate_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "num_key_value_heads",
-        "max_position_embeddings",
-        "vocab_size",
-        "rms_norm_eps",
-        "hidden_act",
-        "tie_word_embeddings",
-    ]
+SIZES = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "max_position_embeddings",
+    "vocab_size",
 )
-NO_SIZES = frozenset(["rms_norm_eps", "hidden_act", "tie_word_embeddings"])
-"""What a Llama's ``config.json`` must say itself, so that no default of transformers is missed."""
+CHOICES = ("rms_norm_eps", "hidden_act", "tie_word_embeddings")
+"""With the sizes, what a Llama's ``config.json`` must say itself, so that no default of transformers is missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +93,12 @@ def read_config(path: Path) -> dict[str, Any]:
 def _says_all(said: dict[str, Any]) -> bool:
     rope = rope_of(said)
     plain = rope["rope_theta"] and rope.get("rope_type", "default") == "default" and "type" not in rope
-    sizes = [said.get(name) for name in SAID if name not in NO_SIZES]
     return bool(
         said.get("model_type") == "llama"
         and plain
         and not said.get("rope_scaling")
-        and all(isinstance(size, int) for size in sizes)
-        and all(said.get(name) is not None for name in NO_SIZES)
+        and all(isinstance(said.get(name), int) for name in SIZES)
+        and all(said.get(name) is not None for name in CHOICES)
     )
 
 
