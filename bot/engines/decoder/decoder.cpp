@@ -33,12 +33,12 @@ constexpr int WIDTH = 16, QUERIES = 12;
 #else
 constexpr int WIDTH = 8, QUERIES = 3;
 #endif
+constexpr int ABREAST = LANES / WIDTH; // vectors in a panel's outputs
 
 typedef float Floats __attribute__((vector_size(64)));
 typedef int32_t Ints __attribute__((vector_size(64)));
 typedef int32_t LooseInts __attribute__((vector_size(64), aligned(1), may_alias));
 typedef float LooseFloats __attribute__((vector_size(64), aligned(1), may_alias));
-typedef int8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
 
 typedef float Wide __attribute__((vector_size(4 * WIDTH)));
 typedef int32_t WideInts __attribute__((vector_size(4 * WIDTH)));
@@ -49,11 +49,21 @@ typedef int8_t WideBytes __attribute__((vector_size(WIDTH), aligned(1), may_alia
 inline Floats spread(float value) { return Floats{} + value; }
 inline Floats load(const float* from) { return (Floats)*(const LooseFloats*)from; }
 inline void store(float* to, Floats value) { *(LooseFloats*)to = (LooseFloats)value; }
-inline Floats load(const int8_t* from) { return __builtin_convertvector(*(const Bytes*)from, Floats); }
 
 inline Wide wide(float value) { return Wide{} + value; }
 inline Wide wide(const float* from) { return (Wide)*(const LooseWide*)from; }
 inline void store_wide(float* to, Wide value) { *(LooseWide*)to = (LooseWide)value; }
+
+inline Wide wide(const int8_t* from) {
+#ifdef __AVX512F__
+    return (Wide)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)from)));
+#elif defined(__AVX2__)
+    return (Wide)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)from)));
+#else
+    return __builtin_convertvector(*(const WideBytes*)from, Wide);
+#endif
+}
+
 template <class V> V larger(V a, V b) { return a > b ? a : b; }
 
 inline Wide wide(const _Float16* from) {
@@ -317,14 +327,36 @@ template <int R> void tile(int rows, const Linear& m, int panel, const Quantised
     }
 }
 
+// Up to 6 rows times up to 4 panels.
+void tile(int rows, int panels, const Linear& m, int panel, const Quantised& x, int row, Floats (&out)[6][4]) {
+    switch (panels) {
+    case 1: return tile<1>(rows, m, panel, x, row, out);
+    case 2: return tile<2>(rows, m, panel, x, row, out);
+    case 3: return tile<3>(rows, m, panel, x, row, out);
+    default: return tile<4>(rows, m, panel, x, row, out);
+    }
+}
+
 // Adds to T rows of a panel what B makes of their product with A.
 template <int T> void add_up(const int8_t* up, int rank, const float* from, int width, Floats (*out)[4], int r) {
-    Floats sum[T] = {};
-    for (int k = 0; k < rank; k++) {
-        Floats b = load(up + k * LANES);
-        for (int t = 0; t < T; t++) sum[t] += b * from[(size_t)t * width + k];
-    }
-    for (int t = 0; t < T; t++) out[t][r] += sum[t];
+    Wide sum[T][ABREAST] = {};
+    for (int k = 0; k < rank; k++)
+        for (int a = 0; a < ABREAST; a++) {
+            Wide b = wide(up + k * LANES + a * WIDTH);
+            for (int t = 0; t < T; t++) sum[t][a] += b * from[(size_t)t * width + k];
+        }
+    for (int t = 0; t < T; t++)
+        for (int a = 0; a < ABREAST; a++) {
+            float* to = (float*)&out[t][r] + a * WIDTH;
+            store_wide(to, wide(to) + sum[t][a]);
+        }
+}
+
+// Has what will be read soon brought from memory.
+inline void fetch(const void* from, size_t bytes) {
+#ifdef __AVX2__
+    for (size_t at = 0; at < bytes; at += 64) _mm_prefetch((const char*)from + at, _MM_HINT_T1);
+#endif
 }
 
 // Work that all threads take pieces of. It is over when the pieces are done, not when all threads have come by: on a busy
@@ -362,6 +394,15 @@ struct Run { // rows in a row that have the same adapter
     int first, end;
 };
 
+// Runs of few rows, to be shared among threads: even in number, so that the head's two rows of one token stay together.
+std::vector<Run> parted(const std::vector<Run>& runs, int rows, int threads) {
+    const int most = std::clamp(rows / (2 * threads) * 2, 2, 6);
+    std::vector<Run> pieces;
+    for (const Run& run : runs)
+        for (int first = run.first; first < run.end; first += most) pieces.push_back({run.adapter, first, std::min(first + most, run.end)});
+    return pieces;
+}
+
 // Inputs of the products with qkv and gate_up, out, down and the head, and their products with A of the adapters. Few
 // rows are cheaper made by each thread for itself than waited for.
 struct Scratch {
@@ -381,7 +422,7 @@ constexpr int SHORT = 6; // rows of a segment whose heads are not divided among 
 struct Pass {
     const Model& model;
     const Step& step;
-    std::vector<Run> layer_runs, head_runs;
+    std::vector<Run> layer_runs, head_runs, layer_pieces, head_pieces; // pieces: of runs, few rows each
     std::vector<Piece> reads, turns; // what attends, and the rows of long segments that are turned before
     std::vector<int> positions;
     std::vector<float> state, row_values;
@@ -396,12 +437,18 @@ struct Pass {
     void rotate(int layer, const Segment& segment, int row, int head);
     void attend(Team& team, int layer);
     template <int N> void attend(int layer, const Segment& segment, int kv_head, int first, int rows);
-    void quantise(Team& team, Quantised& to, const float* from, size_t stride, const float* norm, int rows, int size);
-    void lower(Team& team, const Quantised& input, int part, std::vector<float>& low, bool few);
-    template <class Done>
-    void multiply(Team& team, const Linear& m, const Quantised& input, int part, int rows, Done done);
-    Scratch& own(Team& team, int rows) { return scratch[rows <= FEW ? team.index : 0]; }
+    void prepare(Team& team, int part, Quantised& to, const float* from, size_t stride, const float* norm, int size);
+    void lower(const Run& run, int part, const Quantised& input, std::vector<float>& low) const;
+    template <class Done> void multiply(Team& team, int part, const Linear& m, const Quantised& input, Done done);
     void raise(const std::vector<float>& low, int part, int target, int panel, int row, int rows, Floats (&out)[6][4], int r, const Linear& m);
+
+    bool is_head(int part) const { return part == 4 * model.n_layers; }
+    bool few(int part) const { return (is_head(part) ? step.n_wanted : step.n_tokens) <= FEW; }
+    Scratch& own(Team& team, int part) { return scratch[few(part) ? team.index : 0]; }
+    const std::vector<Run>& runs(int part) const { return is_head(part) ? head_runs : layer_runs; }
+    const Lora* adapter(const Run& run, int part) const {
+        return run.adapter && run.adapter[part].down.weights ? &run.adapter[part] : nullptr;
+    }
 
     _Float16* page(int number, int layer, int kv_head) const {
         size_t each = (size_t)2 * PAGE * model.head_size;
@@ -436,6 +483,8 @@ Pass::Pass(const Model& m, const Step& s) : model(m), step(s) {
     for (int i = 0; i < s.n_wanted; i++)
         for (const Run& run : layer_runs)
             if (run.first <= s.wanted[i] && s.wanted[i] < run.end) head_runs.push_back({run.adapter, 2 * i, 2 * i + 2});
+    layer_pieces = parted(layer_runs, rows, s.threads);
+    head_pieces = parted(head_runs, 2 * s.n_wanted, s.threads);
     scratch.resize(rows <= FEW || s.n_wanted <= FEW ? s.threads : 1);
     for (Scratch& each : scratch) {
         each.low.resize((size_t)std::max(rows, 2 * s.n_wanted) * low_width);
@@ -455,86 +504,79 @@ void Pass::normalise(const float* from, const float* weights, float* to) const {
     for (int i = 0; i < model.hidden; i += WIDTH) store_wide(to + i, wide(from + i) * scale * wide(weights + i));
 }
 
-void Pass::quantise(Team& team, Quantised& to, const float* from, size_t stride, const float* norm, int rows, int size) {
-    const bool twice = &to == &own(team, rows).last;
-    auto one = [&](int t) {
+// Rounds a linear layer's input, normalised where `norm` is given, and multiplies it with A of the rows' adapters.
+void Pass::prepare(Team& team, int part, Quantised& to, const float* from, size_t stride, const float* norm, int size) {
+    const auto& pieces = is_head(part) ? head_pieces : layer_pieces;
+    std::vector<float>& low = own(team, part).low;
+    auto one = [&](int number) {
+        const Run& piece = pieces[number];
         std::vector<float> padded(round_up(size), 0.0f);
-        if (norm) normalise(from + t * stride, norm, padded.data());
-        else std::memcpy(padded.data(), from + t * stride, size * 4);
-        to.row(twice ? 2 * t : t, padded.data());
-        if (!twice) return;
-        to.rest(2 * t, padded.data());
-        to.row(2 * t + 1, padded.data());
+        for (int t = piece.first; t < piece.end; t++) {
+            const float* row = from + (is_head(part) ? t / 2 : t) * stride;
+            if (norm) normalise(row, norm, padded.data());
+            else std::memcpy(padded.data(), row, size * 4);
+            if (is_head(part)) { // two parts of int8, see head()
+                to.row(t, padded.data());
+                to.rest(t, padded.data());
+                t++;
+            }
+            to.row(t, padded.data());
+        }
+        lower(piece, part, to, low);
     };
-    if (rows <= FEW)
-        for (int t = 0; t < rows; t++) one(t);
-    else
-        team.share((rows + 7) / 8, [&](int piece) {
-            for (int t = piece * 8; t < std::min(rows, piece * 8 + 8); t++) one(t);
-        });
+    if (few(part))
+        for (size_t piece = 0; piece < pieces.size(); piece++) one(piece);
+    else team.share(pieces.size(), one);
 }
 
-// The product with A of each run's adapter, into `low`.
-void Pass::lower(Team& team, const Quantised& input, int part, std::vector<float>& low, bool few) {
-    const auto& runs = part == 4 * model.n_layers ? head_runs : layer_runs;
-    std::vector<std::tuple<const Linear*, int, int, int>> tiles; // of A: panel, row, rows
-    for (const Run& run : runs) {
-        if (!run.adapter || !run.adapter[part].down.weights) continue;
-        const Linear& down = run.adapter[part].down;
-        for (int panel = 0; panel < down.panels; panel++)
-            for (int row = run.first; row < run.end; row += 6) tiles.push_back({&down, panel, row, std::min(6, run.end - row)});
-    }
-    auto one = [&](int piece) {
-        auto [down, panel, row, rows] = tiles[piece];
+// The product of up to 6 rows with A of their adapter, into `low`.
+void Pass::lower(const Run& run, int part, const Quantised& input, std::vector<float>& low) const {
+    const Lora* lora = adapter(run, part);
+    for (int panel = 0; lora && panel < lora->down.panels; panel += 4) {
         Floats out[6][4];
-        tile<1>(rows, *down, panel, input, row, out);
-        for (int t = 0; t < rows; t++)
-            store(&low[(size_t)(row + t) * low_width + panel * LANES], out[t][0]);
-    };
-    if (few)
-        for (size_t piece = 0; piece < tiles.size(); piece++) one(piece);
-    else if (!tiles.empty()) team.share(tiles.size(), one);
+        const int panels = std::min(4, lora->down.panels - panel);
+        tile(run.end - run.first, panels, lora->down, panel, input, run.first, out);
+        for (int t = 0; t < run.end - run.first; t++)
+            for (int r = 0; r < panels; r++) store(&low[(size_t)(run.first + t) * low_width + (panel + r) * LANES], out[t][r]);
+    }
 }
 
 // Adds to a tile's panel r the bias and what the rows' adapters add.
 void Pass::raise(const std::vector<float>& low, int part, int target, int panel, int row, int rows, Floats (&out)[6][4], int r, const Linear& m) {
     for (int t = 0; m.bias && t < rows; t++) out[t][r] += load(m.bias + panel * LANES);
-    for (const Run& run : part == 4 * model.n_layers ? head_runs : layer_runs) {
+    for (const Run& run : runs(part)) {
         int first = std::max(run.first, row), end = std::min(run.end, row + rows);
-        if (first >= end || !run.adapter || !run.adapter[part].down.weights) continue;
-        const Lora& lora = run.adapter[part];
-        const int8_t* up = lora.up + (size_t)panel * lora.rank * LANES;
-        const float* from = low.data() + (size_t)first * low_width + target * lora.rank;
+        const Lora* lora = adapter(run, part);
+        if (first >= end || !lora) continue;
+        const int8_t* up = lora->up + (size_t)panel * lora->rank * LANES;
+        const float* from = low.data() + (size_t)first * low_width + target * lora->rank;
         switch (end - first) {
-        case 1: add_up<1>(up, lora.rank, from, low_width, out + first - row, r); break;
-        case 2: add_up<2>(up, lora.rank, from, low_width, out + first - row, r); break;
-        case 3: add_up<3>(up, lora.rank, from, low_width, out + first - row, r); break;
-        case 4: add_up<4>(up, lora.rank, from, low_width, out + first - row, r); break;
-        case 5: add_up<5>(up, lora.rank, from, low_width, out + first - row, r); break;
-        default: add_up<6>(up, lora.rank, from, low_width, out + first - row, r);
+        case 1: add_up<1>(up, lora->rank, from, low_width, out + first - row, r); break;
+        case 2: add_up<2>(up, lora->rank, from, low_width, out + first - row, r); break;
+        case 3: add_up<3>(up, lora->rank, from, low_width, out + first - row, r); break;
+        case 4: add_up<4>(up, lora->rank, from, low_width, out + first - row, r); break;
+        case 5: add_up<5>(up, lora->rank, from, low_width, out + first - row, r); break;
+        default: add_up<6>(up, lora->rank, from, low_width, out + first - row, r);
         }
     }
 }
 
 // Calls done(panel, row, rows, out, panels) for each tile of the product of the input with m, adapters included.
-template <class Done>
-void Pass::multiply(Team& team, const Linear& m, const Quantised& input, int part, int rows, Done done) {
-    const bool few = (part == 4 * model.n_layers ? step.n_wanted : rows) <= FEW;
-    std::vector<float>& low = own(team, few ? 0 : rows).low;
-    lower(team, input, part, low, few);
+template <class Done> void Pass::multiply(Team& team, int part, const Linear& m, const Quantised& input, Done done) {
+    const int rows = is_head(part) ? 2 * step.n_wanted : step.n_tokens;
+    const std::vector<float>& low = own(team, part).low;
     const int most = m.panels < 64 && part % 4 != 2 ? 3 : 4; // gate and up must not be parted
     team.share((m.panels + most - 1) / most, [&](int piece) {
         const int panel = piece * most, panels = std::min(most, m.panels - panel);
+        for (const Run& run : runs(part))
+            if (const Lora* lora = adapter(run, part)) fetch(lora->up + (size_t)panel * lora->rank * LANES, panels * lora->rank * LANES);
         for (int row = 0; row < rows; row += 6) {
             Floats out[6][4];
             int count = std::min(6, rows - row);
-            if (panels == 4) tile<4>(count, m, panel, input, row, out);
-            else if (panels == 3) tile<3>(count, m, panel, input, row, out);
-            else if (panels == 2) tile<2>(count, m, panel, input, row, out);
-            else tile<1>(count, m, panel, input, row, out);
+            tile(count, panels, m, panel, input, row, out);
             for (int r = 0; r < panels; r++) {
                 int kind = part % 4, p = panel + r;
-                int target = part == 4 * model.n_layers ? 0 : kind == 0 ? model.targets[p] : kind == 2 ? p % 2 : 0;
+                int target = is_head(part) ? 0 : kind == 0 ? model.targets[p] : kind == 2 ? p % 2 : 0;
                 raise(low, part, target, p, row, count, out, r, m);
             }
             done(panel, row, count, out, panels);
@@ -598,7 +640,7 @@ template <int N> void Pass::attend(int layer, const Segment& segment, int kv_hea
         weight[n] = 0;
         std::memset(sums[n], 0, size * 4);
     }
-    constexpr int PARTS = PAGE / WIDTH, ABREAST = LANES / WIDTH;
+    constexpr int PARTS = PAGE / WIDTH;
     WideInts lane;
     for (int i = 0; i < WIDTH; i++) lane[i] = i;
     for (int p = 0; p <= last / PAGE; p++) {
@@ -669,8 +711,8 @@ void Pass::attend(Team& team, int layer) {
 
 void Pass::layer(Team& team, int index) {
     const Layer& l = model.layers[index];
-    const int rows = step.n_tokens, hidden = model.hidden;
-    Scratch& mine = own(team, rows);
+    const int first = 4 * index, hidden = model.hidden;
+    Scratch& mine = own(team, first);
     auto add = [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
         for (int t = 0; t < count; t++)
             for (int r = 0; r < panels; r++) {
@@ -678,18 +720,18 @@ void Pass::layer(Team& team, int index) {
                 store(to, load(to) + out[t][r]);
             }
     };
-    quantise(team, mine.normed, state.data(), hidden, l.norm_attention, rows, hidden);
-    multiply(team, l.qkv, mine.normed, 4 * index, rows, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
+    prepare(team, first, mine.normed, state.data(), hidden, l.norm_attention, hidden);
+    multiply(team, first, l.qkv, mine.normed, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
         for (int t = 0; t < count; t++)
             for (int r = 0; r < panels; r++) store(&row_values[(size_t)(row + t) * wide_width + (panel + r) * LANES], out[t][r]);
     });
     rotate(team, index);
     attend(team, index);
     const float* values = row_values.data() + (model.heads + 2 * model.kv_heads) * model.head_size;
-    quantise(team, mine.mixed, values, wide_width, nullptr, rows, model.heads * model.head_size);
-    multiply(team, l.out, mine.mixed, 4 * index + 1, rows, add);
-    quantise(team, mine.normed, state.data(), hidden, l.norm_mlp, rows, hidden);
-    multiply(team, l.gate_up, mine.normed, 4 * index + 2, rows, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
+    prepare(team, first + 1, mine.mixed, values, wide_width, nullptr, model.heads * model.head_size);
+    multiply(team, first + 1, l.out, mine.mixed, add);
+    prepare(team, first + 2, mine.normed, state.data(), hidden, l.norm_mlp, hidden);
+    multiply(team, first + 2, l.gate_up, mine.normed, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
         for (int t = 0; t < count; t++)
             for (int r = 0; r < panels; r += 2) {
                 const float *gates = (const float*)&out[t][r], *ups = (const float*)&out[t][r + 1];
@@ -700,21 +742,21 @@ void Pass::layer(Team& team, int index) {
                 }
             }
     });
-    quantise(team, mine.gated, row_values.data(), wide_width, nullptr, rows, model.inner);
-    multiply(team, l.down, mine.gated, 4 * index + 3, rows, add);
+    prepare(team, first + 3, mine.gated, row_values.data(), wide_width, nullptr, model.inner);
+    multiply(team, first + 3, l.down, mine.gated, add);
 }
 
 // Logits hang on small differences of large numbers, so the head's input has two parts of int8: rounded once, it
 // cost 0.4 % of perplexity, more than all layers together.
 void Pass::head(Team& team) {
     const int hidden = model.hidden, part = 4 * model.n_layers;
-    Scratch& mine = own(team, step.n_wanted);
+    Scratch& mine = own(team, part);
     team.share(1, [&](int) {
         for (int i = 0; i < step.n_wanted; i++)
             std::memmove(&state[(size_t)i * hidden], &state[(size_t)step.wanted[i] * hidden], hidden * 4);
     });
-    quantise(team, mine.last, state.data(), hidden, model.norm, step.n_wanted, hidden);
-    multiply(team, model.head, mine.last, part, 2 * step.n_wanted, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
+    prepare(team, part, mine.last, state.data(), hidden, model.norm, hidden);
+    multiply(team, part, model.head, mine.last, [&](int panel, int row, int count, Floats (&out)[6][4], int panels) {
         for (int t = 0; t < count; t += 2)
             for (int r = 0; r < panels; r++) {
                 int at = (panel + r) * LANES;

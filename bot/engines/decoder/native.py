@@ -39,7 +39,7 @@ AVX2 = ("-march=x86-64-v3", "-mprefer-vector-width=256")
 COMMON = ("-std=c++17", "-O3", "-fopenmp", "-shared", "-fPIC", "-w")
 CACHE = Path.home() / ".cache" / "mentee" / "compiled"
 COMPILE_SECONDS = 120
-LANES, GROUP = 16, 64
+LANES, GROUP, CACHE_LINE = 16, 64, 64
 
 
 class _Linear(Structure):
@@ -157,6 +157,23 @@ def compile_library(path: Path, flags: Sequence[str]) -> None:
         target.replace(path)
 
 
+def in_large_pages(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return copies that lie together in one piece of memory, each from a cache line on.
+
+    NumPy asks the system for pages of 2 MB where it allocates 4 MB or more: a step reads all weights, and with pages of
+    4 kB it waits for a table of addresses as well, and the CPU fetches ahead no further than a page.
+    """
+    sizes = [tensor.numel() * tensor.itemsize for tensor in tensors]
+    starts = [0, *accumulate(-(-size // CACHE_LINE) * CACHE_LINE for size in sizes)]
+    memory = torch.from_numpy(np.empty(starts[-1] + CACHE_LINE, dtype=np.uint8))
+    memory = memory[-memory.data_ptr() % CACHE_LINE :]
+    kept = []
+    for tensor, size, start in zip(tensors, sizes, starts, strict=False):
+        copy = memory[start : start + size].view(tensor.dtype).view(tensor.shape)
+        kept.append(copy.copy_(tensor))
+    return kept
+
+
 @dataclass(slots=True)
 class PackedLinear:
     """Weights of layers that share an input, as ``decoder.cpp`` reads them. Keeps what the structure points to."""
@@ -201,6 +218,14 @@ def pack_linear(
             padded = torch.nn.functional.pad(own.float(), (0, -len(own) % LANES)).view(-1, LANES)
             bias.view(-1, LANES)[start : start + stride * len(padded) : stride] = padded
     return PackedLinear(packed, scales, bias, sum(panels), groups)
+
+
+def bring_together(linears: Sequence[PackedLinear], others: Sequence[torch.Tensor] = ()) -> list[torch.Tensor]:
+    """Move the weights and scales into large pages with other tensors, of which the copies are returned."""
+    moved = iter(in_large_pages([t for each in linears for t in (each.weights, each.scales)] + [*others]))
+    for linear in linears:
+        linear.weights, linear.scales = next(moved), next(moved)
+    return list(moved)
 
 
 @dataclass(slots=True)
@@ -278,14 +303,21 @@ class NativeDecoder:
 
     def pack(self, adapter: Adapter) -> PackedAdapter:
         """Round an adapter to int8: one scale for each output of ``A`` and each column of ``B``."""
-        packed = PackedAdapter((_Lora * len(self._names))())
+        numbers, ranks, downs, ups = [], [], [], []
         for number, names in enumerate(self._names):
             pairs = lora_parts(adapter, names)
             rank = -(-max((pair[0].shape[0] for pair in pairs if pair), default=0) // LANES) * LANES
             if rank:
                 down, up = self._pack_part(number, pairs, rank)
-                packed.held += [down, up]
-                packed.parts[number] = _Lora(down.structure, up.data_ptr(), rank)
+                numbers.append(number)
+                ranks.append(rank)
+                downs.append(down)
+                ups.append(up)
+        packed = PackedAdapter((_Lora * len(self._names))())
+        ups = bring_together(downs, ups)
+        packed.held += [*downs, *ups]
+        for number, rank, down, up in zip(numbers, ranks, downs, ups, strict=True):
+            packed.parts[number] = _Lora(down.structure, up.data_ptr(), rank)
         return packed
 
     def _pack_part(
@@ -318,7 +350,10 @@ class NativeDecoder:
     def _build(self, weights: Weights) -> _Model:
         shape = self.shape
         layers = (_Layer * shape.layers)()
-        *parts, head = [self._linear(weights, names) for names in self._names]
+        linears = [self._linear(weights, names) for names in self._names]
+        bring_together(linears)
+        self._held += linears
+        *parts, head = [linear.structure for linear in linears]
         for number, layer in enumerate(layers):
             layer.qkv, layer.out, layer.gate_up, layer.down = parts[number * 4 : number * 4 + 4]
             names = ("input_layernorm", "post_attention_layernorm")
@@ -345,16 +380,14 @@ class NativeDecoder:
             shape.epsilon,
         )
 
-    def _linear(self, weights: Weights, names: Sequence[str]) -> _Linear:
-        packed = pack_linear(
+    def _linear(self, weights: Weights, names: Sequence[str]) -> PackedLinear:
+        return pack_linear(
             self._library,
             [weight for name in names if (weight := weights.weight(name)) is not None],
             [weights.bias(name) for name in names],
             mixed=names[0].endswith("gate_proj"),
             threads=self._threads,
         )
-        self._held.append(packed)
-        return packed.structure
 
     def _hold(self, tensor: torch.Tensor) -> int:
         kept = tensor.detach().float().contiguous()
