@@ -151,9 +151,13 @@ inline float total(Wide v) {
 }
 
 inline float largest(Wide v) {
+#ifdef __AVX512F__
+    return _mm512_reduce_max_ps((__m512)v);
+#else
     float most = v[0];
     for (int i = 1; i < WIDTH; i++) most = std::max(most, v[i]);
     return most;
+#endif
 }
 
 // e to the x for x <= 88, to about 1e-7 (Cephes' polynomial); 0 from -87 down.
@@ -622,53 +626,62 @@ void Pass::rotate(Team& team, int layer) {
 // Attention of `rows` query rows from number `first` on; N >= rows. A row is a token and one of the query heads that
 // share the key and value head. Pages are read in order and whole, so a row's sums never hang on who reads along.
 template <int N> void Pass::attend(int layer, const Segment& segment, int kv_head, int first, int rows) {
+    static_assert(N <= WIDTH, "the rows' fades are one vector");
+    constexpr int PARTS = PAGE / WIDTH;
     const int size = model.head_size, shared = model.heads / model.kv_heads;
     const int values_at = (model.heads + 2 * model.kv_heads) * size;
-    const float* query[N];
+    std::vector<float> queries((size_t)size * N); // [head size][N], so that the loops need one address
     int position[N], last = 0;
     float* sums[N];
-    float most[N], weight[N];
-    alignas(64) float chance[N][PAGE];
+    Wide weight[N] = {};
+    alignas(64) float most[WIDTH], fade[WIDTH] = {}, chance[N][PAGE];
     for (int n = 0; n < N; n++) {
         int row = first + std::min(n, rows - 1), head = kv_head * shared + row % shared;
         float* base = &row_values[(size_t)(segment.first_row + row / shared) * wide_width];
-        query[n] = base + head * size;
+        for (int d = 0; d < size; d++) queries[d * N + n] = base[head * size + d];
         sums[n] = base + values_at + head * size;
         position[n] = segment.first_position + row / shared;
         last = std::max(last, position[n]);
         most[n] = -INFINITY;
-        weight[n] = 0;
         std::memset(sums[n], 0, size * 4);
     }
-    constexpr int PARTS = PAGE / WIDTH;
     WideInts lane;
     for (int i = 0; i < WIDTH; i++) lane[i] = i;
     for (int p = 0; p <= last / PAGE; p++) {
         const _Float16* keys = page(segment.pages[p], layer, kv_head);
+        if (segment.rows <= SHORT && p < last / PAGE) fetch(page(segment.pages[p + 1], layer, kv_head), (size_t)4 * PAGE * size);
         Wide score[N][PARTS] = {};
-        for (int d = 0; d < size; d++)
-            for (int h = 0; h < PARTS; h++) {
-                Wide k = wide(keys + d * PAGE + h * WIDTH);
-                for (int n = 0; n < N; n++) score[n][h] += k * query[n][d];
-            }
-        float fade[N];
+        for (int d = 0; d < size; d++) {
+            Wide k[PARTS];
+            for (int h = 0; h < PARTS; h++) k[h] = wide(keys + d * PAGE + h * WIDTH);
+            for (int n = 0; n < N; n++)
+                for (int h = 0; h < PARTS; h++) score[n][h] += k[h] * queries[d * N + n];
+        }
+        // From here on in memory: a compiler keeps in registers only what every loop can.
+#pragma GCC unroll 16
+        for (int n = 0; n < N; n++)
+#pragma GCC unroll 4
+            for (int h = 0; h < PARTS; h++) store_wide(chance[n] + h * WIDTH, score[n][h]);
         for (int n = 0; n < N; n++) {
-            int seen = position[n] - p * PAGE;
+            const int seen = position[n] - p * PAGE;
             Wide top = wide(-INFINITY);
             for (int h = 0; h < PARTS; h++) {
-                score[n][h] = lane + h * WIDTH <= seen ? score[n][h] : wide(-INFINITY);
-                top = larger(top, score[n][h]);
+                Wide own = wide(chance[n] + h * WIDTH);
+                if (seen < PAGE - 1) store_wide(chance[n] + h * WIDTH, own = lane + h * WIDTH <= seen ? own : wide(-INFINITY));
+                top = larger(top, own);
             }
             float now = std::max(most[n], largest(top));
-            fade[n] = exponential(wide(most[n] - now))[0];
-            Wide sum{};
-            for (int h = 0; h < PARTS; h++) {
-                Wide e = exponential(score[n][h] - now);
-                store_wide(chance[n] + h * WIDTH, e);
-                sum += e;
-            }
-            weight[n] = weight[n] * fade[n] + total(sum);
+            fade[n] = most[n] - now;
             most[n] = now;
+        }
+        store_wide(fade, exponential(wide(fade)));
+        for (int n = 0; n < N; n++) {
+            weight[n] *= fade[n];
+            for (int h = 0; h < PARTS; h++) {
+                Wide e = exponential(wide(chance[n] + h * WIDTH) - most[n]);
+                store_wide(chance[n] + h * WIDTH, e);
+                weight[n] += e;
+            }
         }
         const _Float16* values = keys + PAGE * size;
         for (int d = 0; d < size; d += LANES) {
@@ -684,8 +697,10 @@ template <int N> void Pass::attend(int layer, const Segment& segment, int kv_hea
                 for (int a = 0; a < ABREAST; a++) store_wide(sums[n] + d + a * WIDTH, sum[n][a]);
         }
     }
-    for (int n = 0; n < rows; n++)
-        for (int d = 0; d < size; d += WIDTH) store_wide(sums[n] + d, wide(sums[n] + d) / weight[n]);
+    for (int n = 0; n < rows; n++) {
+        const float all = total(weight[n]);
+        for (int d = 0; d < size; d += WIDTH) store_wide(sums[n] + d, wide(sums[n] + d) / all);
+    }
 }
 
 void Pass::attend(Team& team, int layer) {
