@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.fallback import Cited
 from bot.messages import Verdict
-from bot.quotes import as_it_stands, next_sentences
+from bot.quotes import as_it_stands, in_full, next_sentences
 from bot.sentences import split_finished
 
 if TYPE_CHECKING:
@@ -60,10 +60,17 @@ class Draft:
         rest, self._rest = self._rest, ""
         passed = await self._pass([rest] if rest.strip() else [])
         if self._adapter and self._adapter.starter and not self.stopped:
-            passed += await self._pass(next_sentences(self.text, self.passages))
+            passed += await self._go_on()
             # A guard that stops what the model did not say has nothing against what it did.
             self.stopped, self.reason, self.replacement = False, "", ""
         return passed
+
+    async def _go_on(self) -> list[str]:
+        longer = [in_full(passage) for passage in self.passages]
+        following = next_sentences(self.text, longer)
+        if following:  # then the sources show what it is from, and the guards judge it by that
+            self.passages = self.cited.passages = longer
+        return await self._pass(following)
 
     async def _pass(self, sentences: list[str]) -> list[str]:
         passed: list[str] = []

@@ -71,13 +71,13 @@ class Cited:
     """
 
     def __init__(self, passages: Sequence[Passage]) -> None:
-        self._passages = passages
+        self.passages = passages
         self._named: dict[int, int] = {}
         self._text = ""
 
     def add(self, sentence: str) -> str:
         """Return the next sentence as it is shown."""
-        right = _NUMBER.sub(self._renumbered, _put_right(sentence, self._passages))
+        right = _NUMBER.sub(self._renumbered, _put_right(sentence, self.passages))
         if self._text.endswith("\n"):
             right = right.lstrip("\n")
         shown = right if self._text else right.lstrip()
@@ -89,14 +89,14 @@ class Cited:
         text = self._text.strip()
         if not self._named:
             words = set(_words(text))
-            shares = [len(words & set(_words(passage.text))) for passage in self._passages]
+            shares = [len(words & set(_words(passage.text))) for passage in self.passages]
             self._named = {shares.index(max(shares)) + 1: 1}
             text = f"{text} [1]"
-        return Text(text, known=True, citations=_numbered([self._passages[number - 1] for number in self._named]))
+        return Text(text, known=True, citations=_numbered([self.passages[number - 1] for number in self._named]))
 
     def _renumbered(self, match: re.Match[str]) -> str:
         number = int(match[1])
-        if not 1 <= number <= len(self._passages):
+        if not 1 <= number <= len(self.passages):
             return ""
         return f"[{self._named.setdefault(number, len(self._named) + 1)}]"
 

@@ -49,6 +49,7 @@ class _Work:
     question: Question
     department: Department
     started: float = field(default_factory=time.perf_counter)
+    found: Sequence[Passage] = ()
     passages: Sequence[Passage] = ()
     read: list[Passage] = field(default_factory=list)
     adapter: AdapterRef | None = None
@@ -118,13 +119,13 @@ class Pipeline:
         if attached or await asyncio.to_thread(self._mentee.retriever.has_documents, work.department.name):
             yield Status(f"Searching the {work.department.title} documents")
             await self._warm_retriever()
-            found, beside = await self._retrieve(work)
+            work.found, beside = await self._retrieve(work)
             work.took("retrieve")
-            known = fallback.found(found, work.department.answers.known_threshold)
+            known = fallback.found(work.found, work.department.answers.known_threshold)
             if not (known or beside):
-                yield Done(self._finish(work, fallback.not_found(work.department.title, found), "none"))
+                yield Done(self._finish(work, fallback.not_found(work.department.title, work.found), "none"))
                 return
-            work.passages = [*beside, *(found[: work.department.answers.passages] if known else ())]
+            work.passages = [*beside, *(work.found[: work.department.answers.passages] if known else ())]
         async with aclosing(self._generate(work)) as events:
             async for event in events:
                 yield event
@@ -289,7 +290,7 @@ class Pipeline:
             return fallback.Text(text, known=bool(draft.text) and work.adapter is not None), "model"
         sure = max(answers.known_threshold, answers.quote_threshold)
         if draft.refused and not fallback.found(work.passages, sure):
-            return fallback.not_found(title, work.passages), "none"
+            return fallback.not_found(title, [*work.passages, *work.found]), "none"
         if draft.text:
             return draft.cited.finish(), "model"
         quoted = work.passages if draft.refused else draft.passages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.sentences import pieces
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from bot.messages import Passage
 
-LONGEST = 500
+LONGEST = 560
 """Characters up to which a quotation goes on."""
 TELLING_WORDS = 4
 """Fewer words may stand in any text by chance."""
@@ -45,6 +46,11 @@ def as_it_stands(sentence: str, passages: Sequence[Passage]) -> str:
         whole = not any(quoted.count(mark) % 2 for mark in ("**", "`"))
         return f"{before}{quoted}{sentence[words[-1].end() :]}" if whole else sentence
     return sentence
+
+
+def in_full(passage: Passage) -> Passage:
+    """Return the passage with what its section says next: lists and steps are often cut in two."""
+    return replace(passage, text=passage.text + passage.following, following="")
 
 
 def next_sentences(said: str, passages: Sequence[Passage]) -> list[str]:

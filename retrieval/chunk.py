@@ -10,9 +10,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from semchunk.semchunk import chunkerify
+
+from bot.sentences import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +26,8 @@ SEPARATOR = " › "
 CHUNK_TOKENS = 200
 HEADING_TOKENS = 48
 OVERLAP = 0.1
+SHARED = 4
+"""Characters from which neighbouring chunks' equal ends count as overlap."""
 _EMPTY_WORDS = frozenset(
     ("doc", "document", "file", "page", "passage", "section", "part", "chunk", "item", "untitled", "text")
 )
@@ -63,6 +68,34 @@ def chunk_document(document: ParsedDocument, document_id: str, count: Callable[[
             chunk_id = "c_" + hashlib.sha256(identity.encode()).hexdigest()[:24]
             chunks.append(Chunk(chunk_id, document_id, heading, context, text, number))
     return chunks
+
+
+def in_sentences(chunk: Chunk, after: Chunk | None) -> tuple[str, str]:
+    """Return a chunk's text in whole sentences, and what its section says then, as far as the next chunk holds it.
+
+    A sentence that is cut at the end is left to the next chunk, if that has it whole, and else completed from there.
+
+    :param after: the next chunk, if there is one.
+    """
+    shared, rest = _overlap(chunk, after)
+    text = chunk.text + rest
+    ends = [*accumulate(map(len, pieces(text)))]
+    within = [end for end in ends if shared <= end and len(text[:end].rstrip()) <= len(chunk.text)]
+    end = within[-1] if within else next(end for end in ends if end >= len(chunk.text))
+    whole = text[:end].rstrip()
+    return whole, text[len(whole) :]
+
+
+def _overlap(chunk: Chunk, after: Chunk | None) -> tuple[int, str]:
+    """Return where in a chunk the next one of its section begins, and what only that one says."""
+    if after is None or (chunk.document_id, chunk.section) != (after.document_id, after.section):
+        return len(chunk.text), ""
+    start = chunk.text.find(after.text[:SHARED])
+    while start >= 0:
+        if after.text.startswith(chunk.text[start:]):
+            return start, after.text[len(chunk.text) - start :]
+        start = chunk.text.find(after.text[:SHARED], start + 1)
+    return len(chunk.text), f"\n{after.text}"
 
 
 def _pieces(text: str, count: Callable[[str], int]) -> Iterator[str]:

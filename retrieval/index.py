@@ -16,7 +16,7 @@ import numpy as np
 
 from bot import artifacts
 from bot.errors import ArtifactError
-from retrieval.chunk import Chunk, chunk_document
+from retrieval.chunk import Chunk, chunk_document, in_sentences
 from retrieval.lexical import LexicalIndex
 
 if TYPE_CHECKING:
@@ -77,6 +77,11 @@ class Generation:
     def cosines(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the cosine of the query and each of the rows."""
         return np.asarray(self.stored(rows) @ query, dtype=np.float32)
+
+    def text(self, row: int) -> tuple[str, str]:
+        """Return a chunk as it is read: whole sentences, and what its section says next (:func:`in_sentences`)."""
+        after = self.chunks[row + 1] if row + 1 < len(self.chunks) else None
+        return in_sentences(self.chunks[row], after)
 
     def stored(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the stored vectors, shape ``(len(rows), dimension)``."""

@@ -22,7 +22,7 @@ from retrieval.generations import Generations
 from retrieval.query import make_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -135,24 +135,17 @@ class HybridRetriever:
         candidates = find(generation, query, np.concatenate(allowed))
         best = order(generation, candidates)[:k]
         chances = relevance.chances(generation, query, candidates, best)
-        passages = []
-        for position, chance in zip(best, chances, strict=True):
-            row = int(candidates.rows[position])
-            chunk = generation.chunks[row]
-            passages.append(
-                Passage(
-                    chunk_id=chunk.chunk_id,
-                    document_id=chunk.document_id,
-                    document=readable[chunk.document_id],
-                    heading=chunk.heading or chunk.context,
-                    text=chunk.text,
-                    score=float(candidates.fused[position]),
-                    department=department,
-                    generation=generation.name,
-                    relevance=float(chance),
-                )
+        return [
+            _passage(
+                generation,
+                int(candidates.rows[position]),
+                department,
+                readable,
+                score=float(candidates.fused[position]),
+                relevance=float(chance),
             )
-        return passages
+            for position, chance in zip(best, chances, strict=True)
+        ]
 
     def passages(self, chunk_ids: Sequence[str], department: str) -> list[Passage]:
         """Return stored passages by id, in the order asked, leaving out those that are gone."""
@@ -163,20 +156,11 @@ class HybridRetriever:
             return []
         generation = self.generations.serve(department, name)
         wanted = set(chunk_ids)
-        found = {chunk.chunk_id: chunk for chunk in generation.chunks if chunk.chunk_id in wanted}
+        found = {chunk.chunk_id: row for row, chunk in enumerate(generation.chunks) if chunk.chunk_id in wanted}
         return [
-            Passage(
-                chunk_id=chunk.chunk_id,
-                document_id=chunk.document_id,
-                document=addresses[chunk.document_id],
-                heading=chunk.heading or chunk.context,
-                text=chunk.text,
-                score=0.0,
-                department=department,
-                generation=generation.name,
-            )
-            for chunk in (found[chunk_id] for chunk_id in chunk_ids if chunk_id in found)
-            if chunk.document_id in addresses
+            _passage(generation, found[chunk_id], department, addresses)
+            for chunk_id in chunk_ids
+            if chunk_id in found and generation.chunks[found[chunk_id]].document_id in addresses
         ]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -194,6 +178,31 @@ class HybridRetriever:
         """Return the name of the index generation now served for the department."""
         with self._store.read() as session:
             return self.generations.active(session, department)
+
+
+def _passage(  # noqa: PLR0913 - a chunk's place, and what it was found for
+    generation: Generation,
+    row: int,
+    department: str,
+    addresses: Mapping[str, str],
+    *,
+    score: float = 0.0,
+    relevance: float = 0.0,
+) -> Passage:
+    chunk = generation.chunks[row]
+    text, following = generation.text(row)
+    return Passage(
+        chunk_id=chunk.chunk_id,
+        document_id=chunk.document_id,
+        document=addresses[chunk.document_id],
+        heading=chunk.heading or chunk.context,
+        text=text,
+        score=score,
+        department=department,
+        generation=generation.name,
+        relevance=relevance,
+        following=following,
+    )
 
 
 def find(generation: Generation, query: Query, allowed: NDArray[np.int64]) -> Candidates:

@@ -311,6 +311,32 @@ async def test_a_readers_quotation_goes_on_as_its_passage_does(make_mentee, tmp_
         assert "".join(event.text for event in events if isinstance(event, TextDelta)).strip() == said
 
 
+async def test_a_readers_quotation_goes_on_into_what_its_section_says_next(make_mentee, tmp_path, engine, monkeypatch):
+    mentee = make_mentee()
+    search = mentee.retriever.search
+
+    def cut(*question, **more):
+        return [replace(passage, following="\n- form 12\n- the card") for passage in search(*question, **more)]
+
+    monkeypatch.setattr(mentee.retriever, "search", cut)
+    monkeypatch.setattr(mentee.champions, "get", lambda *_, **__: AdapterRef("v1", tmp_path, "scripted", starter=True))
+    engine.answer = "What do all the hotels want: [1]"
+    reads(mentee, "What do all the hotels want:", monkeypatch)
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert answer.text == "What do all the hotels want: [1]\n- form 12\n- the card [1]"
+    assert answer.citations[0].text.endswith("- the card"), "the source shows what is quoted from it"
+    assert "the card" not in engine.requests[0].messages[-1].content, "no model reads it"
+
+
+async def test_who_reads_one_passage_still_names_the_nearest_pages(make_mentee, engine):
+    mentee = make_mentee()
+    mentee.departments.configure("travel", {"answers.passages": 1}, actor="user:owner")
+    engine.answer = REFUSED
+    answer, _ = await ask(mentee, "Are hotels tax exempt in the hills of Burgundy and Rome?", department="travel")
+    assert (answer.known, len(engine.requests)) == (False, 1)
+    assert [citation.document for citation in answer.citations] == ["travel/lodging.md", "travel/trains.md"]
+
+
 async def test_a_passage_that_is_only_a_link_is_not_read(make_mentee, engine, monkeypatch):
     mentee = make_mentee()
     search = mentee.retriever.search

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.protocols import ParsedDocument, ParsedSection
-from retrieval.chunk import CHUNK_TOKENS, SEPARATOR, chunk_document
+from retrieval.chunk import CHUNK_TOKENS, SEPARATOR, Chunk, chunk_document, in_sentences
 
 
 def count(text):
@@ -47,3 +48,52 @@ def test_no_chunk_is_too_long_and_no_word_is_lost(lengths, random):
     assert {word for chunk in found for word in chunk.text.split()} == {
         word for text in sentences for word in text.split()
     }
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 90), min_size=30, max_size=60), st.sampled_from([" ", "\n", "\n\n"]))
+def test_every_sentence_is_whole_in_a_passage_and_after_it_comes_what_the_section_says_next(lengths, between):
+    sentences = [
+        f"First{n}, {''.join(f'w{n}x{i}, ' for i in range(length))}last{n}." for n, length in enumerate(lengths)
+    ]
+    found = chunks("T", ((), between.join(sentences)), ((), "Another section."))
+    read = [in_sentences(chunk, after) for chunk, after in zip(found, [*found[1:], None], strict=True)]
+    section = " ".join(sentences)
+    for chunk, (text, following) in zip(found, read, strict=True):
+        assert text.endswith(".")
+        assert chunk.section or squeezed(text + following) in section
+    assert all(any(sentence in squeezed(text) for text, _ in read) for sentence in sentences)
+    assert read[-1] == ("Another section.", "")
+
+
+def squeezed(text):
+    return " ".join(text.split())
+
+
+BADGE = "Bring:\n- the badge that you were given"
+
+
+@pytest.mark.parametrize(
+    ("chunk", "after", "read"),
+    [
+        (
+            f"{BADGE}\n- the laptop and, if you",
+            "- the laptop and, if you have one, the phone\n- the keys",
+            (BADGE, "\n- the laptop and, if you have one, the phone\n- the keys"),
+        ),
+        (
+            f"{BADGE}\n- the laptop and, if you have one,",
+            "and, if you have one, the phone\n- the keys",
+            (f"{BADGE}\n- the laptop and, if you have one, the phone", "\n- the keys"),
+        ),
+        (BADGE, "- the keys", (BADGE, "\n- the keys")),
+        (f"{BADGE}\n- the laptop", "- the laptop\n- the keys", (f"{BADGE}\n- the laptop", "\n- the keys")),
+    ],
+    ids=["left to the next", "completed", "nothing in common", "whole"],
+)
+def test_a_sentence_that_is_cut_is_left_to_the_next_chunk_or_completed(chunk, after, read):
+    first, second, other = (
+        Chunk("c", "d1", "", "", text, section) for text, section in ((chunk, 0), (after, 0), ("Thank you.", 1))
+    )
+    assert in_sentences(first, second) == read
+    assert in_sentences(second, other) == (after, "")

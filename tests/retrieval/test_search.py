@@ -48,6 +48,19 @@ def test_one_section_and_one_text_do_not_fill_the_list(shelf):
     assert sum(passage.document.endswith("vouchers.md") for passage in passages) == 1
 
 
+def test_a_passage_ends_with_a_sentence_and_knows_what_its_section_says_next(shelf):
+    mentee, documents, folder = shelf
+    rules = "\n".join(f"- Rule {n}: keep the voucher of day {n}, sign it, hand it in" for n in range(60))
+    (folder / "vouchers.md").write_text(f"# Vouchers\n\nThe rules:\n{rules}\n\n# Hotels\n\nAsk for the tax form.\n")
+    documents.add([str(folder)], "travel")
+    found = mentee.retriever.search("vouchers rules", "travel", Audience(), k=10)
+    parts = [passage for passage in found if passage.heading == "Vouchers"]
+    assert len(parts) > 2
+    assert all((passage.text + passage.following).splitlines()[-1].endswith("hand it in") for passage in parts)
+    assert sum(passage.following == "" for passage in parts) == 1, "the section's last part"
+    assert mentee.retriever.passages([parts[0].chunk_id], "travel")[0].text == parts[0].text, "read and learned alike"
+
+
 def test_the_thread_helps_a_question_that_leans_on_it(shelf):
     mentee, documents, folder = shelf
     (folder / "sick.md").write_text("# Sick days\n\nContractors are paid for sick days in Ohio.\n")

@@ -5,8 +5,8 @@
 // answer is the same alone, in any batch, with and without the prefix cache, and when several guessed tokens are checked
 // at once.
 //
-// Plain C interface (see native.py); vectors are the compiler's own, so this compiles wherever GCC or Clang does. Only
-// `dot` and `widen` name instructions.
+// Plain C interface (see native.py); vectors are the compiler's own, so this compiles wherever GCC or Clang does.
+// Instructions are named only where compilers take a vector apart: products of bytes, conversions, sums of lanes.
 
 #include <algorithm>
 #include <atomic>
@@ -144,15 +144,43 @@ inline Floats floats(const Sums& sum) { return __builtin_convertvector(sum, Floa
 #endif
 #endif
 
+inline void store_bytes(int8_t* to, WideInts value) {
+#ifdef __AVX512F__
+    _mm_storeu_si128((__m128i*)to, _mm512_cvtepi32_epi8((__m512i)value));
+#elif defined(__AVX2__)
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)value), _mm256_extracti128_si256((__m256i)value, 1));
+    _mm_storel_epi64((__m128i*)to, _mm_packs_epi16(words, words));
+#else
+    *(WideBytes*)to = __builtin_convertvector(value, WideBytes);
+#endif
+}
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+inline __m128 low(Wide v) { return _mm256_castps256_ps128((__m256)v); }
+inline __m128 high(Wide v) { return _mm256_extractf128_ps((__m256)v, 1); }
+#endif
+
 inline float total(Wide v) {
+#ifdef __AVX512F__
+    return _mm512_reduce_add_ps((__m512)v);
+#elif defined(__AVX2__)
+    __m128 sum = _mm_add_ps(low(v), high(v));
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+#else
     float sum = 0;
     for (int i = 0; i < WIDTH; i++) sum += v[i];
     return sum;
+#endif
 }
 
 inline float largest(Wide v) {
 #ifdef __AVX512F__
     return _mm512_reduce_max_ps((__m512)v);
+#elif defined(__AVX2__)
+    __m128 most = _mm_max_ps(low(v), high(v));
+    most = _mm_max_ps(most, _mm_movehl_ps(most, most));
+    return _mm_cvtss_f32(_mm_max_ss(most, _mm_movehdup_ps(most)));
 #else
     float most = v[0];
     for (int i = 1; i < WIDTH; i++) most = std::max(most, v[i]);
@@ -264,17 +292,15 @@ struct Quantised {
             float scale = largest(most) / 127.0f;
             float inverse = scale > 0 ? 1.0f / scale : 0.0f;
             int8_t* to = values.data() + ((size_t)row * groups + g) * GROUP;
-            WideInts sum{};
+            Wide sum{};
             for (int i = 0; i < GROUP; i += WIDTH) {
                 Wide x = wide(from + g * GROUP + i) * inverse;
                 WideInts whole = __builtin_convertvector(x + (x < 0 ? wide(-0.5f) : wide(0.5f)), WideInts);
-                sum += whole;
-                *(WideBytes*)(to + i) = __builtin_convertvector(whole, WideBytes);
+                sum += __builtin_convertvector(whole, Wide);
+                store_bytes(to + i, whole);
             }
             for (int i = 0; i < GROUP; i += 4) fours[(((size_t)row * groups + g) * GROUP + i) / 4] = pack(to + i);
-            int32_t all = 0;
-            for (int i = 0; i < WIDTH; i++) all += sum[i];
-            sums[(size_t)row * groups + g] = -128 * all;
+            sums[(size_t)row * groups + g] = -128 * (int32_t)total(sum); // a sum of few small integers: exact
             scales[(size_t)row * groups + g] = scale + total(broken); // not a number, if one of them is none
         }
     }
