@@ -303,20 +303,16 @@ class NativeDecoder:
 
     def pack(self, adapter: Adapter) -> PackedAdapter:
         """Round an adapter to int8: one scale for each output of ``A`` and each column of ``B``."""
-        numbers, ranks, downs, ups = [], [], [], []
+        made: dict[int, tuple[int, PackedLinear, torch.Tensor]] = {}
         for number, names in enumerate(self._names):
             pairs = lora_parts(adapter, names)
             rank = -(-max((pair[0].shape[0] for pair in pairs if pair), default=0) // LANES) * LANES
             if rank:
-                down, up = self._pack_part(number, pairs, rank)
-                numbers.append(number)
-                ranks.append(rank)
-                downs.append(down)
-                ups.append(up)
-        packed = PackedAdapter((_Lora * len(self._names))())
-        ups = bring_together(downs, ups)
-        packed.held += [*downs, *ups]
-        for number, rank, down, up in zip(numbers, ranks, downs, ups, strict=True):
+                made[number] = rank, *self._pack_part(number, pairs, rank)
+        downs = [down for _, down, _ in made.values()]
+        ups = bring_together(downs, [up for _, _, up in made.values()])
+        packed = PackedAdapter((_Lora * len(self._names))(), [*downs, *ups])
+        for (number, (rank, down, _)), up in zip(made.items(), ups, strict=True):
             packed.parts[number] = _Lora(down.structure, up.data_ptr(), rank)
         return packed
 

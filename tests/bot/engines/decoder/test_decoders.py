@@ -11,7 +11,8 @@ from peft import LoraConfig
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from bot.engines.adapters import Adapter, insert
-from bot.engines.decoder.native import NativeDecoder, compile_library, load_library
+from bot.engines.decoder import native
+from bot.engines.decoder.native import NativeDecoder, compile_library, in_large_pages, load_library
 from bot.engines.decoder.shape import Segment, layer_shapes, read_shape
 from bot.engines.decoder.tensors import TensorDecoder
 from bot.engines.decoder.weights import Weights
@@ -50,6 +51,8 @@ ADAPTERS = {
     "some layers": {"target_modules": ["q_proj", "v_proj", "up_proj"], "r": 20, "use_rslora": True},
     "the head": {"target_modules": ["lm_head", "k_proj"], "r": 3, "alpha_pattern": {"k_proj": 9}},
 }
+NATIVE = {"AVX-512 VNNI": native.VNNI, "AVX2": native.AVX2, "any CPU": ("-march=x86-64",)}
+"""The compiler's flags of each way in which the compiled decoder computes."""
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 IDS = torch.randint(0, 250, (100,), generator=torch.Generator().manual_seed(1)).tolist()
 
@@ -79,20 +82,24 @@ def adapter(model, kind, seed=0):
     return Adapter(f"{kind} {seed}", config.to_dict(), tensors)
 
 
-@pytest.fixture(scope="session")
-def compiled():
-    try:
-        load_library()
-    except EngineError as error:
-        pytest.skip(str(error))
+@pytest.fixture(params=["tensors", *NATIVE, pytest.param("cuda", marks=CUDA)])
+def open_decoder(request, monkeypatch):
+    flags = NATIVE.get(request.param)
+    if flags:
+        needed = {"AVX-512 VNNI": "avx512_vnni", "AVX2": "avx2"}.get(request.param)
+        if needed and not torch.cpu.get_capabilities().get(needed):
+            pytest.skip(f"this CPU has no {request.param}")
+        monkeypatch.setattr(native, "fast_flags", lambda: flags)
+        load_library.cache_clear()
+        request.addfinalizer(load_library.cache_clear)
+        try:
+            load_library()
+        except EngineError as error:
+            pytest.skip(str(error))
 
-
-@pytest.fixture(params=["tensors", "native", pytest.param("cuda", marks=CUDA)])
-def open_decoder(request):
     def open_decoder(model):
         shape = read_shape(weights(model), 512)
-        if request.param == "native":
-            request.getfixturevalue("compiled")
+        if flags:
             decoder = NativeDecoder(weights(model), shape, threads=2)
         else:
             decoder = TensorDecoder(weights(deepcopy(model).to(request.param.replace("tensors", "cpu"))), shape)
@@ -189,6 +196,13 @@ def test_a_window_shorter_than_the_context_is_left_to_transformers():
     model = MistralForCausalLM(MistralConfig(**SIZES, num_key_value_heads=2, sliding_window=128))
     assert read_shape(weights(model), 512) is None
     assert read_shape(weights(model), 128) is not None
+
+
+def test_what_lies_in_large_pages_is_the_same_and_begins_with_a_cache_line():
+    given = [torch.arange(5, dtype=torch.uint8), torch.randn(3, 7), torch.empty(0), torch.arange(6_000_000)]
+    kept = in_large_pages(given)
+    assert all(torch.equal(*pair) for pair in zip(given, kept, strict=True))
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in kept)
 
 
 def test_without_a_compiler_the_error_says_what_to_install(tmp_path, monkeypatch):
