@@ -91,7 +91,6 @@ def open_decoder(request, monkeypatch):
             pytest.skip(f"this CPU has no {request.param}")
         monkeypatch.setattr(native, "fast_flags", lambda: flags)
         load_library.cache_clear()
-        request.addfinalizer(load_library.cache_clear)
         try:
             load_library()
         except EngineError as error:
@@ -106,7 +105,8 @@ def open_decoder(request, monkeypatch):
         decoder.reserve(64)
         return decoder
 
-    return open_decoder
+    yield open_decoder
+    load_library.cache_clear()
 
 
 @torch.inference_mode()
