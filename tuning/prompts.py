@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot.messages import Audience, Person, Question, Turn
 from bot.prompt import build_messages, portions
+from bot.quotes import in_full
 from tuning.metrics import grounded_precision
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class ServedPrompts:
     searched now, with the rights of everyone who may ask the department; one without documents has no passages.
 
     A department that reads its passages some at a time has several prompts for a question. The one built is that whose
-    passages hold most of what is to be said.
+    passages hold most of what is to be said. Where that goes on beyond a passage, as a reader's quotation may, the
+    passage stands there with what its section says next: nobody is to learn saying what is not before them.
     """
 
     def __init__(self, mentee: Mentee, department: Department) -> None:
@@ -62,9 +64,10 @@ class ServedPrompts:
         department = self._department
         question = Question(text, Person("mentee:tuning"), department=department.name)
         extra = self._mentee.plugins.values("extend_prompt", department.name, question=question)
+        read = max(portions(passages, department.answers.passages_at_once), key=lambda portion: _held(said, portion))
         return build_messages(
             text,
-            max(portions(passages, department.answers.passages_at_once), key=lambda portion: _held(said, portion)),
+            [max(passage, in_full(passage), key=lambda shown: _held(said, [shown])) for passage in read],
             title=department.title,
             instructions=department.instructions,
             glossary=department.glossary,
