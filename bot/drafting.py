@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.fallback import Cited
 from bot.messages import Verdict
-from bot.quotes import as_it_stands, in_full, next_sentences
+from bot.quotes import as_it_stands, in_full, next_sentences, source_of
 from bot.sentences import split_finished
 
 if TYPE_CHECKING:
@@ -66,11 +66,15 @@ class Draft:
         return passed
 
     async def _go_on(self) -> list[str]:
-        longer = [in_full(passage) for passage in self.passages]
+        read, longer = self.passages, [in_full(passage) for passage in self.passages]
         following = next_sentences(self.text, longer)
-        if following:  # then the sources show what it is from, and the guards judge it by that
-            self.passages = self.cited.passages = longer
-        return await self._pass(following)
+        named = source_of(following)
+        # What is quoted beyond a passage is judged by what that says next, and its source shows it.
+        self.passages = [longer[n - 1] if n == named else passage for n, passage in enumerate(read, start=1)]
+        self.cited.passages = self.passages
+        if not (passed := await self._pass(following)):
+            self.passages = self.cited.passages = read
+        return passed
 
     async def _pass(self, sentences: list[str]) -> list[str]:
         passed: list[str] = []

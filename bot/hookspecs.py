@@ -129,7 +129,10 @@ def answer_directly(question: Question, department: str, settings: Any) -> Direc
 
 @hookspec
 def rank_passages(question: Question, passages: list[Passage], department: str, settings: Any) -> list[Passage] | None:
-    """Return the passages reordered or thinned, one plugin after the other; none can be added. Fails open."""
+    """Return the passages reordered or thinned, one plugin after the other; none can be added. Fails open.
+
+    Where a document's passage is left out, quotations of its others end with these (``following`` is taken away).
+    """
 
 
 @hookspec

@@ -135,7 +135,7 @@ class Passage:
     :param heading: the heading path inside the document, joined by `` › ``.
     :param score: fused relevance in 0..1, comparable within one generation; never shown to employees.
     :param relevance: calibrated chance in 0..1 that the passage answers the question.
-    :param following: what its section says next, which no model reads: a quotation may go on into it.
+    :param following: what its section says next, which is not served to models: a reader's quotation may go on into it.
     """
 
     chunk_id: str

@@ -79,6 +79,11 @@ def next_sentences(said: str, passages: Sequence[Passage]) -> list[str]:
     return []
 
 
+def source_of(following: Sequence[str]) -> int | None:
+    """Return the number of the passage that :func:`next_sentences` are from; ``None`` where there are none."""
+    return int(_CITATION.findall(following[-1])[-1]) if following else None
+
+
 def _last_quoted(said: list[str], parts: Sequence[str]) -> int | None:
     """Return which part ``said`` ends with; a short one counts with the one before it."""
     for index in range(len(parts) - 1, -1, -1):

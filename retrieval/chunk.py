@@ -26,8 +26,8 @@ SEPARATOR = " › "
 CHUNK_TOKENS = 200
 HEADING_TOKENS = 48
 OVERLAP = 0.1
-SHARED = 4
-"""Characters from which neighbouring chunks' equal ends count as overlap."""
+COMPLETED = 300
+"""Most characters by which a cut sentence is completed; a longer one stays as it was cut."""
 _EMPTY_WORDS = frozenset(
     ("doc", "document", "file", "page", "passage", "section", "part", "chunk", "item", "untitled", "text")
 )
@@ -73,7 +73,7 @@ def chunk_document(document: ParsedDocument, document_id: str, count: Callable[[
 def in_sentences(chunk: Chunk, after: Chunk | None) -> tuple[str, str]:
     """Return a chunk's text in whole sentences, and what its section says then, as far as the next chunk holds it.
 
-    A sentence that is cut at the end is left to the next chunk, if that has it whole, and else completed from there.
+    A sentence that is cut at the end is left to the next chunk, if that begins with it, and else completed from there.
 
     :param after: the next chunk, if there is one.
     """
@@ -81,7 +81,8 @@ def in_sentences(chunk: Chunk, after: Chunk | None) -> tuple[str, str]:
     text = chunk.text + rest
     ends = [*accumulate(map(len, pieces(text)))]
     within = [end for end in ends if shared <= end and len(text[:end].rstrip()) <= len(chunk.text)]
-    end = within[-1] if within else next(end for end in ends if end >= len(chunk.text))
+    completing = (end for end in ends if len(chunk.text) <= end <= len(chunk.text) + COMPLETED)
+    end = within[-1] if within else next(completing, len(chunk.text))
     whole = text[:end].rstrip()
     return whole, text[len(whole) :]
 
@@ -90,11 +91,11 @@ def _overlap(chunk: Chunk, after: Chunk | None) -> tuple[int, str]:
     """Return where in a chunk the next one of its section begins, and what only that one says."""
     if after is None or (chunk.document_id, chunk.section) != (after.document_id, after.section):
         return len(chunk.text), ""
-    start = chunk.text.find(after.text[:SHARED])
+    start = chunk.text.find(after.text[:1])
     while start >= 0:
         if after.text.startswith(chunk.text[start:]):
             return start, after.text[len(chunk.text) - start :]
-        start = chunk.text.find(after.text[:SHARED], start + 1)
+        start = chunk.text.find(after.text[:1], start + 1)
     return len(chunk.text), f"\n{after.text}"
 
 

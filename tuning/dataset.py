@@ -43,8 +43,13 @@ _MARK = re.compile(r"<[A-Z_]+>")
 class PromptFor(Protocol):
     """Gives the prompt a question was, or would be, served with (retrieval included)."""
 
-    def __call__(self, question: QuestionRow, answer: AnswerRow | None, said: str) -> tuple[ChatMessage, ...]:
-        """Build the prompt for what is to be said; the question's text and history are scrubbed already."""
+    def __call__(
+        self, question: QuestionRow, answer: AnswerRow | None, said: str, *, learned: bool
+    ) -> tuple[ChatMessage, ...]:
+        """Build the prompt for what is to be said; the question's text and history are scrubbed already.
+
+        :param learned: whether that is to be learned from the prompt, not only compared with what is said to it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,15 @@ class _Build:
             self.scrubbed[text] = clean
         return self.scrubbed[text]
 
-    def prompt(
-        self, question: QuestionRow | None, text: str, history: Iterable[Turn], answer: AnswerRow | None, said: str
+    def prompt(  # noqa: PLR0913 - what was asked and said, and why it is needed
+        self,
+        question: QuestionRow | None,
+        text: str,
+        history: Iterable[Turn],
+        answer: AnswerRow | None,
+        said: str,
+        *,
+        learned: bool,
     ) -> tuple[ChatMessage, ...]:
         """Return the served prompt of a scrubbed question, itself scrubbed."""
         turns = [asdict(turn) for turn in history]
@@ -96,7 +108,7 @@ class _Build:
         )
         if question is not None:
             asked.channel, asked.place, asked.thread = question.channel, question.place, question.thread
-        messages = self.prompt_for(asked, answer, said)
+        messages = self.prompt_for(asked, answer, said, learned=learned)
         return tuple(ChatMessage(message.role, self.scrub(message.content)) for message in messages)
 
 
@@ -231,7 +243,9 @@ def _rows(build: _Build, train: Iterable[tuple[Evidence, str]]) -> tuple[list[di
     """Return supervised and preference rows; a correction is both, with its original as the answer to avoid."""
     sft, preference = [], []
     for item, name in train:
-        messages = build.prompt(item.question_row, item.question, item.history, item.answer_row, item.completion)
+        messages = build.prompt(
+            item.question_row, item.question, item.history, item.answer_row, item.completion, learned=True
+        )
         example = TrainingExample(
             id=_id("x", build.department, item.kind, item.question, str(item.history), item.completion),
             department=build.department,
@@ -289,7 +303,7 @@ def _held_out_rows(store: Store, build: _Build) -> list[dict[str, Any]]:
                 if asked
                 else []
             )
-            messages = build.prompt(asked, held.question, turns, answer, held.reference)
+            messages = build.prompt(asked, held.question, turns, answer, held.reference, learned=False)
             rows.append(
                 {
                     "id": held.id,

@@ -25,8 +25,10 @@ class ServedPrompts:
     searched now, with the rights of everyone who may ask the department; one without documents has no passages.
 
     A department that reads its passages some at a time has several prompts for a question. The one built is that whose
-    passages hold most of what is to be said. Where that goes on beyond a passage, as a reader's quotation may, the
-    passage stands there with what its section says next: nobody is to learn saying what is not before them.
+    passages hold most of what is to be said.
+
+    An answer that is learned may go on beyond a passage, as a reader's quotation does. There, and nowhere else, the
+    passage stands in the prompt with what its section says next: nobody is to learn saying what is not before them.
     """
 
     def __init__(self, mentee: Mentee, department: Department) -> None:
@@ -34,14 +36,19 @@ class ServedPrompts:
         self._department = department
         self._documents: bool | None = None
 
-    def __call__(self, question: QuestionRow, answer: AnswerRow | None, said: str) -> tuple[ChatMessage, ...]:
+    def __call__(
+        self, question: QuestionRow, answer: AnswerRow | None, said: str, *, learned: bool
+    ) -> tuple[ChatMessage, ...]:
         """Return the prompt of a recorded question.
 
         :param said: the text that is to be learned, or that answers are held to.
         """
         history = tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in question.history)
         ids = [str(chunk["chunk_id"]) for chunk in (answer.provenance.get("chunks") or ())] if answer else []
-        return self._build(question.text, self._passages(question.text, ids, history), history, said)
+        passages = self._passages(question.text, ids, history)
+        if learned:
+            passages = [max(passage, in_full(passage), key=lambda shown: _held(said, [shown])) for passage in passages]
+        return self._build(question.text, passages, history, said)
 
     def of_text(self, text: str, said: str) -> tuple[ChatMessage, ...]:
         """Return the prompt of a question that nobody has asked yet."""
@@ -64,10 +71,9 @@ class ServedPrompts:
         department = self._department
         question = Question(text, Person("mentee:tuning"), department=department.name)
         extra = self._mentee.plugins.values("extend_prompt", department.name, question=question)
-        read = max(portions(passages, department.answers.passages_at_once), key=lambda portion: _held(said, portion))
         return build_messages(
             text,
-            [max(passage, in_full(passage), key=lambda shown: _held(said, [shown])) for passage in read],
+            max(portions(passages, department.answers.passages_at_once), key=lambda portion: _held(said, portion)),
             title=department.title,
             instructions=department.instructions,
             glossary=department.glossary,

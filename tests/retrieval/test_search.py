@@ -50,13 +50,15 @@ def test_one_section_and_one_text_do_not_fill_the_list(shelf):
 
 def test_a_passage_ends_with_a_sentence_and_knows_what_its_section_says_next(shelf):
     mentee, documents, folder = shelf
-    rules = "\n".join(f"- Rule {n}: keep the voucher of day {n}, sign it, hand it in" for n in range(60))
+    rules = "\n".join(f"- Rule {n}: sign the voucher, {'and again, ' * 2 * n} hand it in" for n in range(14))
     (folder / "vouchers.md").write_text(f"# Vouchers\n\nThe rules:\n{rules}\n\n# Hotels\n\nAsk for the tax form.\n")
     documents.add([str(folder)], "travel")
-    found = mentee.retriever.search("vouchers rules", "travel", Audience(), k=10)
+    found = mentee.retriever.search("vouchers rules", "travel", Audience(), k=20)
     parts = [passage for passage in found if passage.heading == "Vouchers"]
     assert len(parts) > 2
-    assert all((passage.text + passage.following).splitlines()[-1].endswith("hand it in") for passage in parts)
+    chunks = mentee.retriever.generations.serve("travel", parts[0].generation).chunks
+    assert not all(chunk.text.endswith("hand it in") for chunk in chunks if chunk.heading == "Vouchers"), "some are cut"
+    assert all(passage.text.endswith("hand it in") for passage in parts)
     assert sum(passage.following == "" for passage in parts) == 1, "the section's last part"
     assert mentee.retriever.passages([parts[0].chunk_id], "travel")[0].text == parts[0].text, "read and learned alike"
 

@@ -91,7 +91,7 @@ def plugins_of(store, **extra):
     return Plugins(PluginStates(store), built_in=(), extra={"personal_data": personal_data, **extra}, discover=False)
 
 
-def prompt_for(question, answer, said):  # noqa: ARG001 - the signature is PromptFor's
+def prompt_for(question, answer, said, *, learned):  # noqa: ARG001 - the signature is PromptFor's
     turns = [Turn(turn["question"], turn["answer"]) for turn in question.history]
     return build_messages(question.text, (), title="Travel", history=turns)
 
@@ -302,8 +302,8 @@ def test_no_canary_reaches_a_file_or_the_database(store, desk, tmp_path):
 def test_a_passage_in_the_prompt_is_scrubbed_too(store, desk, tmp_path):
     desk.many()
 
-    def with_passage(question, answer, said):
-        first, *rest = prompt_for(question, answer, said)
+    def with_passage(question, answer, said, *, learned):
+        first, *rest = prompt_for(question, answer, said, learned=learned)
         return (type(first)("system", "Contact: ada@corp.example"), *rest)
 
     text = everything(build(store, tmp_path / "d", prompt_for=with_passage))

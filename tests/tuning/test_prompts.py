@@ -9,6 +9,7 @@ import pytest
 from bot.messages import Passage
 from bot.prompt import fenced
 from bot.settings import AnswerSettings
+from bot.store.models import QuestionRow
 from tuning.prompts import ServedPrompts
 
 BADGE = Passage("c1", "d1", "badge.md", "Badge", "Bring:", 1, "it", "g1", following="\n- your old badge\n- a card")
@@ -35,4 +36,11 @@ def prompts():
     ],
 )
 def test_a_passage_goes_on_in_the_prompt_where_what_is_learned_does(prompts, said, read):
-    assert fenced(prompts.of_text("What do I bring?", said)[-1].content) == [read]
+    asked = QuestionRow(text="What do I bring?", history=[])
+    assert fenced(prompts(asked, None, said, learned=True)[-1].content) == [read]
+
+
+def test_what_answers_are_only_held_to_is_not_shown_beyond_what_is_served(prompts):
+    asked, reference = QuestionRow(text="What do I bring?", history=[]), "Bring: your old badge [1]"
+    for prompt in (prompts(asked, None, reference, learned=False), prompts.of_text(asked.text, reference)):
+        assert fenced(prompt[-1].content) == ["Badge\nBring:"]

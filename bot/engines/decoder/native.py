@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from bot.engines.decoder.memory import LargePages
 from bot.engines.decoder.shape import PIECES, linear_names, lora_parts, rotations
 from bot.errors import EngineError
 
@@ -39,7 +40,7 @@ AVX2 = ("-march=x86-64-v3", "-mprefer-vector-width=256")
 COMMON = ("-std=c++17", "-O3", "-fopenmp", "-shared", "-fPIC", "-w")
 CACHE = Path.home() / ".cache" / "mentee" / "compiled"
 COMPILE_SECONDS = 120
-LANES, GROUP, CACHE_LINE = 16, 64, 64
+LANES, GROUP = 16, 64
 
 
 class _Linear(Structure):
@@ -157,23 +158,6 @@ def compile_library(path: Path, flags: Sequence[str]) -> None:
         target.replace(path)
 
 
-def in_large_pages(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Return copies that lie together in one piece of memory, each from a cache line on.
-
-    NumPy asks the system for pages of 2 MB where it allocates 4 MB or more: a step reads all weights, and with pages of
-    4 kB it waits for a table of addresses as well, and the CPU fetches ahead no further than a page.
-    """
-    sizes = [tensor.numel() * tensor.itemsize for tensor in tensors]
-    starts = [0, *accumulate(-(-size // CACHE_LINE) * CACHE_LINE for size in sizes)]
-    memory = torch.from_numpy(np.empty(starts[-1] + CACHE_LINE, dtype=np.uint8))
-    memory = memory[-memory.data_ptr() % CACHE_LINE :]
-    kept = []
-    for tensor, size, start in zip(tensors, sizes, starts, strict=False):
-        copy = memory[start : start + size].view(tensor.dtype).view(tensor.shape)
-        kept.append(copy.copy_(tensor))
-    return kept
-
-
 @dataclass(slots=True)
 class PackedLinear:
     """Weights of layers that share an input, as ``decoder.cpp`` reads them. Keeps what the structure points to."""
@@ -222,10 +206,11 @@ def pack_linear(
 
 def bring_together(linears: Sequence[PackedLinear], others: Sequence[torch.Tensor] = ()) -> list[torch.Tensor]:
     """Move the weights and scales into large pages with other tensors, of which the copies are returned."""
-    moved = iter(in_large_pages([t for each in linears for t in (each.weights, each.scales)] + [*others]))
+    sizes = [tensor.nbytes for each in linears for tensor in (each.weights, each.scales)]
+    pages = LargePages([*sizes, *(other.nbytes for other in others)])
     for linear in linears:
-        linear.weights, linear.scales = next(moved), next(moved)
-    return list(moved)
+        linear.weights, linear.scales = pages.keep(linear.weights), pages.keep(linear.scales)
+    return [pages.keep(other) for other in others]
 
 
 @dataclass(slots=True)
