@@ -199,8 +199,7 @@ class Pipeline:
         allowed = {passage.chunk_id: passage for passage in found}
         kept = [allowed[passage.chunk_id] for passage in ranked if passage.chunk_id in allowed]
         # What a plugin left out must not come back as what follows on another passage.
-        left = {passage.chunk_id for passage in kept}
-        thinned = {passage.document_id for passage in found if passage.chunk_id not in left}
+        thinned = {passage.document_id for passage in found if passage not in kept}
         kept = [replace(passage, following="") if passage.document_id in thinned else passage for passage in kept]
         telling = [passage for passage in kept if fallback.tells(passage.text)]
         return telling or kept, attachments.nearest(question, self._mentee.retriever.embed)

@@ -328,6 +328,27 @@ async def test_a_readers_quotation_goes_on_into_what_its_section_says_next(make_
     assert "the card" not in engine.requests[0].messages[-1].content, "no model reads it"
 
 
+async def test_what_a_plugin_left_out_does_not_follow_another_passage(make_mentee, tmp_path, monkeypatch):
+    def rank_passages(passages):
+        return [passage for passage in passages if passage.chunk_id != "next"]
+
+    mentee = make_mentee({"thinner": make_plugin(rank_passages=rank_passages)})
+    search = mentee.retriever.search
+
+    def cut(*question, **more):
+        first, *others = search(*question, **more)
+        return [replace(first, following=" The card is secret."), replace(first, chunk_id="next"), *others]
+
+    monkeypatch.setattr(mentee.retriever, "search", cut)
+    monkeypatch.setattr(mentee.champions, "get", lambda *_, **__: AdapterRef("v1", tmp_path, "scripted", starter=True))
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert "Show the form" in answer.text
+    assert "secret" not in answer.text + answer.citations[0].text
+    mentee.plugins.states.switch("thinner", "travel", enabled=False, actor="user:owner")
+    answer, _ = await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert "secret" in answer.text, "the plugin was what kept it away"
+
+
 async def test_who_reads_one_passage_still_names_the_nearest_pages(make_mentee, engine):
     mentee = make_mentee()
     mentee.departments.configure("travel", {"answers.passages": 1}, actor="user:owner")
