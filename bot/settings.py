@@ -6,6 +6,7 @@ error that names it. The home is ``$MENTEE_HOME``, else ``./.mentee``.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -135,7 +136,8 @@ class AnswerSettings(_Section):
         ge=0,
         allow_inf_nan=False,
         description="How much surer the local model must be that a passage does not answer than retrieval is that "
-        "it does, as a ratio of odds, before it finds no answer. 0: wherever that is the likeliest thing to say.",
+        "it does, as a ratio of its odds to the root of retrieval's, before it finds no answer. "
+        "0: wherever that is the likeliest thing to say.",
     )
     quote_threshold: float = Field(
         0.8, ge=0, le=1, description="Relevance from which the best passage is quoted where the model finds no answer."
@@ -145,10 +147,11 @@ class AnswerSettings(_Section):
     def refusal_chance(self, relevance: float = 0.5) -> float:
         """Return the chance from which a model may say that passages of this relevance, 0..1, do not answer.
 
-        Bayes' rule in odds: what retrieval holds of the passage before it is read, against what the reader does after.
+        Bayes' rule in odds: what retrieval holds of a passage before it is read, against what the reader does after.
+        Both see partly the same in it, so retrieval's odds count by their square root (docs/decisions/refusal-odds.md).
         """
-        against = self.refusal_odds * relevance
-        return against / (against + 1 - relevance) if against else 0.0
+        against = self.refusal_odds * math.sqrt(relevance)
+        return against / (against + math.sqrt(1 - relevance)) if against else 0.0
 
 
 class FeedbackSettings(_Section):

@@ -5,15 +5,14 @@ from datetime import date
 import pytest
 
 from bot.messages import Person, Question
-from plugins.departments.handbook import spelled_out
 from plugins.departments.travel.vouchers import add_business_days, due_answer, trip_end
 
 NAMES = ("it", "hr", "travel", "procurement", "security", "operations", "general")
 TODAY = date(2026, 3, 20)
 
 
-def question(text, search_text=""):
-    return Question(text, Person("cli:ada"), search_text=search_text)
+def question(text):
+    return Question(text, Person("cli:ada"))
 
 
 @pytest.fixture
@@ -30,31 +29,6 @@ def test_every_department_is_offered_with_its_pages(demo):
         assert spec.glossary
         assert folder.endswith(f"examples/handbook/{spec.name}")
         demo.departments.add(spec, actor="test")
-
-
-def test_abbreviations_are_spelled_out_in_their_own_department_only(demo):
-    asked = question("when do i need an ato?")
-    found = demo.plugins.fold("enrich_question", "question", asked, "security")
-    assert found.text == asked.text
-    assert found.search_text == "when do i need an ato? (Authorization to Operate)"
-    assert demo.plugins.fold("enrich_question", "question", asked, "travel") == asked
-
-
-@pytest.mark.parametrize(
-    "text", ["how far may i travel", "is it the par value", "what is an Authorization to Operate (ATO)?", "atom"]
-)
-def test_words_that_look_like_abbreviations_are_left_alone(text):
-    glossary = {
-        "FAR": "Federal Acquisition Regulation",
-        "ATO": "Authorization to Operate",
-        "PAR": "Personnel Action Request",
-    }
-    assert spelled_out(question(text), glossary) is None
-
-
-def test_earlier_words_to_search_for_are_kept():
-    found = spelled_out(question("x", search_text="FAR rules"), {"FAR": "Federal Acquisition Regulation"})
-    assert found.search_text == "FAR rules (Federal Acquisition Regulation)"
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from bot.hookspecs import hookimpl
 from bot.messages import DepartmentSpec
-from plugins.departments.handbook import pages, spelled_out
+from plugins.departments.handbook import pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from bot.messages import Question
 
 NAME = "hr"
 GLOSSARY = {
@@ -46,9 +44,3 @@ def register_departments() -> Sequence[DepartmentSpec]:
             ),
         ),
     )
-
-
-@hookimpl
-def enrich_question(question: Question, department: str) -> Question | None:
-    """Spell abbreviations out for the search."""
-    return spelled_out(question, GLOSSARY) if department == NAME else None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from bot.hookspecs import hookimpl
 from bot.messages import DepartmentSpec
-from plugins.departments.handbook import pages, spelled_out
+from plugins.departments.handbook import pages
 from plugins.departments.travel.vouchers import due_answer
 
 if TYPE_CHECKING:
@@ -59,12 +59,6 @@ def register_departments() -> Sequence[DepartmentSpec]:
             ),
         ),
     )
-
-
-@hookimpl
-def enrich_question(question: Question, department: str) -> Question | None:
-    """Spell abbreviations out for the search."""
-    return spelled_out(question, GLOSSARY) if department == NAME else None
 
 
 @hookimpl
