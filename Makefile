@@ -36,7 +36,7 @@ bench: ## print every figure of the README
 	@scripts/install dev
 	@set -e; for script in $(filter-out benchmarks/calibrate_%,$(wildcard benchmarks/*.py)); do echo "== $$script"; .venv/bin/python $$script; done
 
-pictures: ## take the pictures of docs/slack.md again (needs Chromium and the fonts Lato and Noto Color Emoji)
+pictures: ## take the pictures of docs/how-to/slack.md again (needs Chromium and the fonts Lato and Noto Color Emoji)
 	@scripts/install dev
 	@.venv/bin/python scripts/slack_pictures.py
 

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/slack.md: ``make pictures``.
+"""Take the pictures of docs/how-to/slack.md: ``make pictures``.
 
 An instance is connected to a fake Slack, people ask, vote and hand on, and what Mentee really sent is drawn by
 ``block_kit.py``. Only the model's words are given. It needs Chromium, and the fonts Lato and Noto Color Emoji.

@@ -112,7 +112,7 @@ def tokens(settings: Settings) -> Tokens:
         raise SettingsError(
             f'slack.transport is "{transport}", but not set: {", ".join(missing)}.',
             hint=f"Set it in the environment, from your app's page at https://api.slack.com/apps:\n{where}\n"
-            'docs/slack.md shows each step; slack.transport = "off" starts without Slack.',
+            'docs/how-to/slack.md shows each step; slack.transport = "off" starts without Slack.',
         )
     return Tokens(*values.values())
 

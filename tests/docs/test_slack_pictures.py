@@ -1,4 +1,4 @@
-"""The pictures of docs/slack.md: drawn from what Mentee sends, each block of it, and shown with their words."""
+"""The pictures of docs/how-to/slack.md: drawn from what Mentee sends, each block of it, and shown with their words."""
 
 from __future__ import annotations
 
@@ -79,5 +79,7 @@ def test_each_picture_is_small_and_shown_with_words_for_who_does_not_see_it(name
     picture = ROOT / "docs" / "pictures" / f"{name}.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size < BYTES
-    [alt] = re.findall(rf"!\[([^\]]*)\]\(pictures/{name}\.png\)", (ROOT / "docs" / "slack.md").read_text("utf-8"))
+    [alt] = re.findall(
+        rf"!\[([^\]]*)\]\(\.\./pictures/{name}\.png\)", (ROOT / "docs" / "how-to" / "slack.md").read_text("utf-8")
+    )
     assert len(alt.split()) > 4
