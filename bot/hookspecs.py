@@ -119,7 +119,7 @@ def route_question(question: Question, settings: Any) -> str | None:
 
 @hookspec
 def enrich_question(question: Question, department: str, settings: Any) -> Question | None:
-    """Return the question with better words to search for (abbreviations, synonyms), one by one. Fails open."""
+    """Return the question with better words to search for (the documents' own), one by one. Fails open."""
 
 
 @hookspec

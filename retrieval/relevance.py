@@ -1,7 +1,7 @@
 """How likely a passage answers the question: a logistic model over four readable signs.
 
 The signs do not depend on the corpus's size, so one set of coefficients serves three documents and three thousand.
-``benchmarks/calibrate_relevance.py`` fits them; docs/retrieval.md says on what and how well.
+``benchmarks/calibrate_relevance.py`` fits them; docs/explanation/retrieval.md says on what and how well.
 """
 
 from __future__ import annotations

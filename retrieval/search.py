@@ -1,8 +1,9 @@
 """Hybrid search: exact cosine over the embedder's vectors and BM25, fused as a weighted sum of normalised scores.
 
 A weighted sum keeps how much better one passage is than the next, which reciprocal ranks throw away; with BM25 divided
-by its best score of the query and cosines left as they are it beat both single methods (docs/retrieval.md; Bruch et al.
-2023, arXiv:2210.11934). The audience's rights are a selector inside both searches, never a filter after them.
+by its best score of the query and cosines left as they are it beat both single methods
+(docs/explanation/retrieval.md; Bruch et al. 2023, arXiv:2210.11934). The audience's rights are a selector inside both
+searches, never a filter after them.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from bot.testing.slack import Post
 
-FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+FOLDER = Path(__file__).parents[1] / "docs" / "images"
 MAYA, JONAS, AMIRA, TOM = "U1", "U2", "U3", "U4"
 NAMES = {MAYA: "Maya", JONAS: "Jonas", AMIRA: "Amira", TOM: "Tom"}
 ASKED, HELPERS, TRAVELLERS, PRIVATE = "CPEOPLE", "CHELPERS", "CTRAVEL", "D2"

@@ -76,10 +76,10 @@ def test_slacks_markup_is_drawn_as_slack_does(script, said, drawn):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_picture_is_small_and_shown_with_words_for_who_does_not_see_it(name):
-    picture = ROOT / "docs" / "pictures" / f"{name}.png"
+    picture = ROOT / "docs" / "images" / f"{name}.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size < BYTES
     [alt] = re.findall(
-        rf"!\[([^\]]*)\]\(\.\./pictures/{name}\.png\)", (ROOT / "docs" / "how-to" / "slack.md").read_text("utf-8")
+        rf"!\[([^\]]*)\]\(\.\./images/{name}\.png\)", (ROOT / "docs" / "how-to" / "slack.md").read_text("utf-8")
     )
     assert len(alt.split()) > 4

@@ -31,7 +31,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
 class ChannelSettings(BaseModel):
-    """The settings of one channel; the descriptions are shown by ``mentee slack channel`` and in docs/how-to/slack.md."""
+    """The settings of one channel, described by ``mentee slack channel`` and in docs/how-to/slack.md."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
