@@ -24,12 +24,13 @@ if Path(sys.path[0]) == Path(__file__).parent:
 from bot.app import open_mentee
 from bot.messages import Audience
 from bot.settings import load_settings
-from tuning.keyfacts import FactQuestion, ask_all, score_facts
+from tuning.keyfacts import ask_all, score_facts
+from tuning.reader.judge import fact_question
 from tuning.reader.recipe import read_recipe
 from tuning.reader.rows import Sources
 
 if TYPE_CHECKING:
-    from tuning.reader.rows import ReadingRow
+    from tuning.keyfacts import FactQuestion
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "reader.toml"
@@ -46,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = Sources(recipe, RECIPE.parent, arguments.data).handbook(held_out=True)
     rows = random.Random(0).sample(rows, min(arguments.rows, len(rows)))
-    noted = note([_asked(row) for row in rows])
+    noted = note([fact_question(row) for row in rows])
     if arguments.out:
         arguments.out.write_text("".join(json.dumps(row) + "\n" for row in noted), encoding="utf-8")
     for outcome in ("model", "passage", "none"):
@@ -77,10 +78,6 @@ def show(outcome: str, rows: list[dict[str, Any]]) -> None:
         right = [row for row in shown if row["answerable"]]
         facts = sum(row["key_facts"] or 0 for row in right) / (len(right) or 1)
         print(f"{threshold:10.2f} {len(right):18} {facts:17.3f} {len(shown) - len(right):20}")
-
-
-def _asked(row: ReadingRow) -> FactQuestion:
-    return FactQuestion(row.question, row.department, row.answerable, row.key_facts, (row.page,), row.history)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,27 @@
 """Make the reader again: ``make reader`` (minutes on a GPU, two hours on 2 cores).
 
 For each stage of ``recipes/reader.toml`` builds its dataset on the demo handbook's index and trains with
-:mod:`tuning.train`; then writes the last stage's adapter into ``tuning/reader/adapter``. Killed and started again, it
-goes on. ``--data FOLDER`` names the folder of ``grounded_qa/`` and ``handbook_qa/``.
+:mod:`tuning.train`; then asks the last stage's adapter and the one in ``tuning/reader/adapter`` about the pages that
+were held out, and puts the new one there if it is better. Killed and started again, it goes on. ``--data FOLDER`` names
+the folder of ``grounded_qa/`` and ``handbook_qa/``.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bot.app import open_mentee
-from bot.artifacts import verify
+from bot.artifacts import MANIFEST, verify
 from bot.engines.loading import pick_device
 from bot.errors import InputFileError, MenteeError
 from bot.models import model_path
@@ -29,8 +32,14 @@ from tuning.job import TrainJob
 from tuning.reader.build import build_reader_dataset
 from tuning.reader.export import Trained, export_reader
 from tuning.reader.install import ADAPTER
+from tuning.reader.judge import compare_readers, right_answers
 from tuning.reader.recipe import Recipe, Stage, read_recipe
 from tuning.reader.rows import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuning.reader.rows import ReadingRow
 
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "recipes"
@@ -43,7 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of grounded_qa/ and handbook_qa/; default: the recipe's")
     parser.add_argument("--work", type=Path, default=ROOT / ".reader", help="where home, dataset and checkpoints are")
-    parser.add_argument("--into", type=Path, default=ADAPTER, help="where the adapter is written")
+    parser.add_argument("--into", type=Path, help="where the adapter is written, better or not")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     os.environ["MENTEE_HOME"] = str(work / "home")
@@ -57,13 +66,16 @@ def main() -> int:
             dataset = build(sources, stage, work)
             adapter = train(recipe, stage, work, dataset, done[-1].adapter if done else None)
             done.append(Trained(stage.name, dataset, adapter))
-        export_reader(recipe, RECIPES / "reader" / "card.md", done, arguments.into)
+        made = arguments.into or work / "adapter"
+        export_reader(recipe, RECIPES / "reader" / "card.md", done, made)
+        if arguments.into is None:
+            made = ADAPTER if replaced(made, sources.handbook(held_out=True)) else made
     except MenteeError as error:
         console.print(f"[red]{error.text}[/] {error.hint}")
         return error.exit_code
     except subprocess.CalledProcessError:
         return 1  # `mentee init` has said what is wrong
-    console.print(f"The reader is in {arguments.into}. Measure it: `mentee eval --questions FILE.jsonl --keyfacts`.")
+    console.print(f"The new reader is in {made}. Measure one: `mentee eval --questions FILE.jsonl --keyfacts`.")
     return 0
 
 
@@ -131,6 +143,29 @@ def train(recipe: Recipe, stage: Stage, work: Path, dataset: Path, before: Path 
 
         children.run("tuning.train", job, job.parent / "progress.jsonl", on_progress=tell)
     return output
+
+
+def replaced(fresh: Path, rows: Sequence[ReadingRow]) -> bool:
+    """Put the new reader in the shipped one's place, if that is empty or the new one is better; say which."""
+    if (ADAPTER / MANIFEST).is_file():
+        found = compare_readers(_right_answers(ADAPTER, rows), _right_answers(fresh, rows), rows)
+        low, high = found.interval
+        console.print(
+            f"Right answers to {found.n} questions about pages held out: {found.champion:.3f} of the shipped reader, "
+            f"{found.challenger:.3f} of the new one: {found.difference:+.3f}, 95% interval [{low:+.3f}, {high:+.3f}]."
+        )
+        if low <= 0:
+            console.print("The shipped reader stays: the new one is not better.")
+            return False
+        shutil.rmtree(ADAPTER)
+    shutil.copytree(fresh, ADAPTER)
+    return True
+
+
+def _right_answers(reader: Path, rows: Sequence[ReadingRow]) -> list[float]:
+    with closing(open_mentee(load_settings())) as mentee, Progress(console=console, transient=True) as progress:
+        task = progress.add_task(f"asking {reader}", total=len(rows))
+        return right_answers(mentee, reader, rows, lambda done: progress.update(task, completed=done))
 
 
 if __name__ == "__main__":
