@@ -54,13 +54,12 @@ def not_found(title: str, passages: Sequence[Passage]) -> Text:
     nearest: dict[str, Passage] = {}
     for passage in passages:
         nearest.setdefault(passage.document, passage)
-    citations = _numbered(list(nearest.values())[:NEAREST])
-    if not citations:
+    named = list(nearest.values())[:NEAREST]
+    if not named:
         return Text(f"I don't find this in the {title} documents.", known=False)
-    pages = ", ".join(f"{_page(citation)} [{citation.n}]" for citation in citations)
-    return Text(
-        f"I don't find this in the {title} documents. The nearest pages: {pages}.", known=False, citations=citations
-    )
+    pages = ", ".join(f"{_page(passage)} [{n}]" for n, passage in enumerate(named, start=1))
+    text = f"I don't find this in the {title} documents. The nearest pages: {pages}."
+    return Text(text, known=False, citations=_numbered(named))
 
 
 class Cited:
@@ -154,8 +153,8 @@ def _numbered(passages: Sequence[Passage]) -> tuple[Citation, ...]:
     )
 
 
-def _page(citation: Citation) -> str:
-    return citation.heading.split(" \u203a ")[0] or citation.document
+def _page(passage: Passage) -> str:
+    return passage.title or passage.heading.split(" \u203a ")[0] or passage.document
 
 
 def _words(text: str) -> list[str]:

@@ -136,6 +136,7 @@ class Passage:
     :param score: fused relevance in 0..1, comparable within one generation; never shown to employees.
     :param relevance: calibrated chance in 0..1 that the passage answers the question.
     :param following: what its section says next, which is not served to models: a reader's quotation may go on into it.
+    :param title: the document's, by which a page is named to people; ``""`` where the heading path begins with it.
     """
 
     chunk_id: str
@@ -148,6 +149,7 @@ class Passage:
     generation: str
     relevance: float = 0.0
     following: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,13 @@ class Chunk:
     section: int
 
     @property
+    def title(self) -> str:
+        """The document's title, where ``context`` has it beside the headings."""
+        if not self.context.endswith(self.heading):
+            return ""  # a long path was cut from its beginning
+        return self.context.removesuffix(self.heading).removesuffix(SEPARATOR)
+
+    @property
     def indexed(self) -> str:
         """The text that is embedded."""
         return f"{self.context}\n{self.text}" if self.context else self.text

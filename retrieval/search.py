@@ -203,6 +203,7 @@ def _passage(  # noqa: PLR0913 - a chunk's place, and what it was found for
         generation=generation.name,
         relevance=relevance,
         following=following,
+        title=chunk.title,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from markdown_it import MarkdownIt
+from selectolax.lexbor import LexborHTMLParser
 
 from retrieval.parse.html import from_html
 from retrieval.parse.text import clean, decode
@@ -38,7 +39,7 @@ class MarkdownParser:
         meta, body = split_front_matter(text)
         html = self._markdown.render(without_tags(body))
         title = meta.get("title")
-        return from_html(html, str(title) if isinstance(title, str | int | float) else "", flags, name)
+        return from_html(html, _without_markup(str(title)) if isinstance(title, str | int | float) else "", flags, name)
 
 
 def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
@@ -52,6 +53,11 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
         found = re.search(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", match[1], re.MULTILINE)
         return {"title": found[1]} if found else {}, text[match.end() :]
     return meta if isinstance(meta, dict) else {}, text[match.end() :]
+
+
+def _without_markup(title: str) -> str:
+    """Return a title without the HTML that site generators let stand in it."""
+    return LexborHTMLParser(title).text().strip()
 
 
 def without_tags(text: str) -> str:

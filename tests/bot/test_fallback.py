@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,11 @@ def test_the_nearest_pages_are_named_once_each():
     text = fallback.not_found("HR", pages)
     assert text.text == "I don't find this in the HR documents. The nearest pages: a.md [1], b.md [2]."
     assert not text.known
+
+
+def test_a_page_is_named_by_its_title_before_its_heading():
+    pages = [replace(passage("sf.md", "x"), title="San Francisco"), replace(passage("dc.md", "y"), heading="")]
+    assert fallback.not_found("HR", pages).text.endswith("The nearest pages: San Francisco [1], dc.md [2].")
 
 
 def test_a_quotation_takes_the_sentences_nearest_to_the_question():

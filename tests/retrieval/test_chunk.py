@@ -18,7 +18,7 @@ def chunks(title, *sections):
 
 def test_a_short_section_is_one_chunk_under_its_heading_path():
     (chunk,) = chunks("Leave", (("Types", "Annual"), "Four hours."))
-    assert chunk.heading == f"Types{SEPARATOR}Annual"
+    assert (chunk.title, chunk.heading) == ("Leave", f"Types{SEPARATOR}Annual")
     assert chunk.indexed == f"Leave{SEPARATOR}Types{SEPARATOR}Annual\nFour hours."
 
 
@@ -26,6 +26,15 @@ def test_a_title_made_by_a_machine_is_not_indexed():
     for title in ("doc 00123", "a3f9 c0de 77", "0007", "page 12"):
         assert chunks(title, ((), "Words."))[0].indexed == "Words."
     assert chunks("travel guide 4", ((), "Words."))[0].indexed == "travel guide 4\nWords."
+
+
+def test_a_chunk_has_its_documents_title_where_the_heading_path_does_not_begin_with_it():
+    titles = [
+        chunk.title for chunk in chunks("Leave", ((), "Words."), (("Types",), "Words."), (("Leave", "Sick"), "W."))
+    ]
+    assert titles == ["Leave", "Leave", ""]
+    assert chunks("doc 00123", (("Types",), "Words."))[0].title == ""
+    assert chunks("T", (("word " * 60, "Inner"), "Text."))[0].title == ""
 
 
 def test_a_very_long_heading_path_keeps_its_innermost_part():

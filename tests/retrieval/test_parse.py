@@ -21,6 +21,11 @@ def test_markdown_keeps_heading_paths_and_takes_the_title_from_the_front_matter(
     assert sections(document) == {(): "Intro.", ("Leave", "Annual"): "You earn 4 hours.", ("Leave", "Sick"): "Rest."}
 
 
+def test_markup_in_a_title_is_not_shown(parsers):
+    page = b"---\ntitle: Travel <em>before</em> Q&amp;A, R&D and a < b\n---\nText.\n"
+    assert parse(page, "travel.md", parsers).title == "Travel before Q&A, R&D and a < b"
+
+
 def test_markdown_drops_template_tags_but_keeps_what_they_wrap(parsers):
     page = b"""# Travel
 {% alert %}
