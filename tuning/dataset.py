@@ -91,23 +91,20 @@ class _Build:
             self.scrubbed[text] = clean
         return self.scrubbed[text]
 
-    def prompt(  # noqa: PLR0913 - what was asked and said, and why it is needed
-        self,
-        question: QuestionRow | None,
-        text: str,
-        history: Iterable[Turn],
-        answer: AnswerRow | None,
-        said: str,
-        *,
-        learned: bool,
-    ) -> tuple[ChatMessage, ...]:
-        """Return the served prompt of a scrubbed question, itself scrubbed."""
+    def asked(self, question: QuestionRow | None, text: str, history: Iterable[Turn]) -> QuestionRow:
+        """Return a question as it was asked, with its scrubbed text and history and without its asker."""
         turns = [asdict(turn) for turn in history]
         asked = QuestionRow(
             text=text, history=turns, department=self.department, person_id="mentee:tuning", channel="cli"
         )
         if question is not None:
             asked.channel, asked.place, asked.thread = question.channel, question.place, question.thread
+        return asked
+
+    def prompt(
+        self, asked: QuestionRow, answer: AnswerRow | None, said: str, *, learned: bool
+    ) -> tuple[ChatMessage, ...]:
+        """Return the served prompt of a scrubbed question, itself scrubbed."""
         messages = self.prompt_for(asked, answer, said, learned=learned)
         return tuple(ChatMessage(message.role, self.scrub(message.content)) for message in messages)
 
@@ -243,9 +240,8 @@ def _rows(build: _Build, train: Iterable[tuple[Evidence, str]]) -> tuple[list[di
     """Return supervised and preference rows; a correction is both, with its original as the answer to avoid."""
     sft, preference = [], []
     for item, name in train:
-        messages = build.prompt(
-            item.question_row, item.question, item.history, item.answer_row, item.completion, learned=True
-        )
+        asked = build.asked(item.question_row, item.question, item.history)
+        messages = build.prompt(asked, item.answer_row, item.completion, learned=True)
         example = TrainingExample(
             id=_id("x", build.department, item.kind, item.question, str(item.history), item.completion),
             department=build.department,
@@ -297,13 +293,11 @@ def _held_out_rows(store: Store, build: _Build) -> list[dict[str, Any]]:
     with store.read() as session:
         for held in _frozen(session, build.department):
             answer = session.get(AnswerRow, held.answer_id) if held.answer_id else None
-            asked = session.get(QuestionRow, answer.question_id) if answer else None
-            turns = (
-                [Turn(build.scrub(turn["question"]), build.scrub(turn["answer"])) for turn in asked.history]
-                if asked
-                else []
-            )
-            messages = build.prompt(asked, held.question, turns, answer, held.reference, learned=False)
+            question = session.get(QuestionRow, answer.question_id) if answer else None
+            history = question.history if question else []
+            turns = [Turn(build.scrub(turn["question"]), build.scrub(turn["answer"])) for turn in history]
+            asked = build.asked(question, held.question, turns)
+            messages = build.prompt(asked, answer, held.reference, learned=False)
             rows.append(
                 {
                     "id": held.id,

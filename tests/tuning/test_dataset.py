@@ -91,7 +91,7 @@ def plugins_of(store, **extra):
     return Plugins(PluginStates(store), built_in=(), extra={"personal_data": personal_data, **extra}, discover=False)
 
 
-def prompt_for(question, answer, said, *, learned):  # noqa: ARG001 - the signature is PromptFor's
+def prompt_for(question, *_, **__):
     turns = [Turn(turn["question"], turn["answer"]) for turn in question.history]
     return build_messages(question.text, (), title="Travel", history=turns)
 
