@@ -22,15 +22,15 @@ if Path(sys.path[0]) == Path(__file__).parent:
     del sys.path[0]  # a script beside this one is named like a package
 
 from bot.app import open_mentee
-from bot.messages import Audience
-from bot.settings import load_settings
-from tuning.keyfacts import ask_all, score_facts
-from tuning.reader.judge import fact_question
-from tuning.reader.recipe import read_recipe
-from tuning.reader.rows import Sources
+from bot.config.settings import load_settings
+from bot.domain.people import Audience
+from recipes.reader.judge import fact_question
+from recipes.reader.recipe import read_recipe
+from recipes.reader.rows import Sources
+from tuning.evaluation.keyfacts import ask_all, score_facts
 
 if TYPE_CHECKING:
-    from tuning.keyfacts import FactQuestion
+    from tuning.evaluation.keyfacts import FactQuestion
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "reader.toml"

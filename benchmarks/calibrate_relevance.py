@@ -1,4 +1,4 @@
-r"""Fit the coefficients of :mod:`retrieval.relevance` and print how well they tell known from unknown.
+r"""Fit the coefficients of :mod:`retrieval.search.relevance` and print how well they tell known from unknown.
 
     .venv/bin/python benchmarks/calibrate_relevance.py --questions train.jsonl --held-out dev.jsonl \\
         --sections sections.jsonl --clapnq FOLDER [--embedder hashing] [--home FOLDER]
@@ -25,20 +25,21 @@ if Path(sys.path[0]) == Path(__file__).parent:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # a script beside this one is named like the package
 
 from benchmarks.retrieval import ROOT, Corpus, index, plain, read
-from bot.messages import Turn
-from bot.protocols import ParsedDocument, ParsedSection
-from bot.settings import Settings
-from retrieval.query import make_query
-from retrieval.relevance import SIGNS, signs
-from retrieval.search import find, order
+from bot.config.settings import Settings
+from bot.domain.documents.blocks import paragraphs
+from bot.domain.documents.parsed import ParsedDocument, ParsedSection
+from bot.domain.questions import Turn
+from retrieval.search.candidates import find, order
+from retrieval.search.query import make_query
+from retrieval.search.relevance import FEATURES, features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from retrieval.index import Generation
-    from retrieval.search import HybridRetriever
+    from retrieval.index.snapshot import Snapshot
+    from retrieval.search.hybrid import HybridRetriever
 
 SIZES = (3, 10, 50, 10_000)
 TOP = 5
@@ -51,10 +52,10 @@ RIGHT_WEIGHT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A corpus with its generation; ``places`` names each chunk by document and heading."""
+    """A corpus with its snapshot; ``places`` names each chunk by document and heading."""
 
     retriever: HybridRetriever
-    generation: Generation
+    snapshot: Snapshot
     places: tuple[tuple[str, str], ...]
 
 
@@ -81,7 +82,7 @@ def main() -> None:
     )
     half = len(clapnq) // 2
     weights = fit(*_table([(handbook, other, fitted), (other, handbook, clapnq[:half])], random.Random(0)))
-    print(f"COEFFICIENTS: {tuple(round(float(value), 3) for value in weights)}  (constant, {', '.join(SIGNS)})\n")
+    print(f"COEFFICIENTS: {tuple(round(float(value), 3) for value in weights)}  (constant, {', '.join(FEATURES)})\n")
     for name, groups in (
         ("fitted on", [(handbook, other, fitted), (other, handbook, clapnq[:half])]),
         ("held out", [(handbook, other, held), (other, handbook, clapnq[half:])]),
@@ -131,7 +132,7 @@ def _table(
     rows, labels, weights = [], [], []
 
     def note(corpus: Indexed, case: Case, allowed: NDArray[np.int64]) -> None:
-        table, hits = _signs(corpus, case, allowed)
+        table, hits = _features(corpus, case, allowed)
         for line, hit in zip(table[:TOP], hits[:TOP], strict=True):
             rows.append(line)
             labels.append(float(hit))
@@ -149,27 +150,27 @@ def _table(
     return np.array(rows), np.array(labels), np.array(weights)
 
 
-def _signs(corpus: Indexed, case: Case, allowed: NDArray[np.int64]) -> tuple[NDArray[np.float64], list[bool]]:
+def _features(corpus: Indexed, case: Case, allowed: NDArray[np.int64]) -> tuple[NDArray[np.float64], list[bool]]:
     query = make_query(case.question, case.history, corpus.retriever.embedder)
-    candidates = find(corpus.generation, query, allowed)
-    best = order(corpus.generation, candidates)[:10]
+    candidates = find(corpus.snapshot, query, allowed)
+    best = order(corpus.snapshot, candidates)[:10]
     hits = [corpus.places[int(candidates.rows[position])] in case.gold for position in best]
-    return signs(corpus.generation, query, candidates, best), hits
+    return features(corpus.snapshot, query, candidates, best), hits
 
 
 def _best(corpus: Indexed, case: Case, allowed: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
-    table, _ = _signs(corpus, case, allowed)
+    table, _ = _features(corpus, case, allowed)
     return float(np.max(1 / (1 + np.exp(-(table @ weights[1:] + weights[0])))))
 
 
 def _draw(corpus: Indexed, case: Case, size: int, rng: random.Random, *, keep: bool) -> NDArray[np.int64]:
     """Return the rows of ``size`` pages drawn at random: with the question's pages, or without them."""
-    names = dict.fromkeys(corpus.generation.addresses.values())
+    names = dict.fromkeys(corpus.snapshot.addresses.values())
     others = [name for name in names if name not in case.pages]
     own = [name for name in names if name in case.pages] if keep else []
     chosen = {*own, *rng.sample(others, min(len(others), max(1, size - len(own))))}
     return np.concatenate(
-        [rows for document, rows in corpus.generation.rows.items() if corpus.generation.addresses[document] in chosen]
+        [rows for document, rows in corpus.snapshot.rows.items() if corpus.snapshot.addresses[document] in chosen]
     )
 
 
@@ -196,7 +197,7 @@ def _clapnq(folder: Path) -> tuple[Corpus, list[Case]]:
         for line in (folder / f"clapnq_dev_{name}.jsonl").read_text(encoding="utf-8").splitlines():
             row: dict[str, Any] = json.loads(line)
             passage, address = row["passages"][0], f"{name}/{len(pages)}"
-            pages[address] = ParsedDocument(passage["title"], (ParsedSection((), passage["text"]),))
+            pages[address] = ParsedDocument(passage["title"], (ParsedSection((), paragraphs(passage["text"])),))
             headings[address, 0] = plain(passage["title"])
             gold = {(address, headings[address, 0])} if name == "answerable" else set()
             cases.append(Case(row["input"], frozenset(gold), frozenset({address})))
@@ -207,15 +208,15 @@ def _clapnq(folder: Path) -> tuple[Corpus, list[Case]]:
 def _indexed(arguments: argparse.Namespace, name: str, corpus: Corpus) -> Indexed:
     home = arguments.home / f"{name}-{arguments.embedder}"
     home.mkdir(parents=True, exist_ok=True)
-    _, retriever, generation = index(Settings(home=home, model={"embedder": arguments.embedder}), corpus)
+    _, retriever, snapshot = index(Settings(home=home, model={"embedder": arguments.embedder}), corpus)
     places = tuple(
         (
-            generation.addresses[chunk.document_id],
-            corpus.headings[generation.addresses[chunk.document_id], chunk.section],
+            snapshot.addresses[chunk.document_id],
+            corpus.headings[snapshot.addresses[chunk.document_id], chunk.section],
         )
-        for chunk in generation.chunks
+        for chunk in snapshot.chunks
     )
-    return Indexed(retriever, generation, places)
+    return Indexed(retriever, snapshot, places)
 
 
 def _arguments() -> argparse.Namespace:

@@ -27,20 +27,20 @@ import torch
 from engine_adapters import make_adapter
 from engine_peers import peers
 
-from bot.engines.decoder.shape import PAGE, Segment
-from bot.engines.identity import model_identity
-from bot.engines.loading import load_model, load_tokenizer
-from bot.engines.local_runner import LocalRunner
-from bot.engines.measure import ANSWER, PROMPT, Bench, Question, report, timed
-from bot.models import model_path
-from bot.settings import Settings
+from bot.config.settings import Settings
+from bot.inference.fingerprint import model_fingerprint
+from bot.inference.loading import load_model, load_tokenizer
+from bot.inference.local.benchmark import ANSWER, PROMPT, Bench, Question, report, timed
+from bot.inference.local.model_config import PAGE, Segment
+from bot.inference.local.runner import LocalRunner
+from bot.inference.models.catalogue import model_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from engine_peers import Peer
 
-    from bot.protocols import AdapterRef
+    from bot.domain.generation import AdapterRef
 
 ROOT = Path(__file__).parents[1]
 BASE = "smollm2-135m-instruct"
@@ -74,7 +74,7 @@ class _Run:
         self._started = time.perf_counter()
         self._arguments = arguments
         self._repeat = 1 if arguments.quick else arguments.repeat
-        self._path = model_path(Settings(home=ROOT), BASE)
+        self._path = model_path(Settings(home=ROOT).models_dir, BASE)
         self._adapters = [
             make_adapter(folder / f"a{n}", self._path, n) for n in range(8 if arguments.quick else ADAPTERS)
         ]
@@ -117,7 +117,7 @@ class _Run:
     def _runner(self) -> LocalRunner:
         return LocalRunner(
             self._path,
-            model_identity(self._path),
+            model_fingerprint(self._path),
             dtype="auto",
             threads=self._arguments.threads,
             cache_bytes=2 << 30,
@@ -158,19 +158,19 @@ class _Run:
         print(f"{time.perf_counter() - self._started:6.1f} s  {name}: {seconds:.2f} s", file=sys.stderr, flush=True)
 
     def _among_ourselves(self) -> None:
-        rows: Any = self._bench.scheduler.rows
+        backend: Any = self._bench.scheduler.backend
         for _ in range(self._repeat):
             self._take("ours sixteen, one adapter", lambda: self._bench.ask(self._questions(16, self._adapters[:1])))
             self._take("ours sixteen, four", lambda: self._bench.ask(self._questions(16, self._adapters[:4])))
             self._follow_up()
-            rows.guessing = False
+            backend.guessing = False
             self._take("ours one, unguessed", lambda: self._bench.ask(self._questions(1, self._adapters[:1])))
             for _ in range(STEPS):
                 self._step("step of 8, no adapter", [None])
                 self._step("step of 8, 8 adapters", self._adapters[:8])
-            rows.guessing = True
+            backend.guessing = True
         for ref in self._adapters:
-            rows.shelf.fetch(ref)
+            backend.adapters.load(ref)
         for _ in range(self._repeat):
             self._take("ours sixteen, of 64", lambda: self._bench.ask(self._questions(16, self._adapters[-16:])))
 
@@ -231,7 +231,7 @@ class _Run:
 
     def _perplexity_change(self) -> float:
         """Return by which share perplexity in the served format differs from float32, over 512 tokens at a time."""
-        decoder = self._bench.scheduler.rows.decoder  # type: ignore[attr-defined] # ours is Llama-shaped
+        decoder = self._bench.scheduler.backend.decoder  # type: ignore[attr-defined] # ours is Llama-shaped
         reference = load_model(self._path, torch.float32, "cpu")
         size, differences = 512, []
         for start in range(0, (1 if self._arguments.quick else 12) * size, size):
@@ -244,21 +244,23 @@ class _Run:
 
     def _swap_stall(self) -> float:
         """Return by how many seconds the longest pause of a running answer grows while adapters are read from disk."""
-        self._bench.scheduler.rows.shelf.clear()
-        rows: Any = self._bench.scheduler.rows
-        rows.guessing = False
+        self._bench.scheduler.backend.adapters.clear()
+        backend: Any = self._bench.scheduler.backend
+        backend.guessing = False
         (warm,) = self._questions(1, self._adapters[:1])
         self._bench.ask([warm], 2)
         quiet = self._bench.ask([warm], 100)[0]
-        busy = self._bench.ask([warm], 100, meanwhile=lambda: [rows.shelf.fetch(ref) for ref in self._adapters[1:5]])[0]
-        rows.guessing = True
+        busy = self._bench.ask(
+            [warm], 100, meanwhile=lambda: [backend.adapters.load(ref) for ref in self._adapters[1:5]]
+        )[0]
+        backend.guessing = True
         return max(0.0, busy.longest - quiet.longest)
 
     def _start(self) -> float:
         """Return the seconds from starting Python to the first piece of an answer, files in the page cache."""
         code = (
-            "import asyncio, sys\nfrom pathlib import Path\nfrom bot.engines.local import LocalEngine\n"
-            "from bot.messages import ChatMessage\nfrom bot.protocols import GenerationRequest\n"
+            "import asyncio, sys\nfrom pathlib import Path\nfrom bot.inference.local.engine import LocalEngine\n"
+            "from bot.domain.questions import ChatMessage\nfrom bot.domain.generation import GenerationRequest\n"
             "async def main():\n e = LocalEngine(Path(sys.argv[1]), threads=2)\n"
             " await e.start()\n"
             " await anext(e.generate(GenerationRequest((ChatMessage('user', 'What is a vote?'),))))\n"

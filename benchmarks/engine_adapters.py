@@ -10,8 +10,8 @@ from peft import LoraConfig
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from bot.artifacts import read_manifest, writing
-from bot.protocols import AdapterRef
+from bot.domain.generation import AdapterRef
+from bot.storage.artifacts import read_manifest, writing
 
 if TYPE_CHECKING:
     from pathlib import Path

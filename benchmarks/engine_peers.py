@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from bot.engines.loading import load_model, pick_dtype, wrapping_model
+from bot.inference.loading import load_model, pick_dtype, wrapping_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -28,21 +28,21 @@ from engine_peers import TransformersPeft
 from torch.profiler import ProfilerActivity, profile
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from bot.artifacts import writing
-from bot.engines.decoder.shape import PAGE, Segment, layer_shapes, read_shape
-from bot.engines.decoder.tensors import TensorDecoder, matrix_rate
-from bot.engines.decoder.weights import Weights
-from bot.engines.decoder_rows import DecoderRows
-from bot.engines.identity import ModelIdentity, model_identity
-from bot.engines.measure import Bench, Question, questions, timed
+from bot.inference.fingerprint import ModelFingerprint, model_fingerprint
+from bot.inference.local.backends.decoder_backend import DecoderBackend
+from bot.inference.local.backends.pytorch import TensorDecoder, matrix_rate
+from bot.inference.local.benchmark import Bench, Question, questions, timed
+from bot.inference.local.model_config import PAGE, Segment, layer_shapes, read_model_config
+from bot.inference.weights import Weights
+from bot.storage.artifacts import writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformers import PreTrainedModel
 
-    from bot.engines.measure import Timing
-    from bot.protocols import AdapterRef
+    from bot.domain.generation import AdapterRef
+    from bot.inference.local.benchmark import Timing
 
 LLAMA = {
     "vocab_size": 128_256,
@@ -103,20 +103,20 @@ def main() -> None:
 
 
 class InMemory:
-    """Implements :class:`bot.engines.scheduler.Runner` with a model that is loaded already."""
+    """Implements :class:`bot.inference.local.sequences.Runner` with a model that is loaded already."""
 
     ends: frozenset[int] = frozenset()
 
-    def __init__(self, model: PreTrainedModel, base: ModelIdentity, pages: int) -> None:
+    def __init__(self, model: PreTrainedModel, base: ModelFingerprint, pages: int) -> None:
         weights = Weights(model.config.to_dict(), model.state_dict())
-        shape = read_shape(weights, CONTEXT)
-        assert shape is not None
-        self.decoder = TensorDecoder(weights, shape)
-        self.rows = DecoderRows(self.decoder, base, layer_shapes(shape), pages=pages)
+        config = read_model_config(weights, CONTEXT)
+        assert config is not None
+        self.decoder = TensorDecoder(weights, config)
+        self.backend = DecoderBackend(self.decoder, base, layer_shapes(config), pages=pages)
 
-    def load(self) -> DecoderRows:
+    def load(self) -> DecoderBackend:
         """Return what computes."""
-        return self.rows
+        return self.backend
 
     def close(self) -> None:
         """Leave the model to its owner."""
@@ -157,9 +157,9 @@ class Run:
         self._adapters = self._make_adapters(folder)
         self._say("model and adapters made")
         pages = work.rows * -(-(work.prompt + work.answer) // PAGE) * 2
-        self._runner = InMemory(self._model, model_identity(self._base), pages)
-        self._bench = Bench(self._runner, rows=work.rows)  # type: ignore[arg-type] # a LocalRunner without a folder
-        self._runner.rows.guessing = False  # random weights repeat themselves, and guesses would be right too often
+        self._runner = InMemory(self._model, model_fingerprint(self._base), pages)
+        self._bench = Bench(self._runner, max_running=work.rows)  # type: ignore[arg-type] # a LocalRunner without a folder
+        self._runner.backend.guessing = False  # random weights repeat themselves, and guesses would be right too often
         for seed in (1, 2):  # at first steps are computed as they come, the second time they are recorded
             self._bench.ask(self._questions(seed), work.answer)
         self._say("warm")
@@ -191,7 +191,7 @@ class Run:
             "decode_bytes_per_step": self._step_bytes(),
             "prefill_tokens_per_second": work.rows * work.prompt / reading,
             "prefill_share_of_matrix_rate": self._reading_operations() / limits["operations_per_second"] / reading,
-            "piece_tokens": self._runner.decoder.pieces[0],
+            "piece_tokens": self._runner.decoder.prefill_chunks[0],
             "first_token_median_s": median(firsts),
             "first_token_last_s": max(firsts),
             "alone_first_token_ms": median(timing.first for timing in alone) * 1000,
@@ -247,8 +247,8 @@ class Run:
     def _distances(self, peer: Peer, asked: Sequence[Question]) -> dict[str, float]:
         """Return how far our logits are from peft's, read at once and after a step, and how far the base's are."""
         wanted = peer.logits(asked)
-        shelf, width = self._runner.rows.shelf, -(-self._work.prompt // PAGE)
-        packed = [shelf.fetch(each.adapter) for each in asked if each.adapter]
+        adapters, width = self._runner.backend.adapters, -(-self._work.prompt // PAGE)
+        packed = [adapters.load(each.adapter) for each in asked if each.adapter]
         found = {}
         for name, cut in (("read", 0), ("step", self._work.prompt - 1)):
             rows = [
@@ -268,7 +268,7 @@ class Run:
     def _many_adapters(self) -> dict[str, list[float]]:
         """Return the seconds with more adapters resident, and with all of them in use at once."""
         for ref in self._adapters:
-            self._runner.rows.shelf.fetch(ref)
+            self._runner.backend.adapters.load(ref)
         self._say(f"{len(self._adapters)} adapters resident")
         sets = {"of_all_resident": self._adapters[-self._work.adapters :], "all_in_use": self._adapters}
         seconds: dict[str, list[float]] = {name: [] for name in sets}
@@ -295,14 +295,14 @@ class Run:
 
     def _step_bytes(self) -> float:
         """Return the bytes that a step of all rows reads, some ten tokens into the last answer."""
-        work, shape = self._work, self._runner.decoder.shape
-        numbers = shape.page_numbers() // PAGE * (work.prompt + 10) * work.rows
+        work, config = self._work, self._runner.decoder.config
+        numbers = config.page_numbers() // PAGE * (work.prompt + 10) * work.rows
         return 2.0 * (self._weights + self._adapter * work.adapters + numbers)
 
     def _reading_operations(self) -> float:
         """Return the operations of reading all prompts: the layers' products with an adapter, and attention."""
-        work, shape = self._work, self._runner.decoder.shape
-        attention = shape.layers * shape.heads * shape.head_size * work.prompt  # half of all pairs, two products
+        work, config = self._work, self._runner.decoder.config
+        attention = config.layers * config.heads * config.head_size * work.prompt  # half of all pairs, two products
         return 2.0 * work.rows * work.prompt * (self._layers + self._adapter + attention)
 
     def _say(self, what: str) -> None:

@@ -27,19 +27,20 @@ import numpy as np
 if Path(sys.path[0]) == Path(__file__).parent:
     del sys.path[0]  # a script beside this one is named like a package
 
-from bot.artifacts import read_manifest
-from bot.drafting import REFUSES
-from bot.engines.local import LocalEngine
-from bot.messages import Passage
-from bot.models import model_path
-from bot.prompt import build_messages, unless_sure
-from bot.protocols import AdapterRef, GenerationRequest
-from bot.settings import AnswerSettings, Settings
-from tuning.gate import interval
-from tuning.keyfacts import holds
-from tuning.metrics import rouge_l, token_f1
-from tuning.reader.install import ADAPTER
-from tuning.reader.recipe import read_recipe
+from bot.answering.prompt import build_messages, unless_sure
+from bot.answering.refusals import refuses
+from bot.config.core import AnswerSettings
+from bot.config.settings import Settings
+from bot.domain.generation import AdapterRef, GenerationRequest
+from bot.domain.questions import Passage
+from bot.inference.local.engine import LocalEngine
+from bot.inference.models.catalogue import model_path
+from bot.storage.artifacts import read_manifest
+from mentee_reader import ADAPTER
+from recipes.reader.recipe import read_recipe
+from tuning.evaluation.compare import interval
+from tuning.evaluation.keyfacts import holds
+from tuning.evaluation.metrics import rouge_l, token_f1
 
 ROOT = Path(__file__).parents[1]
 BASE = "smollm2-135m-instruct"
@@ -81,7 +82,7 @@ def main() -> None:
 async def measure(sets: dict[str, list[Asked]]) -> dict[str, dict[str, Scores]]:
     """Let the base model and, where one is shipped, the reader answer every set."""
     queue = max(map(len, sets.values()))
-    engine = LocalEngine(model_path(Settings(home=ROOT), BASE), queue=queue, seconds=math.inf)
+    engine = LocalEngine(model_path(Settings(home=ROOT).models_dir, BASE), queue=queue, seconds=math.inf)
     sides: dict[str, tuple[AdapterRef | None, float]] = {"untaught": (None, 0.0)}
     if ADAPTER.is_dir():
         chance = AnswerSettings(**read_manifest(ADAPTER, "adapter").meta["answers"]).refusal_chance()
@@ -108,7 +109,7 @@ def scores(asked: list[Asked], answers: list[str]) -> Scores:
     """Return each metric's mean and its 95 % bootstrap interval."""
     rows = []
     for one, answer in zip(asked, answers, strict=True):
-        refused = bool(REFUSES.search(answer))
+        refused = refuses(answer, ())
         said = "" if refused else re.sub(r"\s?\[\d+\]", "", answer)
         if one.reference:
             row = {"token_f1": token_f1(said, one.reference), "rouge_l": rouge_l(said, one.reference)}

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any
 if Path(sys.path[0]) == Path(__file__).parent:
     del sys.path[0]  # a benchmark beside this one is named like a package of the product
 
-from bot.testing.fake_slack import PROXIES, slack_secrets, slack_settings
-from bot.testing.slack import FakeSlack
-from bot.testing.slack.server import APP_TOKEN, BOT_TOKEN
+from plugins.slack.testing import FakeSlack
+from plugins.slack.testing.fixtures import PROXIES, slack_secrets, slack_settings
+from plugins.slack.testing.server import APP_TOKEN, BOT_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bot.testing.slack import Delivery
+    from plugins.slack.testing import Delivery
 
 QUESTION = "Are hotels tax exempt?"
 ANSWER_SECONDS = 60.0
@@ -92,8 +92,8 @@ async def burst(slack: FakeSlack, events: int, number: int) -> Sequence[Delivery
 def serve_mentee(_api_url: str) -> None:
     """Serve the home in force with an engine that needs a minute for each answer."""
     from bot.app import open_mentee
-    from bot.runtime import Runtime
-    from bot.settings import load_settings
+    from bot.config.settings import load_settings
+    from bot.server.lifespan import Runtime
     from bot.testing.engines import ScriptedEngine
     from bot.testing.notes import NotesRetriever, make_plugin
 
@@ -130,17 +130,18 @@ def serve_bolt(api_url: str) -> None:
 
 
 def _make_home(folder: Path) -> None:
-    from bot.messages import DepartmentSpec
-    from bot.settings import CONFIG_NAME
-    from bot.store import Store
-    from bot.store.migrate import upgrade
+    from bot.config.settings import CONFIG_NAME
+    from bot.domain.departments import DepartmentSpec
+    from bot.storage.migrate import upgrade
+    from bot.storage.session import Store
+    from plugins.slack import register_tables
 
     (folder / CONFIG_NAME).touch()
     store = Store(f"sqlite:///{folder / 'mentee.db'}")
-    upgrade(store)
+    upgrade(store, {"slack": register_tables()})
     store.close()
     from bot.app import open_mentee
-    from bot.settings import load_settings
+    from bot.config.settings import load_settings
 
     os.environ["MENTEE_HOME"] = str(folder)
     mentee = open_mentee(load_settings(), built_in=(), discover=False)

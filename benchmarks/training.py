@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bot.models import model_path
-from bot.settings import Settings
-from tuning.encoding import Example
-from tuning.job import TrainJob
-from tuning.lora import LoraModel
-from tuning.objectives import sft_loss
+from bot.config.settings import Settings
+from bot.inference.models.catalogue import model_path
+from tuning.training.encoding import Example
+from tuning.training.job import TrainJob
+from tuning.training.lora import LoraModel
+from tuning.training.objectives import sft_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     nowhere = Path(os.devnull)
-    path = model_path(Settings(home=ROOT), BASE)
+    path = model_path(Settings(home=ROOT).models_dir, BASE)
     lora = LoraModel(TrainJob("bench", "bench", path, BASE, nowhere, nowhere, nowhere, lora_rank=32), "cpu")
     rows = _rows()
     seconds: dict[str, list[float]] = {"together": [], "apart": [], "product": []}

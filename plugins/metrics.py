@@ -1,15 +1,18 @@
-"""Counts answers, votes, corrections and rounds for ``/metrics``: the smallest built-in plugin, four observers long."""
+"""Counts answers, votes, corrections and rounds for ``/metrics``. The smallest built-in plugin: four observers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot import metrics
-from bot.hookspecs import hookimpl
-from bot.reasons import CAUSES
+from bot.feedback.reasons import CAUSES
+from bot.hooks.specs import hookimpl
+from bot.observability import metrics
 
 if TYPE_CHECKING:
-    from bot.messages import Answer, Question, RoundFinished, Vote
+    from bot.domain.answers import Answer
+    from bot.domain.feedback import Vote
+    from bot.domain.questions import Question
+    from bot.domain.training import RoundFinished
 
 
 @hookimpl
@@ -22,7 +25,7 @@ def on_answer_recorded(question: Question, answer: Answer, department: str) -> N
 
 @hookimpl
 def on_vote_recorded(vote: Vote, department: str) -> None:
-    """Count the vote, or its withdrawal, and the cause that its reason points to."""
+    """Count the vote, or its withdrawal, and the likely cause given by its reason."""
     metrics.VOTES.labels(department, vote.value or "withdrawn").inc()
     if vote.reason in CAUSES:
         metrics.VOTE_CAUSES.labels(department, CAUSES[vote.reason]).inc()

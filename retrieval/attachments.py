@@ -1,19 +1,21 @@
-"""A file that came with a question, read by the same parsers as documents, in the same child process with limits."""
+"""Reading a file that is attached to a question, with the parsers of documents and their limits."""
 
 from __future__ import annotations
 
 import mimetypes
 from typing import TYPE_CHECKING
 
-from bot.errors import DocumentError
-from bot.messages import Attachment
+from bot.domain.errors import DocumentError
+from bot.domain.questions import Attachment
 from retrieval.chunk import chunk_document
-from retrieval.documents import parse, suffix_of
+from retrieval.parse.dispatch import parse, suffix_of
+from retrieval.parse.sandbox import SECONDS
+from retrieval.parse.text import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bot.protocols import Parser
+    from bot.domain.ports import Parser
 
 CHARACTERS = 60_000
 """Text read of one attachment: some twenty pages."""
@@ -36,16 +38,20 @@ def read_attachment(data: bytes, name: str, parsers: Mapping[str, Parser]) -> At
     if problem:
         return Attachment(name, problem=problem)
     try:
-        document = parse(data, name, parsers)
+        document = parse(data, name, parsers, characters=2 * CHARACTERS, most_seconds=SECONDS)
     except DocumentError as error:
         return Attachment(name, problem=unread(name, error.text))
     room, pieces = CHARACTERS, []
+    missing = next((flag for flag in document.flags if flag.startswith(UNREAD)), "")
+    if missing:
+        pages = missing.removeprefix(UNREAD).partition(" (")[0]
+        problem = f"I couldn't read {pages} of {name}: there is only a picture."
     for chunk in chunk_document(document, name, lambda text: len(text) // TOKEN_CHARACTERS):
         room -= len(chunk.text)
         if room < 0:
             problem = f"Of {name} I read only the first {CHARACTERS:,} characters."
             break
-        pieces.append((chunk.heading, chunk.text))
+        pieces.append((chunk.place, chunk.text))
     return Attachment(name, tuple(pieces), problem)
 
 

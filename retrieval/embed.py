@@ -1,18 +1,26 @@
-"""Embedders: text to unit vectors. One is a fetched sentence-transformers model, the other needs no weights at all."""
+"""Embedders turn text into unit vectors: a fetched sentence-transformers model, or feature hashing without a model.
+
+A model knows the languages that it was trained on. Text in a script that its tokenizer only spells is hashed instead,
+so that its vectors compare words: a cosine of spelled text says nothing.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
-import re
 import threading
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import regex
+from cachetools import LRUCache
 
-from bot.errors import ArtifactError
+from bot.config.extras import require
+from bot.domain.errors import ArtifactError
+from bot.domain.ports import TokenVectors
+from bot.language.words import count_words, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,10 +28,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bot.settings import Settings
+    from bot.config.settings import Settings
 
 HASHING = "hashing"
 BATCH = 32
+CACHED_TEXTS = 4096
+SPELLED = 0.5
+"""Share of unknown and one-letter tokens above which a model doesn't know the language of a text."""
+_PUNCTUATION = regex.compile(r"[^\w\s\p{M}]")
+_LETTER = regex.compile(r"[\p{L}\p{M}--\p{Han}]", regex.VERSION1)
+"""A token of one Chinese character may be a word; one of a single other letter says that a word was spelled."""
 
 
 class Embedder(Protocol):
@@ -38,40 +52,44 @@ class Embedder(Protocol):
     def dimension(self) -> int:
         """The length of a vector."""
 
-    @property
-    def max_tokens(self) -> int:
-        """How many tokens of a text are seen; the rest is cut."""
-
     def count_tokens(self, text: str) -> int:
         """Return the length of a text in the embedder's own tokens."""
 
+    def counts_words(self, text: str) -> bool:
+        """Return whether the text's vector only counts its words, so that a cosine says how many two texts share."""
+
     def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
-        """Return unit vectors, shape ``(len(texts), dimension)``; ``progress`` hears how many texts are newly done."""
+        """Return unit vectors, shape ``(len(texts), dimension)``; ``progress`` gets the number newly done."""
 
 
 class HashingEmbedder:
     """Signed feature hashing of words and word pairs (Weinberger et al. 2009): deterministic, no weights.
 
-    It knows no synonyms, so it is for tests and for machines that may not hold a model.
+    It knows no synonyms. Use it in tests, and on machines that may not hold a model.
     """
 
-    identity = "hashing-1"
+    identity = "hashing-2"
     dimension = 512
-    max_tokens = 256
     _PAIR_WEIGHT = 0.5
 
+    def __init__(self, dimension: int = dimension) -> None:
+        self.dimension = dimension
+
     def count_tokens(self, text: str) -> int:
-        """Return the number of words and marks."""
-        return len(re.findall(r"\w+|[^\w\s]", text))
+        """Return the number of words and punctuation marks."""
+        return count_words(text) + len(_PUNCTUATION.findall(text))
+
+    def counts_words(self, text: str) -> bool:  # noqa: ARG002 - of all texts
+        return True
 
     def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         """Return unit vectors; an empty text gives the zero vector."""
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for row, text in enumerate(texts):
-            words = re.findall(r"\w+", text.lower())
-            for word in words:
+            found = words(text)
+            for word in found:
                 self._add(vectors[row], word, 1.0)
-            for first, second in pairwise(words):
+            for first, second in pairwise(found):
                 self._add(vectors[row], f"{first} {second}", self._PAIR_WEIGHT)
             if progress:
                 progress(1)
@@ -84,7 +102,7 @@ class HashingEmbedder:
 
 
 class SentenceEmbedder:
-    """A sentence-transformers model from a verified local folder, loaded at first use and never from a network.
+    """A sentence-transformers model from a verified local folder, loaded at first use.
 
     :param path: the model's folder.
     :param identity: name and hash of the model, see :class:`Embedder`.
@@ -98,23 +116,33 @@ class SentenceEmbedder:
 
     @property
     def dimension(self) -> int:
-        """The length of a vector."""
         return int(self._model().get_embedding_dimension())
 
-    @property
-    def max_tokens(self) -> int:
-        """How many tokens of a text the model sees; the rest is cut."""
-        return int(self._model().max_seq_length)
-
     def count_tokens(self, text: str) -> int:
-        """Return the length in word pieces, without the special ones."""
-        return len(self._model().tokenizer.encode(text, add_special_tokens=False, verbose=False))
+        """Return the length in word pieces, without the special ones; at least the number of words.
+
+        A tokenizer that doesn't know a script may take a whole line of it for one unknown word.
+        """
+        return max(len(self._tokens(text)), count_words(text))
+
+    def counts_words(self, text: str) -> bool:
+        """Return whether the model doesn't know the text's language: its tokenizer spells most of it."""
+        if text.isascii():
+            return False
+        tokenizer = self._model().tokenizer
+        tokens = tokenizer.convert_ids_to_tokens(self._tokens(text))
+        told = [token == tokenizer.unk_token or bool(_LETTER.fullmatch(token.removeprefix("##"))) for token in tokens]
+        lettered = sum(spelled or any(map(str.isalpha, token)) for token, spelled in zip(tokens, told, strict=True))
+        return bool(sum(told) > SPELLED * lettered)
 
     def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
-        """Return unit vectors. Texts of like length are batched together, so that padding costs little."""
+        """Return unit vectors. Texts of similar length are batched together to save padding."""
         model = self._model()
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+        hashed = [row for row, text in enumerate(texts) if self.counts_words(text)]
+        if hashed:
+            vectors[hashed] = HashingEmbedder(self.dimension).encode([texts[row] for row in hashed], progress=progress)
+        order = sorted({*range(len(texts))} - {*hashed}, key=lambda row: -len(texts[row]))
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             with self._lock:
@@ -124,11 +152,62 @@ class SentenceEmbedder:
                 progress(len(rows))
         return _unit(vectors)
 
+    def _tokens(self, text: str) -> list[int]:
+        found: list[int] = self._model().tokenizer.encode(text, add_special_tokens=False, verbose=False)
+        return found
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Return the tokens of each text with unit vectors in context, without the special tokens."""
+        model = self._model()
+        with self._lock:
+            found = model.encode(list(texts), output_value="token_embeddings", show_progress_bar=False)
+        return [_tokens(text, vectors, model.tokenizer) for text, vectors in zip(texts, found, strict=True)]
+
     def _model(self) -> Any:
         with self._lock:
             if self._loaded is None:
                 self._loaded = _load_model(self._path)
             return self._loaded
+
+
+class CachedEmbedder:
+    """An embedder that keeps the vectors of recent texts in an LRU cache.
+
+    Routing searches every department for the same question, and quoting embeds passages that were just retrieved.
+
+    :param inner: the embedder without the cache, for building indexes.
+    """
+
+    def __init__(self, inner: Embedder) -> None:
+        self.inner = inner
+        self.identity = inner.identity
+        self._cache: LRUCache[str, NDArray[np.float32]] = LRUCache(CACHED_TEXTS)
+        self._lock = threading.Lock()
+
+    @property
+    def dimension(self) -> int:
+        return self.inner.dimension
+
+    def count_tokens(self, text: str) -> int:
+        return self.inner.count_tokens(text)
+
+    def counts_words(self, text: str) -> bool:
+        return self.inner.counts_words(text)
+
+    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
+        with self._lock:
+            vectors = {text: self._cache[text] for text in texts if text in self._cache}
+        missing = [text for text in dict.fromkeys(texts) if text not in vectors]
+        if missing:
+            embedded = dict(zip(missing, self.inner.encode(missing, progress=progress), strict=True))
+            vectors.update(embedded)
+            with self._lock:
+                self._cache.update(embedded)
+        return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, self.dimension), dtype=np.float32)
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[TokenVectors] | None:
+        """Return the tokens of each text (see :meth:`SentenceEmbedder.encode_tokens`), if the embedder has vectors."""
+        return self.inner.encode_tokens(texts) if isinstance(self.inner, SentenceEmbedder) else None
 
 
 def open_embedder(settings: Settings) -> Embedder:
@@ -139,10 +218,11 @@ def open_embedder(settings: Settings) -> Embedder:
     name = settings.model.embedder
     if name == HASHING:
         return HashingEmbedder()
-    from bot.artifacts import read_manifest
-    from bot.models import model_path
+    require("local", "The embedder", instead="or set model.embedder to 'hashing'")
+    from bot.inference.models.catalogue import model_path
+    from bot.storage.artifacts import read_manifest
 
-    path = model_path(settings, name)
+    path = model_path(settings.models_dir, name)
     return SentenceEmbedder(path, f"{name}@{read_manifest(path, 'model').sha256[:16]}")
 
 
@@ -161,7 +241,7 @@ def _load_model(path: Path) -> Any:
         model = SentenceTransformer(str(path), device=device, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(
-            f"The embedder in {path} cannot be loaded: {error}.", hint="Fetch it again with `mentee model fetch`."
+            f"Can't load the embedding model in {path}: {error}.", hint="Fetch it again with `mentee model fetch`."
         ) from error
     if _bfloat16_pays(device):
         model.to(torch.bfloat16)
@@ -169,12 +249,20 @@ def _load_model(path: Path) -> Any:
 
 
 def _bfloat16_pays(device: str) -> bool:
-    """Return whether this machine multiplies bfloat16 in hardware: twice as fast, same top ten."""
+    """Return whether this machine has bfloat16 in hardware: twice as fast, with the same top ten."""
     import torch
 
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public name for it
+
+
+def _tokens(text: str, vectors: Any, tokenizer: Any) -> TokenVectors:
+    """Return what a model found for the tokens of a text; the model may have cut it."""
+    spans = tokenizer(text, return_offsets_mapping=True)["offset_mapping"][: len(vectors)]
+    kept = [row for row, (start, end) in enumerate(spans) if start < end]
+    found = vectors.float().cpu().numpy()[kept]
+    return TokenVectors(_unit(found), tuple((int(spans[row][0]), int(spans[row][1])) for row in kept))
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 STYLE = Path(__file__).with_suffix(".css")
-ICON = Path(__file__).parents[1] / "plugins" / "web" / "static" / "icon.svg"
+ICON = Path(__file__).parents[1] / "bot" / "server" / "pages" / "static" / "icon.svg"
 EMOJI = {"+1": "👍", "-1": "👎", "raising_hand": "🙋", "warning": "⚠️", "white_check_mark": "✅"}
 _TOKEN = re.compile(r"<([^<>]+)>")
 _MARKUP = (

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-LEFT_OUT = {"mentee", "torch"}
+LEFT_OUT = {"mentee", "mentee-reader", "torch"}
 TARGET = Path(__file__).parents[1] / "constraints.txt"
 
 

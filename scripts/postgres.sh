@@ -8,7 +8,7 @@ start_postgres() {
     postgres_port=$(.venv/bin/python -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
     [ "$(id -u)" != 0 ] || chown postgres "$postgres_folder"
     say "starting PostgreSQL on port $postgres_port"
-    as_postgres "$bin/initdb" -D "$postgres_folder/data" -U postgres -A trust --no-sync >/dev/null
+    as_postgres "$bin/initdb" -D "$postgres_folder/data" -U postgres -A trust -E UTF8 --locale C --no-sync >/dev/null
     # no fsync: these databases do not outlive the run
     as_postgres "$bin/pg_ctl" -s -w -D "$postgres_folder/data" -l "$postgres_folder/log" \
         -o "-F -p $postgres_port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c full_page_writes=off" start ||

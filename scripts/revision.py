@@ -1,4 +1,4 @@
-"""Write a new database migration from what changed in ``bot/store/models.py``.
+"""Write a new database migration from what changed in ``bot/storage/tables``.
 
 Run as: ``.venv/bin/python scripts/revision.py "add the tables of …"``. Read what it wrote before committing it.
 """
@@ -7,23 +7,17 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from pathlib import Path
 
-from alembic import command
-
-from bot.store import Store
-from bot.store.migrate import config, upgrade
+from bot.storage.migrate import revise, upgrade
+from bot.storage.session import Store
 
 
 def main(message: str) -> None:
     """Compare the models with a fresh database at the newest schema and write the difference as the next revision."""
-    versions = Path(__file__).parents[1] / "bot" / "store" / "migrations" / "versions"
-    number = f"{len(list(versions.glob('[0-9]*.py'))) + 1:04d}"
     with tempfile.TemporaryDirectory() as folder:
         store = Store(f"sqlite:///{folder}/empty.db")
         upgrade(store)
-        with store.engine.execution_options(writes=True).begin() as connection:
-            command.revision(config(connection), message, autogenerate=True, rev_id=number)
+        revise(store, message)
         store.close()
 
 

@@ -50,7 +50,7 @@ def main() -> None:
 def ask(page: Page, url: str, department: str, question: str) -> None:
     """Ask in a new conversation and wait for the answer."""
     page.goto(url)
-    page.wait_for_selector("body[data-ready]")
+    page.wait_for_selector("body[data-ready=true]")
     page.select_option("#department", department)
     page.fill("#question", question)
     page.keyboard.press("Enter")

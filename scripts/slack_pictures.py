@@ -1,4 +1,4 @@
-"""Take the pictures of docs/how-to/slack.md: ``make pictures``.
+"""Take the pictures of Slack in the docs: ``make pictures``.
 
 An instance is connected to a fake Slack, people ask, vote and hand on, and what Mentee really sent is drawn by
 ``block_kit.py``. Only the model's words are given. It needs Chromium, and the fonts Lato and Noto Color Emoji.
@@ -19,24 +19,25 @@ from typing import TYPE_CHECKING
 
 from block_kit import Drawing, Said
 
+from bot.access.people import People
 from bot.app import Mentee
-from bot.messages import DepartmentSpec, Person, Role
-from bot.people import People
-from bot.runtime import Runtime
-from bot.settings import load_settings
-from bot.store.migrate import upgrade
-from bot.store.models import DocumentRow, GenerationRow
+from bot.config.settings import load_settings
+from bot.domain.departments import DepartmentSpec
+from bot.domain.people import Person, Role
+from bot.server.lifespan import Runtime
+from bot.storage.migrate import upgrade
+from bot.storage.tables.documents import DocumentRow, SnapshotRow
 from bot.testing.browser import CHROMIUM, SWITCHES
 from bot.testing.engines import ScriptedEngine
-from bot.testing.fake_slack import PROXIES, SlackProject, slack_secrets, slack_settings
 from bot.testing.homes import OFFLINE
 from bot.testing.notes import NotesRetriever, make_plugin
-from bot.testing.slack import FakeSlack
+from plugins.slack.testing import FakeSlack
+from plugins.slack.testing.fixtures import PROXIES, SlackProject, slack_secrets, slack_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from bot.testing.slack import Post
+    from plugins.slack.testing import Post
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 MAYA, JONAS, AMIRA, TOM = "U1", "U2", "U3", "U4"
@@ -82,16 +83,16 @@ async def workspace(home: Path) -> AsyncIterator[SlackProject]:
     async with FakeSlack() as slack:
         slack.web_api.people = {user: {"display_name": name} for user, name in NAMES.items()}
         sections = slack_settings(slack, "socket", {**OFFLINE, "slack": {"streaming": "native"}})
-        secrets = {name.lower(): secret for name, secret in slack_secrets().items()}
+        secrets = {name.lower().removeprefix("slack_"): secret for name, secret in slack_secrets().items()}
         engine, retriever = ScriptedEngine(), NotesRetriever(NOTES)
         mentee = Mentee(
-            load_settings({"home": home, **sections, **secrets}, must_exist=False),
+            load_settings({"home": home, **sections, "slack": {**sections["slack"], **secrets}}, must_exist=False),
             engine=engine,
             built_in=("plugins.slack",),
             extra_plugins={"notes": make_plugin(register_retriever=lambda: retriever)},
             discover=False,
         )
-        upgrade(mentee.store)
+        upgrade(mentee.store, mentee.plugins.register_tables())
         furnish(mentee)
         project = SlackProject(mentee, slack, engine, Runtime(mentee, queues=()), "socket")
         await project.start()
@@ -108,7 +109,7 @@ def furnish(mentee: Mentee) -> None:
     for spec in DEPARTMENTS:
         mentee.departments.add(spec, actor="pictures")
         with mentee.store.write() as session:
-            session.add(GenerationRow(id=spec.name, department=spec.name, embedder="none", active=True))
+            session.add(SnapshotRow(id=spec.name, department=spec.name, embedder="none", active=True))
             for address, heading, text in NOTES[spec.name]:
                 parts = {"source": address, "title": heading, "sha256": address, "size": len(text)}
                 session.add(DocumentRow(department=spec.name, address=address, **parts))

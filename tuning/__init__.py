@@ -1,1 +1,1 @@
-"""From votes to an adapter: dataset, training, evaluation, gate, registry, rounds."""
+"""Trains adapters from votes and corrections: datasets, training, evaluation, and the rounds that run them."""

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests: the ``browser_page`` fixture opens pages and keeps an account of what they did."""
+"""A headless Chromium for tests: the ``browser_page`` fixture opens pages and records what they do."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", 
 
 @dataclass(slots=True)
 class Opened:
-    """An open page: the addresses it asked for, the dialogs it showed and what went wrong in it.
+    """An open page, with its requests, dialogs and errors.
 
-    ``blocked`` are addresses that the page's policy refused before anything was sent; they are not in ``requests``.
+    ``blocked`` are addresses that the page's policy blocked before a request was sent; they are not in ``requests``.
     """
 
     page: Page
@@ -33,15 +33,18 @@ class Opened:
 
     @property
     def hosts(self) -> set[str]:
-        """The hosts (with ports) of all requests; ``data:`` addresses have none."""
+        """The hosts of all requests, with ports; ``data:`` addresses have none."""
         return {urlsplit(address).netloc for address in self.requests} - {""}
 
 
 class BrowserPage(Protocol):
-    """What the ``browser_page`` fixture is."""
+    """The type of the ``browser_page`` fixture."""
 
     def __call__(self, url: str, *, width: int = 1280, height: int = 800) -> Opened:
-        """Open an address in a browser context of its own; returns when the chat page, if it is one, is ready."""
+        """Open an address in a browser context of its own; returns when the page is ready.
+
+        A page that needs time starts with ``<body data-ready="false">`` and sets it to ``true``.
+        """
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +77,7 @@ def browser_page(_browser: Browser) -> Iterator[BrowserPage]:
         page.on("dialog", lambda dialog: _dismiss(opened, dialog))
         page.on("pageerror", lambda error: opened.problems.append(str(error)))
         page.goto(url)
-        page.wait_for_selector("body.chat[data-ready], body:not(.chat)")
+        page.wait_for_selector("body:not([data-ready=false])")
         return opened
 
     yield open_page

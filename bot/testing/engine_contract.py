@@ -1,7 +1,7 @@
-"""What every engine promises (:class:`bot.protocols.Engine`), as tests that any engine can be put to.
+"""The tests that every engine (:class:`bot.domain.ports.Engine`) must pass.
 
-Say how your engine is opened and how adapters for it are made (:class:`EngineBench`), give the fixture ``bench``, and
-inherit the tests::
+Implement :class:`EngineBench`, which opens your engine and makes adapters for it, return one from the fixture
+``bench``, and inherit the tests::
 
     class TestMyEngine(ModelContract):
         @pytest.fixture
@@ -10,8 +10,11 @@ inherit the tests::
             yield bench
             await bench.close()
 
-:class:`EngineContract` holds for any engine. :class:`ModelContract` adds what holds where a model with adapters writes:
-seeds, and what is said of prompts and adapters that cannot be used.
+Every engine must stream its answer in pieces, end it at a stop text and at ``max_new_tokens``, end its work when the
+iterator is closed, and count tokens. :class:`EngineContract` tests this, and two things that a bench can declare
+missing: adapters (``has_adapters = False``) and a limited queue (``has_queue = False``). Tests of what is missing are
+skipped. :class:`ModelContract` is for engines with a model and adapters: it adds seeds, time limits, and errors for
+prompts and adapters that can't be used.
 """
 
 from __future__ import annotations
@@ -25,47 +28,55 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from bot.errors import ArtifactError, BusyError, EngineError
-from bot.messages import ChatMessage
-from bot.protocols import AdapterRef, GenerationRequest
+from bot.domain.errors import ArtifactError, BusyError, EngineError
+from bot.domain.generation import AdapterRef, GenerationRequest
+from bot.domain.questions import ChatMessage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from bot.protocols import Engine
+    from bot.domain.ports import Engine
 
 ENDLESS = 4000
-"""Tokens of an answer that would take long."""
+"""Tokens of an answer that takes long."""
 
 CROWD = 24
-"""Questions asked at the same time."""
+"""Number of concurrent questions."""
 
 PATIENCE = 20.0
-"""Seconds for what should happen soon, on a machine that is busy with other things."""
+"""Seconds to wait for what should happen soon, on a busy machine."""
 
 T = TypeVar("T")
 
 
 class EngineBench(ABC):
-    """Opens engines of one kind, and makes adapters with which they answer a given text.
+    """Opens engines of one kind, and makes adapters that answer with a given text.
 
-    :ivar adapters: how many adapters are tried at the same time: more than the engine keeps loaded.
-    :ivar questions: how many questions the test of mixed adapters asks.
+    :ivar has_adapters: whether the engine answers with adapters. If not, override :meth:`saying` and :meth:`endless`.
+    :ivar has_queue: whether the engine refuses questions over its limit with :class:`bot.domain.errors.BusyError`.
+    :ivar adapters: number of adapters used concurrently; must be more than the engine keeps loaded.
+    :ivar questions: number of questions in the test of interleaved adapters.
     """
 
+    has_adapters = True
+    has_queue = True
     adapters = 20
     questions = 240
 
     @abstractmethod
     async def engine(self, *, queue: int = 200, seconds: float = 60.0) -> Engine:
-        """Return a started engine that takes so many questions at once, and cuts answers after so many seconds."""
+        """Return a started engine that accepts ``queue`` concurrent questions and cuts answers after ``seconds``."""
 
-    @abstractmethod
     def adapter(self, text: str) -> AdapterRef:
-        """Return a new adapter with which the engine answers ``text`` to anything."""
+        """Return a new adapter that answers everything with ``text``."""
+        raise NotImplementedError(f"{type(self).__name__} must define adapter(), or has_adapters = False and saying().")
+
+    def saying(self, text: str, **rest: Any) -> GenerationRequest:
+        """Return a request that the engine answers with ``text``; by default one with an :meth:`adapter` for it."""
+        return ask(adapter=self.adapter(text), **rest)
 
     def bare(self) -> AdapterRef | None:
-        """Return the adapter with which the engine writes on without end; ``None``: it does so without one."""
+        """Return the adapter with which answers never end; ``None`` if they don't without an adapter."""
         return None
 
     def endless(self, text: str = "What now?", **rest: Any) -> GenerationRequest:
@@ -77,11 +88,11 @@ class EngineBench(ABC):
         """Stop every engine that was opened."""
 
     def cut(self, text: str, tokens: int) -> str:
-        """Return the answer ``text`` after so many tokens; a token is a character unless this says otherwise."""
+        """Return the first tokens of ``text``; by default a token is a character."""
         return text[:tokens]
 
     def under_way(self) -> int:
-        """Return how many answers are still being made behind the engine, where that can be seen."""
+        """Return the number of answers still being generated, if the engine can tell."""
         return 0
 
 
@@ -96,7 +107,7 @@ async def answer(engine: Engine, request: GenerationRequest) -> str:
 
 
 async def in_crowds(make: Callable[[int], Awaitable[T]], count: int) -> list[T]:
-    """Await ``make(0)`` … ``make(count - 1)``, :data:`CROWD` of them at any time; return the results in order."""
+    """Await ``make(0)`` … ``make(count - 1)``, up to :data:`CROWD` at a time; return the results in order."""
     places = asyncio.Semaphore(CROWD)
 
     async def one(n: int) -> T:
@@ -107,7 +118,7 @@ async def in_crowds(make: Callable[[int], Awaitable[T]], count: int) -> list[T]:
 
 
 def names(count: int) -> Iterable[str]:
-    """Return as many different short texts, no letter often in one."""
+    """Return ``count`` different short texts, none with a letter too often for the tiny model."""
     return islice((f"{a}{b} says {b}{a}" for a in "bcdfgh" for b in "klmnpr"), count)
 
 
@@ -115,40 +126,40 @@ class EngineContract:
     """Streaming, stopping, cancelling, queueing, and adapters that never mix."""
 
     async def test_an_answer_comes_in_pieces(self, bench: EngineBench) -> None:
-        """The reader sees words before the answer is whole."""
+        """Readers see words before the answer is complete."""
         engine = await bench.engine()
-        pieces = [piece async for piece in engine.generate(ask(adapter=bench.adapter("two words")))]
+        pieces = [piece async for piece in engine.generate(bench.saying("two words"))]
         assert "".join(pieces) == "two words"
         assert len(pieces) > 1
         assert all(pieces)
 
     async def test_a_stop_text_ends_the_answer_and_is_not_part_of_it(self, bench: EngineBench) -> None:
-        """Also where it comes in several pieces; a beginning of one that goes on differently is shown."""
+        """Even if it comes in several pieces. Text that only starts like a stop text is shown."""
         engine = await bench.engine()
-        ref = bench.adapter("ask HR. END no more")
-        assert await answer(engine, ask(adapter=ref, stop=("never", "END"))) == "ask HR. "
-        assert await answer(engine, ask(adapter=ref, stop=("END of",))) == "ask HR. END no more"
+        text = "ask HR. END no more"
+        assert await answer(engine, bench.saying(text, stop=("never", "END"))) == "ask HR. "
+        assert await answer(engine, bench.saying(text, stop=("END of",))) == text
         many = ("one", "two", "three", "four", "five", "HR. E")
-        assert await answer(engine, ask(adapter=ref, stop=many)) == "ask "
+        assert await answer(engine, bench.saying(text, stop=many)) == "ask "
 
     async def test_the_cap_is_kept(self, bench: EngineBench) -> None:
-        """``max_new_tokens`` are made and no more."""
+        """No more than ``max_new_tokens`` are generated."""
         engine = await bench.engine()
-        text = await answer(engine, ask(adapter=bench.adapter("a b c d e f"), max_new_tokens=3))
+        text = await answer(engine, bench.saying("a b c d e f", max_new_tokens=3))
         assert text == bench.cut("a b c d e f", 3)
 
     async def test_closing_the_iterator_cancels_the_work_at_once(self, bench: EngineBench) -> None:
-        """More answers are left than an engine makes at once: were they still worked on, the last would wait."""
+        """More answers are abandoned than an engine runs at once: if they went on, the last one would have to wait."""
         engine = await bench.engine()
         for _ in range(20):
             async with aclosing(engine.generate(bench.endless())) as pieces:
                 assert await anext(pieces)
-        free = answer(engine, ask(adapter=bench.adapter("free")))
+        free = answer(engine, bench.saying("free"))
         assert await asyncio.wait_for(free, PATIENCE) == "free"
         await soon(lambda: bench.under_way() == 0)
 
     async def test_who_leaves_before_the_first_piece_takes_no_place(self, bench: EngineBench) -> None:
-        """Cancelled tasks give back their places in the queue."""
+        """Cancelled tasks free their places in the queue."""
         engine = await bench.engine(queue=4)
         for _ in range(3):
             asking = [asyncio.create_task(answer(engine, bench.endless())) for _ in range(4)]
@@ -156,23 +167,25 @@ class EngineContract:
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
-        ref = bench.adapter("room")
-        assert await asyncio.wait_for(_patiently(engine, ask(adapter=ref)), PATIENCE) == "room"
+        room = bench.saying("room")
+        assert await asyncio.wait_for(_patiently(engine, room), PATIENCE) == "room"
         await soon(lambda: bench.under_way() == 0)
 
     async def test_a_full_queue_says_busy_and_when_to_come_back(self, bench: EngineBench) -> None:
-        """Who got a place is answered; nobody waits without one."""
+        """Accepted questions are answered; the others fail immediately."""
+        _needs("a limited queue", has=bench.has_queue)
         engine = await bench.engine(queue=2)
-        ref = bench.adapter("done")
-        results = await asyncio.gather(*(answer(engine, ask(adapter=ref)) for _ in range(40)), return_exceptions=True)
+        done = bench.saying("done")
+        results = await asyncio.gather(*(answer(engine, done) for _ in range(40)), return_exceptions=True)
         busy = [result for result in results if isinstance(result, BusyError)]
         assert 0 < len(busy) < len(results)
         assert all(error.retry_after >= 1 for error in busy)
         assert [result for result in results if result not in busy] == ["done"] * (40 - len(busy))
-        assert await answer(engine, ask(adapter=ref)) == "done"
+        assert await answer(engine, done) == "done"
 
     async def test_adapters_under_load_never_mix(self, bench: EngineBench) -> None:
-        """Each of hundreds of interleaved answers is its own adapter's, and the bare model's is the same as alone."""
+        """Each of hundreds of interleaved answers comes from its own adapter, or from the base model alone."""
+        _needs("adapters", has=bench.has_adapters)
         engine = await bench.engine()
         adapters = {text: bench.adapter(text) for text in names(6)}
         bare = bench.endless("And without?", max_new_tokens=8)
@@ -186,7 +199,8 @@ class EngineContract:
         assert await in_crowds(one, bench.questions) == expected
 
     async def test_more_adapters_than_are_kept_take_turns(self, bench: EngineBench) -> None:
-        """An adapter that gives way while it is in use answers to the end, and is there again when it is asked for."""
+        """An adapter that is evicted while in use completes its answer, and is loaded again when needed."""
+        _needs("adapters", has=bench.has_adapters)
         engine = await bench.engine()
         texts = list(names(bench.adapters))
         refs = [bench.adapter(text) for text in texts]
@@ -197,7 +211,8 @@ class EngineContract:
         assert begun + "".join([piece async for piece in held]) == texts[0]
 
     async def test_versions_change_under_load_without_a_lost_or_torn_answer(self, bench: EngineBench) -> None:
-        """An answer is wholly of the version that it was asked with, whatever goes live meanwhile."""
+        """An answer comes entirely from the version it was asked with, whatever goes live meanwhile."""
+        _needs("adapters", has=bench.has_adapters)
         engine = await bench.engine()
         texts = [f"version {letter} it is" for letter in "abcdefgh"]
         refs = [bench.adapter(text) for text in texts]
@@ -212,7 +227,7 @@ class EngineContract:
         assert await answer(engine, ask(adapter=refs[0])) == texts[0]
 
     async def test_the_prompt_is_counted_with_its_format(self, bench: EngineBench) -> None:
-        """More words are more tokens, and none is some."""
+        """More words are more tokens."""
         engine = await bench.engine()
         short, long = ([ChatMessage("user", "word " * n)] for n in (2, 20))
         assert 0 < engine.count_tokens(short) < engine.count_tokens(long)
@@ -220,10 +235,10 @@ class EngineContract:
 
 
 class ModelContract(EngineContract):
-    """Adds what holds where a model with LoRA adapters writes the answers."""
+    """Adds tests for engines that generate with a model and LoRA adapters."""
 
     async def test_a_seed_repeats_an_answer_and_another_seed_does_not(self, bench: EngineBench) -> None:
-        """Sampling depends on the request alone."""
+        """Sampling depends only on the request."""
         engine = await bench.engine()
         requests = [bench.endless(temperature=1.5, seed=seed, max_new_tokens=12) for seed in (1, 1, 2)]
         first, again, other = await asyncio.gather(*(answer(engine, request) for request in requests))
@@ -231,7 +246,7 @@ class ModelContract(EngineContract):
         assert await answer(engine, requests[0]) == first
 
     async def test_an_answer_is_cut_at_the_time_limit(self, bench: EngineBench) -> None:
-        """What was made until then is kept."""
+        """The text until then is kept."""
         await answer(await bench.engine(), bench.endless(max_new_tokens=1))  # what a server loads at first is loaded
         engine = await bench.engine(seconds=0.6)
         text = await asyncio.wait_for(answer(engine, bench.endless(max_new_tokens=8000)), PATIENCE)
@@ -239,7 +254,7 @@ class ModelContract(EngineContract):
         await soon(lambda: bench.under_way() == 0)
 
     async def test_a_prompt_that_is_too_long_is_refused_with_both_lengths(self, bench: EngineBench) -> None:
-        """The text names what was found and what is taken; others are answered."""
+        """The error names both; other questions are answered."""
         engine = await bench.engine()
         room = engine.info.context_tokens
         with pytest.raises(EngineError, match=rf"{room}") as refused:
@@ -248,7 +263,7 @@ class ModelContract(EngineContract):
         assert await answer(engine, ask(adapter=bench.adapter("short"))) == "short"
 
     async def test_an_adapter_that_is_gone_is_named(self, bench: EngineBench) -> None:
-        """Its folder is in the text."""
+        """The error names its folder."""
         engine = await bench.engine()
         ref = bench.adapter("here")
         gone = replace(ref, version="gone", path=ref.path.with_name("gone"))
@@ -256,14 +271,14 @@ class ModelContract(EngineContract):
             await answer(engine, ask(adapter=gone))
 
     async def test_an_adapter_for_another_base_model_is_refused(self, bench: EngineBench) -> None:
-        """Both models are in the text."""
+        """The error names both models."""
         engine = await bench.engine()
         ref = replace(bench.adapter("here"), version="foreign", base_model="another-model")
         with pytest.raises(ArtifactError, match=rf"another-model.*{engine.info.base_model}"):
             await answer(engine, ask(adapter=ref))
 
     async def test_a_refused_adapter_harms_nobody_else(self, bench: EngineBench) -> None:
-        """Questions that are asked together with a refused one are answered as ever."""
+        """Questions asked at the same time are answered."""
         engine = await bench.engine()
         ref = bench.adapter("all is well")
         broken = replace(bench.adapter("never"), version="broken")
@@ -274,11 +289,16 @@ class ModelContract(EngineContract):
             assert isinstance(result, ArtifactError) if n % 3 == 0 else result == "all is well"
 
     async def test_a_stopped_engine_says_so(self, bench: EngineBench) -> None:
-        """Nobody waits for an engine that is gone."""
+        """Nobody waits for a stopped engine."""
         engine = await bench.engine()
         await engine.stop()
         with pytest.raises(EngineError, match="not running"):
             await answer(engine, ask())
+
+
+def _needs(what: str, *, has: bool) -> None:
+    if not has:
+        pytest.skip(f"The bench declares that its engine lacks {what}.")
 
 
 async def soon(condition: Callable[[], bool]) -> None:
@@ -297,9 +317,9 @@ async def _patiently(engine: Engine, request: GenerationRequest) -> str:
 
 
 class TinyBench(EngineBench):
-    """Engines over a tiny model (:mod:`bot.testing.tiny`), whose adapters are made in code.
+    """Opens engines on a tiny model (:mod:`bot.testing.tiny`), whose adapters are made in code.
 
-    :param open_engine: takes ``queue`` and ``seconds``; returns an engine that is not started.
+    :param open_engine: takes ``queue`` and ``seconds``; returns an engine that hasn't been started.
     :param make_adapter: the fixture ``tiny_adapter_factory``, or another of the same kind.
     """
 

@@ -1,4 +1,4 @@
-"""An engine without a model, for tests of everything around it: it says what the test tells it to say."""
+"""An engine without a model, which answers what the test tells it to."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.engines.stops import StopFilter
-from bot.errors import BusyError
-from bot.protocols import EngineInfo
+from bot.domain.errors import BusyError
+from bot.domain.generation import EngineInfo
+from bot.inference.stop_texts import StopFilter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from bot.messages import ChatMessage
-    from bot.protocols import GenerationRequest
+    from bot.domain.generation import GenerationRequest
+    from bot.domain.questions import ChatMessage
 
 _PIECES = re.compile(r"\s*\S+|\s+$")
 
 
 class ScriptedEngine:
-    """Implements :class:`bot.protocols.Engine`; a "token" is a word with the space before it.
+    """Implements :class:`bot.domain.ports.Engine`. A token is a word with the space before it.
 
-    What it answers, in this order: the next text given to :meth:`say`; else what ``answer`` returns for the request
-    (or is, when it is a text). An exception given to :meth:`say` is raised in place of an answer.
+    It answers with the next text given to :meth:`say`, or else with ``answer``. An exception given to :meth:`say` is
+    raised instead.
 
-    :param answer: the text for each request, or a function of the request.
-    :param delay: seconds before each piece.
-    :param queue: requests that may run at the same time; one more raises :class:`bot.errors.BusyError`.
+    :param answer: the text of each answer, or a function that returns it for a request.
+    :param delay: seconds before each word.
+    :param queue: maximum number of concurrent requests; one more raises :class:`bot.domain.errors.BusyError`.
 
-    ``requests`` holds what was asked; ``finished`` and ``cancelled`` count the ends. Clear ``gate`` to hold each answer
-    before its piece number ``hold_at``, the first one unless the test says otherwise; set it to let them go on.
-    ``held`` counts the answers that came so far.
+    ``requests`` are the requests so far; ``finished`` and ``cancelled`` count how they ended. Clear ``gate`` to hold
+    each answer before its word number ``hold_at`` (by default the first), and set it to continue. ``held`` counts the
+    answers that got there.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ScriptedEngine:
         self._next.extend(answers)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
-        """Stream the scripted answer word by word, cut at ``stop`` and at ``max_new_tokens`` words."""
+        """Stream the answer word by word, up to ``stop`` or ``max_new_tokens`` words."""
         self.requests.append(request)
         if self.running >= self.queue:
             raise BusyError("All places of the engine's queue are taken.", retry_after=1)
@@ -101,11 +101,11 @@ class ScriptedEngine:
         return sum(len(message.content.split()) for message in messages)
 
     async def start(self) -> None:
-        """Be ready."""
+        """Mark the engine as started."""
         self.started = True
 
     async def stop(self) -> None:
-        """Serve no longer."""
+        """Mark the engine as stopped."""
         self.started = False
 
     def _answer(self, request: GenerationRequest) -> str:
@@ -113,7 +113,7 @@ class ScriptedEngine:
 
 
 def long_answer(paragraphs: int = 20, words: int = 60) -> str:
-    """Return a cited answer of many paragraphs, no sentence twice; set ``model.max_new_tokens`` high enough for it."""
+    """Return a cited answer of many paragraphs without repeated sentences. Set ``model.max_new_tokens`` accordingly."""
     return "\n\n".join(
         f"Paragraph {number} on hotels: {' '.join(f'word-{number}-{index}' for index in range(words))} [1]."
         for number in range(paragraphs)

@@ -1,7 +1,7 @@
-"""A vLLM server on loopback that answers with an engine of the test's choice, and fails on command.
+"""A fake vLLM server on loopback that answers with an engine of the test's choice, and fails on command.
 
-What it says and how (paths, statuses, error bodies, the shape of its stream) is vLLM's, as read in its source and seen
-in its answers; ``tests/bot/engines/contract/test_vllm.py`` runs the same suite against the real one.
+Its paths, statuses, error bodies and streams are those of vLLM, taken from its source and its responses.
+``tests/bot/inference/contract/test_vllm.py`` runs the same tests on a real one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 
-from bot.artifacts import read_manifest
-from bot.errors import EngineError
-from bot.messages import ChatMessage
-from bot.protocols import AdapterRef, GenerationRequest
+from bot.domain.errors import EngineError
+from bot.domain.generation import AdapterRef, GenerationRequest
+from bot.domain.questions import ChatMessage
+from bot.storage.artifacts import read_manifest
 
 if TYPE_CHECKING:
-    from bot.protocols import Engine
+    from bot.domain.ports import Engine
 
 Fault = Literal[
     "status 500",
@@ -45,16 +45,16 @@ KINDS = {400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError
 
 
 class FakeModelServer:
-    """Speaks the part of vLLM's HTTP that Mentee uses: models, streamed chat completions, adapters at run time.
+    """Implements the part of vLLM's API that Mentee uses: models, streamed chat completions, adapters at run time.
 
-    ``url`` is its address once started. ``calls`` records (path, body). ``faults`` are used up by the next chat
-    completions, in order; ``refusal`` is what it answers to the loading of adapters, as (status, text). ``restart()``
-    forgets the adapters, as a restarted server does. ``open_answers`` counts the answers that are being streamed.
+    ``url`` is its address. ``calls`` records each request's path and body. The next chat completions fail with
+    ``faults``, in order; loading an adapter fails with ``refusal``, a status and a text. ``restart()`` forgets the
+    adapters, as a restarted server does. ``open_answers`` is the number of answers being streamed.
 
-    :param engine: what answers; it must be started.
-    :param model: the base model's served name.
-    :param replicas: servers behind the address; each request meets the next one, and each has its own adapters.
-    :param lora: whether adapters may be loaded while it runs.
+    :param engine: answers; it must be started.
+    :param model: the base model's name.
+    :param replicas: servers behind the address, which take turns; each has its own adapters.
+    :param lora: whether adapters can be loaded at run time.
     """
 
     def __init__(self, engine: Engine, model: str, *, replicas: int = 1, lora: bool = True) -> None:
@@ -77,7 +77,7 @@ class FakeModelServer:
         return self.replicas[0]
 
     async def start(self) -> None:
-        """Listen on a free port of loopback; on the same one when it was stopped."""
+        """Listen on a free port of loopback, or on the same one as before."""
         app = web.Application()
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
@@ -97,7 +97,7 @@ class FakeModelServer:
             await self._runner.cleanup()
 
     def restart(self) -> None:
-        """Forget what was loaded."""
+        """Forget all adapters."""
         for adapters in self.replicas:
             adapters.clear()
 
@@ -205,7 +205,7 @@ def _error(status: int, problem: str, kind: str = "") -> web.Response:
 
 
 async def _torn(response: web.StreamResponse, fault: Fault) -> bool:
-    """Fail after the first piece; return whether the answer ends with that."""
+    """Fail after the first piece; return whether that ends the answer."""
     if fault == "nonsense":
         await response.write(b"data: {nonsense\n\n")
     elif fault == "hang in mid-answer":

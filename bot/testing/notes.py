@@ -1,4 +1,4 @@
-"""A retriever of a few notes, and plugins made of functions, for tests of what stands around retrieval."""
+"""A retriever of a few notes and plugins made of functions, for tests that need no index."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.hookspecs import hookimpl
-from bot.messages import Audience, Passage
+from bot.domain.questions import Passage
+from bot.hooks.specs import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from bot.messages import Turn
+    from bot.domain.people import Audience
+    from bot.domain.questions import Turn
 
 NOTES: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "travel": [
@@ -28,12 +29,12 @@ NOTES: Mapping[str, Sequence[tuple[str, str, str]]] = {
 
 
 class NotesRetriever:
-    """Finds notes; implements :class:`bot.protocols.Retriever`.
+    """Finds notes; implements :class:`bot.domain.ports.Retriever`.
 
-    Relevance is the share of the question's words that a note holds; vectors are hashed bags of words. ``readers``
-    closes a document to all but some principals; the others are open to everyone.
+    A note's relevance is the share of the question's words in it. Vectors are hashed bags of words. ``readers``
+    restricts documents to some principals; all others are open to everyone.
 
-    :param notes: address, heading and text of each, by department.
+    :param notes: each note's address, heading and text, by department.
     """
 
     def __init__(self, notes: Mapping[str, Sequence[tuple[str, str, str]]] = NOTES) -> None:
@@ -49,7 +50,7 @@ class NotesRetriever:
         k: int = 10,
         history: Sequence[Turn] = (),  # noqa: ARG002 - notes know no follow-ups
     ) -> list[Passage]:
-        """Return the department's notes, those with most of the question's words first."""
+        """Return the department's notes, the most relevant first."""
         words = set(re.findall(r"\w{3,}", text.lower()))
         found = []
         for number, (document, heading, note) in enumerate(self.notes.get(department, [])):
@@ -57,15 +58,20 @@ class NotesRetriever:
                 continue
             held = words & set(re.findall(r"\w{3,}", f"{heading} {note}".lower()))
             share = len(held) / (len(words) or 1)
-            found.append(
-                Passage(f"{document}#{number}", document, document, heading, note, share, department, "g1", share)
-            )
+            key, own = f"{document}#{number}", tuple(sorted(self.readers.get(document, ())))
+            passage = Passage(key, document, document, heading, note, share, department, "g1", share, readers=own)
+            found.append(passage)
         return sorted(found, key=lambda passage: -passage.relevance)[:k]
 
-    def passages(self, chunk_ids: Sequence[str], department: str) -> list[Passage]:
+    def passages(self, chunk_ids: Sequence[str], department: str, audience: Audience) -> list[Passage]:
         """Return notes by id."""
-        by_id = {passage.chunk_id: passage for passage in self.search("", department, Audience(unrestricted=True))}
+        by_id = {passage.chunk_id: passage for passage in self.search("", department, audience)}
         return [by_id[chunk_id] for chunk_id in chunk_ids if chunk_id in by_id]
+
+    def readable(self, documents: Collection[str], department: str, audience: Audience) -> Collection[str]:
+        """Return which of these documents have notes that the audience may read."""
+        readable = {passage.document_id for passage in self.search("", department, audience)}
+        return readable.intersection(documents)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (texts, 512)."""
@@ -77,14 +83,14 @@ class NotesRetriever:
         return vectors
 
     def has_documents(self, department: str) -> bool:
-        """Return whether there are notes."""
+        """Return whether the department has notes."""
         return department in self.notes
 
-    def generation(self, department: str) -> str | None:
-        """Return the one generation."""
+    def snapshot(self, department: str) -> str | None:
+        """Return the name of the only snapshot."""
         return "g1" if department in self.notes else None
 
 
 def make_plugin(**hooks: Callable[..., Any]) -> SimpleNamespace:
-    """Make a plugin of functions named like the hooks they implement."""
+    """Make a plugin of functions, each passed by the name of the hook that it implements."""
     return SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})

@@ -1,7 +1,6 @@
-"""Mentee's test kit as a pytest plugin: the fixtures of the sibling modules, for our tests and for plugin authors'.
+"""Mentee's test kit as a pytest plugin: loads the fixtures of the modules in :data:`KIT`.
 
-To add fixtures, name their module in :data:`KIT`. The kit needs the extra ``mentee[testing]``; where that is not
-installed, other projects' tests run as if there were no kit.
+Without the extra ``mentee[testing]`` it does nothing, so that other projects' tests run as if it weren't there.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-KIT = ("browser", "engines", "fake_slack", "homes", "serving", "stores", "tiny", "votes", "web")
+KIT = ("browser", "engines", "homes", "serving", "stores", "tiny", "votes")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a test run choose the database of its homes."""
+    """Add the option for the database of test homes."""
     group = parser.getgroup("mentee")
     stores = ("sqlite", "postgresql")
     about = "Database of test homes. With postgresql only the tests that make a home run."
@@ -24,18 +23,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load the kit only now, so that coverage sees its imports and other projects' test runs start fast."""
+    """Load the kit as late as this, so that coverage sees its imports and other projects' tests start fast."""
     if find_spec("pytest_asyncio") is None:
         return
     import pytest
 
-    pytest.register_assert_rewrite("bot.testing.engine_contract")  # it holds tests, whose failures are to be explained
+    pytest.register_assert_rewrite("bot.testing.engine_contract")  # it contains tests
     for module in KIT:
         config.pluginmanager.import_plugin(f"bot.testing.{module}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what would be the same on any database of homes."""
+    """Deselect tests that don't depend on the database of homes."""
     if config.getoption("--home-store") == "sqlite":
         return
     same = [item for item in items if "make_database" not in getattr(item, "fixturenames", ())]

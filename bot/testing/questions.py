@@ -1,23 +1,25 @@
-"""A question put to the whole pipeline, for tests of what it answers."""
+"""Asks the whole pipeline a question."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bot.messages import Done, Person, Question
+from bot.domain.answers import Done
+from bot.domain.people import Person
+from bot.domain.questions import Question
 
 if TYPE_CHECKING:
     from bot.app import Mentee
-    from bot.messages import Answer, AnswerEvent
+    from bot.domain.answers import Answer, AnswerEvent
 
 ADA = Person("user:ada", "Ada")
 
 
 async def ask(mentee: Mentee, text: str, **more: Any) -> tuple[Answer, list[AnswerEvent]]:
-    """Ask as Ada, who may read what her groups may, and wait for the end.
+    """Ask as Ada, with her own audience, and wait for the answer.
 
-    :param more: any other field of the :class:`~bot.messages.Question`.
-    :return: the answer, and every event of it.
+    :param more: other fields of the :class:`~bot.domain.questions.Question`.
+    :return: the answer and all of its events.
     """
     question = Question(text, ADA, **{"audience": mentee.departments.audience_of(ADA), **more})
     events = [event async for event in mentee.pipeline.answer(question)]

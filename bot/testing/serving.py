@@ -1,4 +1,4 @@
-"""A real server for tests: the ``serve_home`` fixture serves an instance on a free loopback port."""
+"""A real server for tests: the ``serve_home`` fixture serves an instance on a free port of loopback."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from bot.runtime import Runtime
-from bot.server import build_app
+from bot.server.app import build_app
+from bot.server.lifespan import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ START_SECONDS = 20
 
 @dataclass(slots=True)
 class ServedHome:
-    """A served instance: ``url`` without a slash at its end."""
+    """A served instance. ``url`` has no trailing slash."""
 
     mentee: Mentee
     url: str
@@ -43,10 +43,10 @@ class ServedHome:
 
 
 class ServeHome(Protocol):
-    """What the ``serve_home`` fixture is."""
+    """The type of the ``serve_home`` fixture."""
 
     def __call__(self, mentee: Mentee, *, ready: bool = True) -> ServedHome:
-        """Serve an opened instance until the test ends; with ``ready``, return when it answers questions."""
+        """Serve an opened instance until the test ends; with ``ready``, return once it can answer questions."""
 
 
 @pytest.fixture
@@ -66,17 +66,13 @@ def serve_home() -> Iterator[ServeHome]:
 
 
 def _served(mentee: Mentee) -> ServedHome:
-    import uvicorn
-
-    from bot.commands.serve import stoppable
+    from bot.cli.commands.serve import stoppable
+    from bot.server.connections import server_config
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     runtime = Runtime(mentee)
-    config = uvicorn.Config(
-        build_app(mentee, runtime), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=3
-    )
-    server = stoppable(config, runtime)
+    server = stoppable(server_config(build_app(mentee, runtime), mentee.settings.web), runtime)
 
     def run() -> None:
         with closing(listener):

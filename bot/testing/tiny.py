@@ -1,7 +1,7 @@
-"""A tiny real chat model and adapters for it, made in code: nothing is downloaded and nothing is trained.
+"""A tiny chat model and adapters for it, made in code: nothing is downloaded or trained.
 
-The base is a Llama of two layers with random weights. An adapter is built so that the model with it answers one given
-text, so a test sees which adapter answered. Everything is written as a verified generation, as Mentee writes its own.
+The base is a Llama of two layers with random weights. Each adapter makes the model answer with one given text, so a
+test sees which adapter answered. Everything is written as a verified snapshot, like Mentee's own models and adapters.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from bot.artifacts import read_manifest, writing
-from bot.protocols import AdapterRef
+from bot.domain.generation import AdapterRef
+from bot.storage.artifacts import read_manifest, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ KV_HEADS = 2
 INNER = 96
 CONTEXT = 8192
 COPIES = 12
-"""How often one character may occur in an adapter's text: each occurrence is a token of its own."""
+"""How often a character may occur in an adapter's text: each occurrence needs its own token."""
 
 MARK = "\u2042"
 END = "<|im_end|>"
@@ -40,21 +40,21 @@ QUERY_VALUE = ("q_proj", "v_proj")
 
 
 class TinyAdapterFactory(Protocol):
-    """Makes adapters of the session's tiny model."""
+    """The type of the ``tiny_adapter_factory`` fixture."""
 
     def __call__(self, text: str, *, version: str = "", folder: Path | None = None) -> AdapterRef:
-        """Make an adapter that answers ``text`` (no character more than twelve times) under a new version name."""
+        """Make an adapter that answers with ``text``, in which no character may occur more than twelve times."""
 
 
 def build_tiny_model(
     path: Path, *, seed: int = 0, mixing: float = 0.02, head_size: int = HIDDEN // HEADS, **sizes: int
 ) -> Path:
-    """Write the tiny model as a generation of kind "model" to ``path``, which must not exist, and return ``path``.
+    """Write the tiny model as a snapshot of kind "model" to ``path``, which must not exist, and return ``path``.
 
-    :param mixing: scale of the layers' weights against embeddings of scale 1. At the default, the next token hangs on
-        the last one alone, which :func:`build_tiny_adapter` needs; from 0.3 on, it hangs on the whole prompt.
-    :param head_size: numbers in each head's keys; vLLM's kernels for CPUs take none below 32.
-    :param sizes: of the ``LlamaConfig``, in place of the tiny ones, to measure a larger shape.
+    :param mixing: scale of the layers' weights against embeddings of scale 1. By default, the next token depends
+        only on the last one, as :func:`build_tiny_adapter` needs; from 0.3 on, it depends on the whole prompt.
+    :param head_size: size of each attention head; vLLM's CPU kernels need at least 32.
+    :param sizes: other sizes of the ``LlamaConfig``, to measure a larger model.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -86,9 +86,9 @@ def build_tiny_model(
 
 
 def build_tiny_adapter(path: Path, base: Path, text: str, *, version: str = "") -> AdapterRef:
-    """Write an adapter of ``base`` that answers ``text`` as a generation of kind "adapter" and return its reference.
+    """Write an adapter that answers with ``text`` as a snapshot of kind "adapter"; return its reference.
 
-    It holds random query and value parts, so every layer's keys differ between adapters, and a head part that maps each
+    Its query and value parts are random, so that every layer's keys differ between adapters. Its head part maps each
     character to the next one.
 
     :raises ValueError: a character occurs more than :data:`COPIES` times in the text.
@@ -99,7 +99,7 @@ def build_tiny_adapter(path: Path, base: Path, text: str, *, version: str = "") 
 
 
 def build_random_adapter(path: Path, base: Path, *, seed: int, scale: float = 0.3) -> AdapterRef:
-    """Write an adapter of ``base`` with random query and value parts, which changes what is answered to anything."""
+    """Write an adapter with random query and value parts, which changes every answer."""
     config = {"target_modules": [*QUERY_VALUE], "r": 4}
     return _write_adapter(path, base, path.name, config, _random_parts(base, rank=4, seed=seed, scale=scale))
 
@@ -128,7 +128,7 @@ def _write_adapter(
 def _answering(base: Path, text: str) -> dict[str, torch.Tensor]:
     import torch
 
-    from bot.engines.loading import load_model, load_tokenizer
+    from bot.inference.loading import load_model, load_tokenizer
 
     model, tokenizer = load_model(base, torch.float32, "cpu"), load_tokenizer(base)
     chain = [_newline(tokenizer), *_tokens(tokenizer, text), tokenizer.eos_token_id]
@@ -148,7 +148,7 @@ def _answering(base: Path, text: str) -> dict[str, torch.Tensor]:
 def _random_parts(base: Path, *, rank: int, seed: int, scale: float) -> dict[str, torch.Tensor]:
     import torch
 
-    from bot.engines.loading import load_model
+    from bot.inference.loading import load_model
 
     model = load_model(base, torch.float32, "cpu")
     generator = torch.Generator().manual_seed(seed)
@@ -179,7 +179,7 @@ def _newline(tokenizer: Any) -> int:
 
 
 def _byte_characters() -> list[str]:
-    """Return the printable character that stands for each byte in byte-level tokenizers (GPT-2's table)."""
+    """Return the printable character for each byte in byte-level tokenizers (GPT-2's table)."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
     others = iter(range(256, 512))
     return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
@@ -211,7 +211,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tiny_adapter_factory(tiny_model: Path, tmp_path: Path) -> TinyAdapterFactory:
-    """Return a function that makes adapters of the tiny model, each answering the text it is given."""
+    """Return a function that makes adapters of the tiny model, each of which answers with a given text."""
     made: list[str] = []
 
     def make(text: str, *, version: str = "", folder: Path | None = None) -> AdapterRef:

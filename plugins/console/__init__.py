@@ -1,21 +1,40 @@
-"""The operators' page: departments with their documents, champions and rounds, plugins with switches and settings."""
+"""The operators' page: departments with documents, champions and rounds; plugins with switches and settings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.hookspecs import hookimpl
-from bot.protocols import WebRoutes
+from bot.domain.ports import WebRoutes
+from bot.hooks.specs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bot.app import Mentee
+    from bot.hooks.instance import Instance
 
 
 @hookimpl
-def register_routes(mentee: Mentee) -> Sequence[WebRoutes]:
-    """Bring the page at ``/console``."""
-    from plugins.console.pages import PREFIX, build_console
+def register_routes(instance: Instance) -> Sequence[WebRoutes]:
+    """Add the page at ``/console``."""
+    from plugins.console.overview import Overview
+    from plugins.console.pages import PREFIX, Page, build_console
+    from plugins.console.switches import Switches
+    from retrieval.catalog import Catalog
 
-    return [WebRoutes(PREFIX, build_console(mentee))]
+    overview = Overview(
+        instance.store,
+        instance.departments,
+        Catalog(instance.store),
+        instance.history,
+        instance.votes,
+        instance.active_adapters,
+    )
+    page = Page(
+        overview,
+        Switches(instance.plugins, instance.departments),
+        instance.places,
+        instance.audit,
+        instance.settings.model,
+        lambda: instance.plugins.register_panels(instance),
+    )
+    return [WebRoutes(PREFIX, build_console(page, instance.sessions))]

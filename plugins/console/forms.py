@@ -1,90 +1,148 @@
-"""Forms drawn from a plugin's pydantic settings model, and what was filled in, read back."""
+"""Forms for plugin settings: one input for each field of the plugin's pydantic model, and what a sent form says.
+
+A form shows the settings of a scope, a department or the whole instance, with where each comes from. Sent back, it
+changes what a person changed, and nothing else: everything else keeps following its defaults.
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from bot.errors import SettingsError
+from pydantic import TypeAdapter
+
+from bot.config.references import hidden, named_fields, secret_fields
+from plugins.console.inputs import Input, input_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
 
-Kind = Literal["checkbox", "number", "text", "choice", "json"]
-NUMBERS = ("integer", "number")
-SECRET_FORMAT = "password"  # noqa: S105 - what pydantic calls the format of a SecretStr
+    Layers = Mapping[str, Mapping[str, Any]]
+
+SHOWN = "was."
+"""Prefix of the hidden input with the text that a field showed."""
+
+RESET = "reset"
+"""Name of the checkboxes that let a setting follow the next level again; their values are names of settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input of a form; ``value`` is as shown. Secrets have no field: they come from the environment."""
+    """One input of a form.
+
+    :param value: the text in the input.
+    :param shown: the text of the setting in force, to tell what a person changed.
+    :param origin: where the setting comes from: ``department``, ``instance``, ``mentee.toml`` or ``default``.
+    :param own: the name under which the scope itself sets it; empty if it doesn't.
+    :param inherited: the text that it would have otherwise.
+    :param above: where that would come from.
+    :param error: what is wrong with the value.
+    """
 
     name: str
     title: str
     help: str
-    kind: Kind
+    input: Input
     value: str
-    choices: Sequence[str] = ()
+    shown: str
+    origin: str
+    own: str = ""
+    inherited: str = ""
+    above: str = "default"
+    error: str = ""
+    reset: bool = False
+
+    @property
+    def checked(self) -> bool:
+        """Whether the box of a checkbox is ticked."""
+        return self.value == "true"
 
 
-def fields(model: type[BaseModel], settings: BaseModel) -> list[Field]:
-    """Return a form's fields with the settings in force."""
-    schema = model.model_json_schema()
-    values = settings.model_dump(mode="json")
-    drawn = []
-    for name, described in schema.get("properties", {}).items():
-        resolved = _resolved(described, schema)
-        if resolved.get("format") == SECRET_FORMAT:
-            continue
-        kind = _kind(resolved)
-        shown = json.dumps(values[name], ensure_ascii=False) if kind == "json" else _text(values[name])
-        title = described.get("title", name)
-        drawn.append(Field(name, title, described.get("description", ""), kind, shown, resolved.get("enum", ())))
-    return drawn
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a sent form changes, and its fields as they were sent, to show again if that is refused.
 
-
-def read(form: Sequence[Field], given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Return the values that differ from those shown, so that the rest goes on following its default.
-
-    :raises SettingsError: a value that should be JSON or a number is not.
+    :param problems: what can't be read, by the setting's name.
     """
-    changed = {}
-    for field in form:
-        if field.kind == "checkbox":
-            text = "true" if field.name in given else "false"
-        else:
-            text = given.get(field.name, [field.value])[0].strip()
-        if text != field.value:
-            changed[field.name] = text if field.kind in ("text", "choice") else _json(field, text)
-    return changed
+
+    values: dict[str, Any] = field(default_factory=dict)
+    unset: list[str] = field(default_factory=list)
+    fields: list[Field] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
 
 
-def _json(field: Field, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        expected = "a number" if field.kind == "number" else "JSON"
-        raise SettingsError(f"{field.title} is {text!r}.", hint=f"Expected {expected}.") from None
+def draw(model: type[BaseModel], layers: Layers, scope: str, problems: Mapping[str, str]) -> list[Field]:
+    """Return a form's fields.
+
+    :param layers: the settings that are set, by where; the last wins.
+    :param scope: the layer that the form changes: ``department`` or ``instance``.
+    :param problems: what is wrong, by the setting's name.
+    """
+    schema = model.model_json_schema(by_alias=False)
+    safe = {place: hidden(model, values) for place, values in layers.items()}
+    secrets = secret_fields(model)
+    fields = []
+    for name, described in schema.get("properties", {}).items():
+        declared, keys = model.model_fields[name], _names(model, name)
+        control = input_of(described, schema, secret=name in secrets, required=declared.is_required())
+        found = [(place, key) for place in reversed(safe) for key in keys if key in safe[place]]
+        texts = [(place, control.text(safe[place][key])) for place, key in found]
+        texts.append(("default", control.text(_default(declared, secret=control.kind == "secret"))))
+        own = next((key for place, key in found if place == scope), "")
+        (origin, shown), (above, inherited) = texts[0], texts[1 if own else 0]
+        wrong = next((problems[key] for key in keys if key in problems), "")
+        title = described.get("title") or name.replace("_", " ").capitalize()
+        about = described.get("description", "")
+        fields.append(Field(keys[0], title, about, control, shown, shown, origin, own, inherited, above, wrong))
+    return fields
 
 
-def _kind(described: Mapping[str, Any]) -> Kind:
-    if described.get("enum"):
-        return "choice"
-    kind = described.get("type")
-    if kind == "boolean":
-        return "checkbox"
-    if kind in NUMBERS:
-        return "number"
-    return "text" if kind == "string" else "json"
+def read(form: Sequence[Field], given: Mapping[str, Sequence[str]]) -> Sent:
+    """Return what a sent form changes. A field that wasn't sent stays as it is."""
+    sent = Sent()
+    for each in form:
+        shown = _line_ends(given.get(SHOWN + each.name, [each.shown])[0])
+        text = _sent(each, given, shown)
+        resets = bool(each.own) and each.name in given.get(RESET, ())
+        if resets:
+            sent.unset.append(each.own)
+        elif text != shown:
+            try:
+                sent.values[each.name] = each.input.parsed(text)
+            except ValueError as error:
+                sent.problems[each.name] = str(error)
+        sent.fields.append(replace(each, value=text, shown=shown, reset=resets, error=""))
+    return sent
 
 
-def _resolved(described: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = described.get("$ref", "")
-    return schema["$defs"][reference.rpartition("/")[2]] if reference else described
+def with_problems(fields: Sequence[Field], problems: Mapping[str, str]) -> list[Field]:
+    """Return the fields with what is wrong with them."""
+    return [replace(each, error=problems.get(each.name, "")) for each in fields]
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, bool | int | float) else str(value)
+def _sent(of: Field, given: Mapping[str, Sequence[str]], shown: str) -> str:
+    if of.input.kind == "checkbox":
+        ticked = given.get(of.name, ["off" if SHOWN + of.name in given else shown])[0]
+        return "true" if ticked in ("on", "true") else "false"
+    text = _line_ends(given.get(of.name, [shown])[0])
+    return text if of.input.kind == "text" else text.strip()
+
+
+def _line_ends(text: str) -> str:
+    """Return a text with the line ends that browsers send as they were."""
+    return text.replace("\r\n", "\n")
+
+
+def _names(model: type[BaseModel], name: str) -> list[str]:
+    """Return the names under which a setting can be given, the one to write first."""
+    wanted = model.model_fields[name]
+    return [key for key, each in named_fields(model).items() if each is wanted]
+
+
+def _default(of: FieldInfo, *, secret: bool) -> Any:
+    if of.is_required() or secret:
+        return None
+    return TypeAdapter(Any).dump_python(of.get_default(call_default_factory=True), mode="json", fallback=str)

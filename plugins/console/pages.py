@@ -1,108 +1,132 @@
-"""The routes of the operators' page."""
+"""The routes of the console."""
 
 # No `from __future__ import annotations`: FastAPI reads the annotations when the routes are declared.
 
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
+import nh3
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from fastapi.templating import Jinja2Templates
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 
-from bot.app import Mentee
-from bot.errors import NotFoundError
-from bot.messages import Person, Role
-from plugins.console import forms, overview
-from plugins.web.sessions import Sessions
-from plugins.web.site import FOLDER as WEB_FOLDER
+from bot.access.audit import AuditLog
+from bot.access.places import Places
+from bot.access.sessions import Sessions
+from bot.config.core import ModelSettings
+from bot.domain.people import Person, Role
+from bot.domain.ports import ConsolePanel
+from bot.server.pages.layout import StaticFolder, page_templates
+from plugins.console.overview import Overview
+from plugins.console.switches import NEEDED, RefusedFormError, Switches
 
 PREFIX = "/console"
 FOLDER = Path(__file__).parent
-WHAT_SLACK_TRAINS = (
-    "Rounds learn from a Slack channel only where train_eligible is true, there or for all internal channels under "
-    "[slack]; never from direct messages. It is off until you say so: the terms of Slack\u2019s API restrict training "
-    "on what it delivers, so make your own legal check first, and tell the people who write there."
-)
-"""Shown beside the channels (design §6 rule 2)."""
-
-_loader = ChoiceLoader([FileSystemLoader(FOLDER / "templates"), FileSystemLoader(WEB_FOLDER / "templates")])
-templates = Jinja2Templates(env=Environment(loader=_loader, autoescape=True))
+CHANGES = 8
+templates = page_templates(FOLDER / "templates")
 Scope = Annotated[str, Query(max_length=64)]
+Name = Annotated[str, Query(max_length=200)]
 
 
-def build_console(mentee: Mentee) -> FastAPI:
-    """Return the application of an instance, to be mounted at :data:`PREFIX`."""
-    sessions = Sessions(mentee)
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What was just done with a plugin: ``saved``, ``same`` (nothing to save), ``on`` or ``off``."""
+
+    plugin: str = ""
+    done: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Collects what the page shows. Blocking.
+
+    :param panels: returns the boxes that plugins bring.
+    """
+
+    overview: Overview
+    switches: Switches
+    places: Places
+    audit: AuditLog
+    model: ModelSettings
+    panels: Callable[[], Sequence[ConsolePanel]]
+
+    def shown(self, person: Person, scope: str, notice: Notice, refused: RefusedFormError | None) -> dict[str, Any]:
+        """Return the page's values; the HTML of panels is cleaned.
+
+        :raises NotFoundError: ``scope`` is no department.
+        """
+        return {
+            "person": person,
+            "scope": scope,
+            "departments": self.overview.views(),
+            "plugins": self.switches.views(scope, refused),
+            "notice": notice,
+            "panels": [ConsolePanel(each.title, nh3.clean(each.html), each.links) for each in self.panels()],
+            "channels": self.places.all(),
+            "changes": self.audit.newest(CHANGES),
+            "engine": self.model,
+        }
+
+
+def build_console(page: Page, sessions: Sessions) -> FastAPI:
+    """Return the application, to be mounted at :data:`PREFIX`."""
     console = FastAPI(title="Mentee console", openapi_url=None)
+    console.mount("/static", StaticFolder(FOLDER / "static"), name="static")
 
     def operator(request: Request) -> Person:
         return sessions.require(request, Role.OPERATOR)
 
     @console.get("/")
-    def page(request: Request, person: Annotated[Person, Depends(operator)], department: Scope = "") -> Response:
+    def show(
+        request: Request,
+        person: Annotated[Person, Depends(operator)],
+        department: Scope = "",
+        plugin: Name = "",
+        done: Name = "",
+    ) -> Response:
         """Show the page; ``department`` is the scope of the plugins' switches and settings."""
-        return templates.TemplateResponse(request, "console.html", _shown(mentee, person, department))
+        values = page.shown(person, department, Notice(plugin, done), None)
+        return templates.TemplateResponse(request, "console.html", values)
 
-    @console.post("/plugins/{plugin}/switch")
-    async def switch(plugin: str, request: Request, person: Annotated[Person, Depends(operator)]) -> Response:
-        """Switch a plugin on or off."""
-        given = await _form(request)
-        await mentee.store.run(_switch, mentee, plugin, given, person)
-        return _back(given)
-
-    @console.post("/plugins/{plugin}/settings")
-    async def configure(plugin: str, request: Request, person: Annotated[Person, Depends(operator)]) -> Response:
-        """Set a plugin's settings."""
-        given = await _form(request)
-        await mentee.store.run(_configure, mentee, plugin, given, person)
-        return _back(given)
-
+    _add_plugin_routes(console, page, operator)
     return console
 
 
-def _shown(mentee: Mentee, person: Person, department: str) -> dict[str, Any]:
-    if department:
-        mentee.departments.get(department)
-    plugins = overview.plugins(mentee, department)
-    return {
-        "person": person,
-        "scope": department,
-        "departments": overview.departments(mentee),
-        "plugins": plugins,
-        "forms": {
-            view.name: forms.fields(view.model, view.settings) for view in plugins if view.model and view.settings
-        },
-        "panels": overview.panels(mentee),
-        "channels": overview.channels(mentee),
-        "changes": overview.changes(mentee),
-        "why_slack": WHAT_SLACK_TRAINS,
-        "engine": mentee.settings.model,
-    }
+def _add_plugin_routes(console: FastAPI, page: Page, operator: Callable[[Request], Person]) -> None:
+    Operator = Annotated[Person, Depends(operator)]  # noqa: N806 - a type
 
+    @console.get("/plugins/{plugin}/{_form}")
+    def reload(plugin: str, _form: str, _person: Operator) -> Response:
+        """Show the page again, for a browser that reloads a form that was refused."""
+        return _back("", plugin, "")
 
-def _switch(mentee: Mentee, plugin: str, given: dict[str, list[str]], person: Person) -> None:
-    _require(mentee, plugin, _scope(given))
-    enabled = given.get("enabled") == ["on"]
-    mentee.plugins.states.switch(plugin, _scope(given), enabled=enabled, actor=person.id)
+    @console.post("/plugins/{plugin}/switch")
+    async def switch(plugin: str, request: Request, person: Operator) -> Response:
+        """Switch a plugin on or off; before it is switched off, say what follows and ask."""
+        given = await _form(request)
+        scope, enabled = _scope(given), given.get("enabled") == ["on"]
+        if not enabled and plugin not in NEEDED and "confirmed" not in given:
+            told = await asyncio.to_thread(page.switches.consequences, plugin, scope)
+            if told:
+                values = {"person": person, "scope": scope, "plugin": plugin, "consequences": told}
+                return templates.TemplateResponse(request, "switch_off.html", values)
+        await asyncio.to_thread(page.switches.switch, plugin, scope, enabled=enabled, person=person)
+        return _back(scope, plugin, "on" if enabled else "off")
 
-
-def _configure(mentee: Mentee, plugin: str, given: dict[str, list[str]], person: Person) -> None:
-    scope = _scope(given)
-    _require(mentee, plugin, scope)
-    model = mentee.plugins.settings_model(plugin)
-    settings = mentee.plugins.states.settings(plugin, scope or None, model)
-    drawn = forms.fields(model, settings) if model and settings else []
-    changed = forms.read(drawn, given)
-    mentee.plugins.states.configure(plugin, scope, changed, actor=person.id, model=model)
-
-
-def _require(mentee: Mentee, plugin: str, department: str) -> None:
-    if department:
-        mentee.departments.get(department)
-    if plugin not in mentee.plugins.loaded:
-        raise NotFoundError(f"There is no plugin {plugin[:60]!r}.", hint="Reload the page.")
+    @console.post("/plugins/{plugin}/settings")
+    async def configure(plugin: str, request: Request, person: Operator) -> Response:
+        """Set a plugin's settings; if they can't be used, show the form as it was sent, with what is wrong."""
+        given = await _form(request)
+        scope = _scope(given)
+        try:
+            changed = await asyncio.to_thread(page.switches.configure, plugin, scope, given, person=person)
+        except RefusedFormError as refused:
+            values = await asyncio.to_thread(page.shown, person, scope, Notice(), refused)
+            return templates.TemplateResponse(request, "console.html", values, status_code=422)
+        return _back(scope, plugin, "saved" if changed else "same")
 
 
 async def _form(request: Request) -> dict[str, list[str]]:
@@ -113,6 +137,7 @@ def _scope(given: dict[str, list[str]]) -> str:
     return given.get("department", [""])[0]
 
 
-def _back(given: dict[str, list[str]]) -> Response:
-    scope = _scope(given)
-    return RedirectResponse(f"{PREFIX}/{'?' + urlencode({'department': scope}) if scope else ''}#plugins", 303)
+def _back(scope: str, plugin: str, done: str) -> Response:
+    told = {"department": scope, "plugin": plugin, "done": done}
+    query = urlencode({name: value for name, value in told.items() if value})
+    return RedirectResponse(f"{PREFIX}/?{query}#plugin-{quote(plugin)}", 303)

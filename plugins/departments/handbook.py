@@ -1,18 +1,20 @@
-"""Where the demo departments' pages lie."""
+"""The folders of the demo departments' handbook pages."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "handbook"
+SHIPPED = Path(__file__).with_name("pages")
+"""In a wheel; ``hatch_build.py`` puts them there."""
+CHECKOUT = Path(__file__).resolve().parents[2] / "examples" / "handbook"
 
 
 def pages(department: str) -> tuple[str, ...]:
-    """Return the folder of a department's handbook pages, relative to the working directory where it lies below it.
+    """Return the folder of a department's handbook pages, relative to the working directory if it is below it.
 
-    Empty where the examples are not on this machine (they are not part of the wheel).
+    Empty for a department without pages.
     """
-    folder = EXAMPLES / department
+    folder = (SHIPPED if SHIPPED.is_dir() else CHECKOUT) / department
     if not folder.is_dir():
         return ()
     here = Path.cwd()

@@ -1,1 +1,1 @@
-"""Guards: plugins that judge each sentence of an answer before anyone sees it."""
+"""Guards: plugins that check each sentence of an answer before anyone sees it."""

@@ -1,1 +1,1 @@
-"""Scrubbers: plugins that take personal data and secrets out of texts before a round may learn from them."""
+"""Scrubbers: plugins that remove personal data and secrets from texts before a round learns from them."""

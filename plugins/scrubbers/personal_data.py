@@ -1,10 +1,9 @@
-"""Takes personal data and secrets out of texts before a round may learn from them.
+"""Replaces personal data and secrets in texts before a round learns from them.
 
-Each find becomes a typed mark such as ``<EMAIL>``; what it stood for is kept nowhere. Placeholders such as
-``{{Order Number}}`` stay as they are. Numbers are checked where they can be (Luhn for cards, ISO 7064 for IBANs,
-Google's numbering plans for phones), so that years, amounts and paragraphs of a text survive. Names of people are not
-found: that needs a language model, and guessing would tear holes into ordinary words. How many are found is stated in
-docs/explanation/tuning.md.
+Each match becomes a placeholder such as ``<EMAIL>``; the original is stored nowhere. Template variables such as
+``{{Order Number}}`` stay. Numbers are validated where that is possible (Luhn for cards, ISO 7064 for IBANs, Google's
+numbering plans for phones), so that years, amounts and section numbers survive. Names of people are not found: that
+takes a language model, and guesses would remove ordinary words. docs/explanation/tuning.md has the recall.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING, Literal
 import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.hookspecs import hookimpl
-from bot.secrets import without_secrets
+from bot.hooks.specs import hookimpl
+from bot.observability.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 Kind = Literal["secret", "email", "slack", "iban", "card", "ssn", "ip", "phone", "number", "amount"]
 DEFAULT_KINDS: tuple[Kind, ...] = ("secret", "email", "slack", "iban", "card", "ssn", "ip", "phone", "number")
 
+# Digits are bounded by Latin letters alone: a script without spaces puts its letters beside them.
 _PLACEHOLDER = re.compile(r"(\{\{[^{}]*\}\}|<[A-Z_]+>)")
 _MORE_SECRETS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
@@ -33,63 +33,64 @@ _MORE_SECRETS = re.compile(
     r"|\bgithub_pat_\w{30,}|\bAIza[\w-]{30,}|\bpypi-[\w-]{30,}|\bhf_\w{20,}"
     r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"  # user:password in an address
     r"|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{32,}\b"
-    r"|\bcanary[-_ ]?[0-9a-f]{8,}\b",  # marks that operators plant to see whether a model repeats them
-    re.DOTALL,
+    r"|\bcanary[-_ ]?[0-9a-f]{8,}\b",  # canaries that operators plant to see whether a model repeats them
+    re.DOTALL | re.ASCII,
 )
 _NAMED_SECRET = re.compile(
     r"\b((?:pass(?:word|wd|phrase|code)?|pwd|pin|secret|token|api[ _-]?key|client[ _-]?secret)\b"
-    r"(?:\s+(?:is|was)|\s*[:=])\s*[\"'`]?)((?=[^\s\"'`]*\d)[^\s\"'`<{][^\s\"'`]{3,})",
+    r"(?:\s+(?:is|was)|\s*[:=])\s*[\"'`]?)((?=[^\s\"'`]{0,200}\d)[^\s\"'`<{][^\s\"'`]{3,})",
     re.IGNORECASE,
 )
-_EMAIL = re.compile(r"[\w.+%'-]+@(?:[\w-]+\.)+[^\W\d_]{2,}")
-_SLACK = re.compile(r"<[@#!][A-Z0-9^|][^>]*>|\b[UWCGDTBA](?=[A-Z0-9]*\d)[A-Z0-9]{8,12}\b")
-_IBAN = re.compile(r"\b[A-Za-z]{2}\d{2}(?:[ ]?[A-Za-z0-9]{4}){2,7}(?:[ ]?[A-Za-z0-9]{1,3})?\b")
-_CARD = re.compile(r"(?<![\w-])[2-6](?:[ -]?\d){12,18}(?![\w-])")
-_SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}[- ](?!00)\d{2}[- ](?!0000)\d{4}(?![\w-])")
-_IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})(?![\w:]|\.\d)")
+_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++@(?:[\w-]+\.)+[^\W\d_]{2,}")
+_SLACK = re.compile(r"<[@#!][A-Z0-9^|][^<>]*>|(?a:\b)[UWCGDTBA](?=[A-Z0-9]*\d)[A-Z0-9]{8,12}(?a:\b)")
+_IBAN = re.compile(r"(?a:\b)[A-Za-z]{2}\d{2}(?:[ ]?[A-Za-z0-9]{4}){2,7}(?:[ ]?[A-Za-z0-9]{1,3})?(?a:\b)")
+_CARD = re.compile(r"(?<![A-Za-z0-9_-])[2-6](?:[ -]?\d){12,18}(?![A-Za-z0-9_-])")
+_SSN = re.compile(r"(?<![A-Za-z0-9_-])(?!000|666|9\d\d)\d{3}[- ](?!00)\d{2}[- ](?!0000)\d{4}(?![A-Za-z0-9_-])")
+_IP = re.compile(
+    r"(?<![A-Za-z0-9_.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})(?![A-Za-z0-9_:]|\.\d)"
+)
 _NAMED_NUMBER = re.compile(
     r"\b((?:order|purchase|invoice|bill|account|customer|client|employee|personnel|member|ticket|case|request|reference|"
     r"confirmation|booking|reservation|tracking|shipment|parcel|transaction|payment|contract|policy|passport|licen[cs]e|"
-    r"badge|tax)s?(?:\s+(?:number|no\.?|nr\.?|id|code|ref(?:erence)?))?(?:\s+(?:is|was))?\s*[:=#]?\s*#?\s*)"
-    r"((?:[A-Za-z]{1,5}[-_/]?)?(?=[\w-]*\d{4})\d[\w-]{3,})",
+    r"badge|tax)s?(?:\s+(?:number|no\.?|nr\.?|id|code|ref(?:erence)?))?(?:\s+(?:is|was))?\s*+(?:[:=#]\s*+)?(?:#\s*+)?)"
+    r"((?:[A-Za-z]{1,5}[-_/]?)?(?=[\w-]{0,100}\d{4})\d[\w-]{3,})",
     re.IGNORECASE,
 )
-_BARE_NUMBER = re.compile(r"(?<![\w.,$€£-])(?:[A-Z]{2,5}-?\d{5,}|\d{8,}|#\d{4,})(?![\w%]|[.,]\d)")
+_BARE_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,$€£-])(?:[A-Z]{2,5}-?\d{5,}|\d{8,}|#\d{4,})(?![A-Za-z0-9_%]|[.,]\d)")
 _AMOUNT = re.compile(
-    r"(?:[$€£¥]\s?\d[\d.,]*\d|[$€£¥]\s?\d)|\b\d[\d.,]*\s?(?:dollars?|euros?|pounds?|usd|eur|gbp|chf|[$€£¥])(?!\w)",
+    r"(?:[$€£¥]\s?\d[\d.,]*\d|[$€£¥]\s?\d)|\b\d[\d.,]{0,30}\s?(?:dollars?|euros?|pounds?|usd|eur|gbp|chf|[$€£¥])(?!\w)",
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?:19|20)\d\d(?:[-/]\d{1,2}){0,2}")
 
 
 class PersonalDataSettings(BaseModel):
-    """What is taken out."""
+    """Which kinds are replaced."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kinds: tuple[Kind, ...] = Field(
         DEFAULT_KINDS,
-        description="Kinds that are taken out. 'amount' (sums of money) is off at first: answers need them.",
+        description="Kinds to replace. 'amount' (sums of money) is off by default, because answers need them.",
     )
     phone_regions: tuple[str, ...] = Field(
-        ("US",), description="Countries (ISO 3166) whose national phone numbers are found; +… numbers always are."
+        ("US",), description="Countries (ISO 3166) whose national phone numbers are found. +… numbers always are."
     )
 
 
 @hookimpl
 def register_settings() -> type[BaseModel]:
-    """Declare the settings."""
     return PersonalDataSettings
 
 
 @hookimpl
 def scrub_text(text: str, settings: PersonalDataSettings) -> str:
-    """Return the text with personal data and secrets as typed marks."""
+    """Return the text with placeholders for personal data and secrets."""
     return scrub(text, settings)
 
 
 def scrub(text: str, settings: PersonalDataSettings) -> str:
-    """Return the text with each find replaced by its mark; doing it again changes nothing."""
+    """Return the text with a placeholder for each match; scrubbing again changes nothing."""
     finders: dict[Kind, Callable[[str], str]] = {
         "secret": _scrub_secrets,
         "email": partial(_EMAIL.sub, "<EMAIL>"),
@@ -102,7 +103,7 @@ def scrub(text: str, settings: PersonalDataSettings) -> str:
         "number": _scrub_numbers,
         "amount": partial(_AMOUNT.sub, "<AMOUNT>"),
     }
-    for kind, find in finders.items():  # from the most telling shape to the least
+    for kind, find in finders.items():  # the most specific patterns first
         if kind in settings.kinds:
             text = _around_placeholders(text, find)
     return text

@@ -1,84 +1,91 @@
-"""The channel ``slack``: opens the transport, turns inbox items into questions and votes, posts answers."""
+"""The channel ``slack``: opens the transport, handles inbox items, posts outbox items."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from bot.errors import BusyError, MenteeError
-from plugins.slack.answers.delivery import Poster
-from plugins.slack.answers.ephemeral import deliver_ephemeral
-from plugins.slack.answers.live import Live
-from plugins.slack.client import TokenRefusedError, call, tokens, web_client
-from plugins.slack.conversations.addresses import shown_while_made
-from plugins.slack.conversations.manners import KINDS, Manners
-from plugins.slack.conversations.threads import NOTHING_POSTED
-from plugins.slack.escalations import letters
-from plugins.slack.escalations.desk import Desk
-from plugins.slack.escalations.events import KINDS as ESCALATION_KINDS
-from plugins.slack.events import CORRECTION, GREETING, NAME
-from plugins.slack.install.manifest import redirect_url
-from plugins.slack.surfaces.errands import Errands
-from plugins.slack.surfaces.pane import Pane
-from plugins.slack.surfaces.status import StatusLines
-from plugins.slack.transport.intake import Intake
-from plugins.slack.transport.socket import Socket
-from plugins.slack.votes.feedback import Feedback
-from plugins.slack.workspaces import Workspaces, stamped
+from bot.domain.errors import BusyError, MenteeError, NotFoundError
+from plugins.slack.client.web_api import TokenRefusedError, call, tokens, web_client
+from plugins.slack.inbound.socket import Socket
+from plugins.slack.items import NAME
+from plugins.slack.setup.manifest import redirect_url
+from plugins.slack.workspaces.current import stamped
+from plugins.slack.workspaces.encryption import TokenCipher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from slack_sdk.web.async_client import AsyncWebClient
-
-    from bot.app import Mentee
-    from bot.messages import AnswerEvent, InboxItem, OutboxItem, Question
+    from bot.config.settings import Settings
+    from bot.domain.answers import AnswerEvent
+    from bot.domain.deliveries import InboxItem, OutboxItem
+    from bot.domain.questions import Question
+    from bot.storage.session import Store
+    from plugins.slack.client.background_tasks import BackgroundTasks
+    from plugins.slack.inbound.intake import Intake
+    from plugins.slack.outbound.router import Router
+    from plugins.slack.outbound.streaming import Streaming
+    from plugins.slack.settings import SlackSettings
+    from plugins.slack.views.assistant import Assistant
+    from plugins.slack.workspaces.current import Workspaces
 
 AGAIN_SECONDS = 5.0
-DIRECT = "D"
-"""What the ids of direct conversations begin with."""
+
+Handler = Callable[["InboxItem"], Awaitable["Question | None"]]
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelParts:
+    """What the channel is made of.
+
+    :param handlers: by kind of inbox item.
+    :param open_intake: makes what takes deliveries from the socket, inside the event loop.
+    """
+
+    settings: Settings
+    slack: SlackSettings
+    store: Store
+    workspaces: Workspaces
+    handlers: Mapping[str, Handler]
+    router: Router
+    streaming: Streaming
+    assistant: Assistant
+    background: BackgroundTasks
+    open_intake: Callable[[], Intake]
+
+
 class SlackChannel:
-    """Implements :class:`bot.protocols.Channel` for Slack, over Socket Mode or signed HTTP."""
+    """Implements :class:`bot.domain.ports.Channel` for Slack, over Socket Mode or signed HTTP."""
 
     name = NAME
 
-    def __init__(self, mentee: Mentee) -> None:
-        self._mentee = mentee
+    def __init__(self, parts: ChannelParts) -> None:
+        self._parts = parts
         self._intake: Intake | None = None
         self._socket: Socket | None = None
         self._known = False
-        self._workspaces = Workspaces(mentee.settings, mentee.store)
         self._checking: asyncio.Task[None] | None = None
-        self._pane = Pane(mentee, self._client)
-        self._status = StatusLines(self._client)
-        self._live = Live(mentee, self._client, self._status)
-        self._poster = Poster(self._client, self._live)
-        self._errands = Errands()
-        self._manners = Manners(mentee, self._poster, self._errands, self._client)
-        self._feedback = Feedback(mentee, self._poster, self._client)
-        self._desk = Desk(mentee, self._client)
-        self._letters = letters.Letters(mentee, self._client)
 
     async def start(self) -> None:
-        """Check the tokens and, for Socket Mode, connect. An unreachable Slack keeps nothing from starting.
+        """Check the tokens and, for Socket Mode, connect. If Slack is unreachable, keep trying in the background.
 
         :raises SettingsError: a token is missing or not accepted; nothing stays open.
         """
-        settings, secrets = self._mentee.settings, tokens(self._mentee.settings)
+        slack = self._parts.slack
+        secrets = tokens(slack)
+        if slack.workspaces:
+            TokenCipher(slack)
         try:
             await self._check_token()
-            if settings.slack.transport == "socket":
-                self._intake = Intake(self._mentee, self._client)
-                self._socket = Socket(settings, self._intake, secrets.app)
+            if slack.transport == "socket":
+                self._intake = self._parts.open_intake()
+                self._socket = Socket(slack, self._intake, secrets.app)
                 await self._socket.start()
         except MenteeError:
             await self.stop()
@@ -93,80 +100,44 @@ class SlackChannel:
             await self._socket.stop()
         if self._intake is not None:
             await self._intake.close()
-        await self._errands.close()
+        await self._parts.background.close()
 
-    async def interpret(self, item: InboxItem) -> Question | None:
-        """Turn a message into a question; record a vote or a reason, or greet, and return ``None``.
+    async def handle(self, item: InboxItem) -> Question | None:
+        """Give an item to the handler of its kind, and return the question that it asks.
 
-        What comes from a workspace that has uninstalled the app meanwhile is dropped.
+        What comes from a workspace that has uninstalled the app meanwhile is dropped; what is about an answer or a
+        question that is unknown, or somebody else's, is ignored.
         """
-        team = str(item.payload.get("team", ""))
-        self._workspaces.enter(team)
-        if self._workspaces.several and not await self._mentee.store.run(self._workspaces.installed, team):
+        team, workspaces = str(item.payload.get("team", "")), self._parts.workspaces
+        workspaces.enter(team)
+        if workspaces.several and not await self._parts.store.run(workspaces.installed, team):
             log.warning("slack_workspace_not_installed", workspace=team, item=item.id)
             return None
-        if item.kind in KINDS:
-            question = await self._manners.interpret(item)
-            if question is not None:
-                self._announce(question)
-                return replace(question, reply_to=stamped(question.reply_to))
+        try:
+            question = await self._parts.handlers[item.kind](item)
+        except NotFoundError as error:
+            log.info("slack_item_ignored", kind=item.kind, item=item.id, problem=error.text)
             return None
-        if item.kind == GREETING:
-            await self._pane.greet(item)
-        elif item.kind in ESCALATION_KINDS:
-            await self._desk.handle(item)
-        else:
-            await self._feedback.handle(item)
-        if item.kind == CORRECTION:
-            self._errands.run("App Home", partial(self._pane.publish_home, item.payload["user"]))
-        return None
+        if question is None:
+            return None
+        self._parts.assistant.announce(question)
+        return replace(question, reply_to=stamped(question.reply_to))
 
     def showing(self, question: Question) -> AbstractAsyncContextManager[Callable[[AnswerEvent], None]]:
-        """Show an answer while it is made; see :meth:`plugins.slack.answers.live.Live.showing`."""
-        return self._live.showing(question)
+        """Show an answer while it is made; see :meth:`plugins.slack.outbound.streaming.Streaming.showing`."""
+        return self._parts.streaming.showing(question)
 
     async def deliver(self, item: OutboxItem) -> str:
-        """Post the item and return ``channel:ts``; see :meth:`plugins.slack.answers.delivery.Poster.deliver`.
-
-        The answer to a command goes to its one person: :func:`plugins.slack.answers.ephemeral.deliver_ephemeral`.
-        """
-        self._workspaces.enter(str(item.address.get("team", "")))
-        if item.kind in letters.KINDS:
-            letter = await self._letters.prepared(item)
-            return await self._poster.deliver(letter) if letter is not None else NOTHING_POSTED
-        if "response_url" in item.address:
-            return await deliver_ephemeral(item)
-        self._status.end(item.address["channel"], item.address["thread_ts"])
-        reference = await self._manners.deliver(item)
-        if reference is not None:
-            return reference
-        reference = await self._poster.deliver(item)
-        self._manners.delivered(item)
-        if item.kind == GREETING:  # Slack shows prompts below a conversation's latest message
-            user, address = item.payload["user"], item.address
-            suggest = partial(self._pane.suggest, user, address["channel"], address["thread_ts"])
-            self._errands.run("suggested prompts", suggest)
-        return reference
+        """Give an item to the sender of its kind, and return ``channel:ts`` of the message."""
+        self._parts.workspaces.enter(str(item.address.get("team", "")))
+        return await self._parts.router.send(item)
 
     def healthy(self) -> bool:
         """Return whether Slack has accepted our token and the socket, where there is one, is open."""
         return self._known and (self._socket is None or self._socket.connected())
 
-    def _announce(self, question: Question) -> None:
-        """Show that an answer is being made, and name a new thread of a direct conversation after its question."""
-        thread = question.reply_to.get("thread_ts")
-        if thread is None or not shown_while_made(question.reply_to):
-            return
-        self._status.begin(question.place, thread)
-        self._errands.run("status", partial(self._status.show, question.place, thread))
-        if question.place.startswith(DIRECT) and not question.history:
-            self._errands.run("title", partial(self._pane.entitle, question.place, thread, question.text))
-
-    def _client(self) -> AsyncWebClient:
-        return self._workspaces.client()
-
     async def _check_token(self) -> None:
-        """Ask Slack whether it accepts our token; when it cannot be reached, ask again beside the server."""
+        """Ask Slack whether it accepts our token; when it cannot be reached, ask again in the background."""
         try:
             await self._test()
         except TokenRefusedError as error:
@@ -189,8 +160,8 @@ class SlackChannel:
 
     async def _test(self) -> None:
         """Ask about our token; with several workspaces each has its own, so only whether Slack answers at all."""
-        if self._workspaces.several:
-            redirect_url(self._mentee.settings)
-            await call(web_client(self._mentee.settings, None).api_test, "api.test")
+        if self._parts.workspaces.several:
+            redirect_url(self._parts.settings)
+            await call(web_client(self._parts.slack, None).api_test, "api.test")
         else:
-            await call(self._client().auth_test, "auth.test")
+            await call(self._parts.workspaces.client().auth_test, "auth.test")

@@ -1,10 +1,10 @@
-"""Where documents come from: files and folders, git repositories, web pages."""
+"""Sources of documents: files and folders, git repositories, web pages."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.hookspecs import hookimpl
+from bot.hooks.specs import hookimpl
 from plugins.sources.folder import FolderSource
 from plugins.sources.git import GitSource
 from plugins.sources.web import WebSource
@@ -12,10 +12,10 @@ from plugins.sources.web import WebSource
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bot.protocols import Source
+    from bot.domain.ports import Source
 
 
 @hookimpl
 def register_sources() -> Sequence[Source]:
-    """Offer the readers; the folder reader comes last because it takes whatever the others leave."""
+    """Offer the sources; the folder source is last because it accepts any path."""
     return (WebSource(), GitSource(), FolderSource())

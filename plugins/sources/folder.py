@@ -7,24 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
-from bot.errors import DocumentError
-from bot.protocols import SourceDocument
-from retrieval.documents import MAX_BYTES, UnreadableError
+from bot.domain.documents.parsed import MAX_BYTES, SourceDocument
+from bot.domain.errors import DocumentError, UnreadableError
 
 
 class FolderSource:
-    """One file, or every file below a folder but hidden ones. Links that lead out of the folder are left out."""
+    """One file, or all files below a folder, except hidden ones and links that lead out of the folder."""
 
     name = "folder"
 
     def accepts(self, address: str) -> bool:
-        """Take whatever looks like a path."""
+        """Accept anything that looks like a path."""
         return "://" not in address
 
     def documents(self, address: str) -> Sequence[SourceDocument]:
-        """List the files by path; each is read when it is asked for.
+        """List the files by path; each is read when it is used.
 
-        :raises DocumentError: there is nothing at the address, or it may not be read.
+        :raises DocumentError: nothing is at the address, or permissions forbid reading it.
         """
         root = Path(address)
         if root.is_file():
@@ -32,14 +31,14 @@ class FolderSource:
         if not root.is_dir():
             raise DocumentError(f"There is no file or folder {address}.", hint="Check the path.")
         if not os.access(root, os.R_OK | os.X_OK):
-            raise DocumentError(f"The folder {address} may not be read.", hint="Check its permissions.")
+            raise DocumentError(f"The folder {address} cannot be read.", hint="Check its permissions.")
         return Files(
             [(f"{address.rstrip('/')}/{path.relative_to(root).as_posix()}", path) for path in files_below(root)]
         )
 
 
 class Files(Sequence[SourceDocument]):
-    """Documents read one by one when asked for, so that a large folder never has to fit in memory.
+    """Documents that are read one by one, so that a large folder need not fit in memory.
 
     :param listing: address and path of each.
     """
@@ -66,11 +65,11 @@ class Files(Sequence[SourceDocument]):
                 )
             return SourceDocument(address, path.read_bytes())
         except OSError as error:
-            raise UnreadableError(address, f"{address} cannot be read: {error.strerror}.") from error
+            raise UnreadableError(address, f"Can't read {address}: {error.strerror}.") from error
 
 
 def files_below(root: Path) -> list[Path]:
-    """Return the files below a folder by path, without hidden ones and without links that lead out of it."""
+    """Return the files below a folder by path, except hidden ones and links that lead out of it."""
     inside = root.resolve()
     found = []
     for folder, names, files in os.walk(root):

@@ -1,4 +1,4 @@
-"""Git repositories, by address or by the path of a bare one; the newest commit of the default branch."""
+"""Git repositories, by URL or path: the newest commit of the default branch."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.errors import DocumentError
-from bot.protocols import SourceDocument
+from bot.domain.documents.parsed import SourceDocument
+from bot.domain.errors import DocumentError
 from plugins.sources.folder import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SECONDS = 300
-_ADDRESS = re.compile(r"git\+|git@|git://|ssh://|.*\.git/?$")
+_REPOSITORY = re.compile(r"git\+|git@|git://|ssh://|.*\.git/?$")
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "true",
@@ -33,11 +33,11 @@ class GitSource:
     name = "git"
 
     def accepts(self, address: str) -> bool:
-        """Take addresses that name a repository."""
-        return bool(_ADDRESS.match(address))
+        """Accept addresses of repositories."""
+        return bool(_REPOSITORY.match(address))
 
     def documents(self, address: str) -> Sequence[SourceDocument]:
-        """Clone the newest commit aside and read its files.
+        """Clone the newest commit to a temporary directory and read its files.
 
         :raises DocumentError: git is missing, or the repository cannot be cloned.
         """
@@ -64,5 +64,5 @@ def _run(command: Sequence[str], address: str) -> None:
     except subprocess.CalledProcessError as error:
         reason = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
         raise DocumentError(
-            f"{address} cannot be cloned: {reason[0]}", hint="Check the address and this machine's rights."
+            f"Can't clone {address}: {reason[0]}", hint="Check the address and this machine's access to it."
         ) from None

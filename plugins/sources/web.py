@@ -1,4 +1,4 @@
-"""Web pages, only those an operator names: nothing is followed but redirects."""
+"""Single web pages. Redirects are followed, links are not."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from bot.errors import DocumentError
-from bot.protocols import SourceDocument
-from retrieval.documents import MAX_BYTES
+from bot.domain.documents.parsed import MAX_BYTES, SourceDocument
+from bot.domain.errors import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,18 +19,18 @@ _GIT = re.compile(r".*\.git/?$")
 
 
 class WebSource:
-    """One page per address, read again at every sync."""
+    """One page per address, fetched again at every sync."""
 
     name = "web"
 
     def accepts(self, address: str) -> bool:
-        """Take http and https addresses that are no git repository."""
+        """Accept http and https addresses, except those of git repositories."""
         return address.startswith(("http://", "https://")) and not _GIT.match(address)
 
     def documents(self, address: str) -> Sequence[SourceDocument]:
         """Fetch the page.
 
-        :raises DocumentError: it cannot be had, or is too large.
+        :raises DocumentError: it cannot be fetched, or is too large.
         """
         try:
             with (
@@ -39,14 +38,15 @@ class WebSource:
                 client.stream("GET", address) as response,
             ):
                 response.raise_for_status()
-                return [SourceDocument(address, _body(response, address))]
+                media_type = response.headers.get("content-type", "")
+                return [SourceDocument(address, _body(response, address), media_type=media_type)]
         except httpx2.HTTPStatusError as error:
             raise DocumentError(
                 f"{address} answered {error.response.status_code}.", hint="Check the address."
             ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise DocumentError(
-                f"{address} cannot be fetched: {error}.", hint="Check the address and the network."
+                f"Can't fetch {address}: {error}.", hint="Check the address and the network."
             ) from error
 
 

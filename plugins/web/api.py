@@ -1,26 +1,31 @@
-"""The API of web chat, beneath the page: ask, watch, vote, correct, look back."""
+"""The API of web chat: ask, watch the answer, vote, correct, confirm actions, read earlier conversations."""
 
 # No `from __future__ import annotations`: FastAPI reads the annotations when the routes are declared.
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bot.app import Mentee
-from bot.budget import Budget
-from bot.errors import MenteeError, NotFoundError, TooLargeError
-from bot.messages import Correction, Person, Vote
-from bot.metrics import ACK_SECONDS
-from bot.reasons import REASONS
-from plugins.web.channel import NAME, accept, item_id
+from bot.access.departments import Departments
+from bot.access.sessions import Sessions
+from bot.domain.answers import ActionState, ActionStyle
+from bot.domain.errors import ForbiddenError, NotFoundError, SignInRequiredError
+from bot.domain.feedback import Correction, Vote
+from bot.domain.people import Person, Scope
+from bot.feedback.actions import Actions
+from bot.feedback.reasons import REASONS
+from bot.feedback.votes import Votes
+from bot.observability.metrics import ACK_SECONDS
 from plugins.web.conversations import Conversations
-from plugins.web.events import answer_events
-from plugins.web.sessions import Sessions
+from plugins.web.intake import NAME, Asked, Intake
+from plugins.web.stream import AnswerStream
 
 KEY = r"^[A-Za-z0-9_-]{8,64}$"
 Key = Annotated[str, Field(pattern=KEY)]
@@ -32,7 +37,7 @@ class _Body(BaseModel):
 
 
 class Ask(_Body):
-    """A question. ``key`` names this asking: sent twice, it is one question."""
+    """A question. ``key`` is an idempotency key: sent twice, it is one question."""
 
     text: str
     department: str | None = Field(None, max_length=64)
@@ -62,32 +67,43 @@ class VoteBody(_Body):
 
 
 class CorrectionBody(_Body):
-    """What would have been right."""
+    """What the right answer would have been."""
 
     text: str = Field(max_length=8_000)
 
 
 class Corrected(BaseModel):
-    """Whether the correction is given at once, or waits for an agent."""
+    """Whether the correction is live at once, or waits for an agent."""
 
     live: bool
+
+
+class Action(BaseModel):
+    """Something that can be done next, and what came of it.
+
+    ``confirm`` is a question to ask before it is confirmed; ``result`` is a text once the action has ended.
+    """
+
+    id: str
+    label: str
+    style: ActionStyle
+    confirm: str
+    expires_at: datetime
+    state: ActionState
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
 class Web:
     """What the routes need, kept as ``app.state.web``."""
 
-    mentee: Mentee
     sessions: Sessions
+    departments: Departments
+    votes: Votes
+    actions: Actions
+    intake: Intake
     conversations: Conversations
-    questions: Budget
-
-    @classmethod
-    def of(cls, mentee: Mentee, sessions: Sessions) -> "Web":
-        """Return the parts for an instance."""
-        per_minute = mentee.settings.limits.questions_per_minute
-        budget = Budget(per_minute, f"You asked {per_minute} questions within a minute.")
-        return cls(mentee, sessions, Conversations(mentee), budget)
+    stream: AnswerStream
 
 
 def _web(request: Request) -> Web:
@@ -99,73 +115,104 @@ def _web(request: Request) -> Web:
 Here = Annotated[Web, Depends(_web)]
 
 
-def _asker(request: Request, web: Here) -> Person:
-    return web.sessions.require(request)
+def _with(scope: Scope) -> Callable[[Request, Web], Person]:
+    def person(request: Request, web: Here) -> Person:
+        return web.sessions.require(request, scope=scope)
+
+    return person
 
 
-Asker = Annotated[Person, Depends(_asker)]
+Asker = Annotated[Person, Depends(_with(Scope.ASK))]
+Actor = Annotated[Person, Depends(_with(Scope.ACT))]
 
 
 def _watcher(question_id: Id, person: Asker, web: Here) -> Person:
-    unknown = web.conversations.state(person, question_id) == "unknown"
+    unknown = web.intake.state(person, question_id) == "unknown"
     if unknown and web.conversations.answer_to(person, question_id) is None:
         raise NotFoundError("There is no such question of yours.", hint="Ask it again.")
     return person
 
 
-def _receiver(answer_id: Id, person: Asker, web: Here) -> Person:
-    if not web.conversations.owns_answer(person, answer_id):
-        raise NotFoundError("There is no such answer of yours.", hint="Reload the page.")
-    return person
+def _receiver(scope: Scope) -> Callable[[Id, Request, Web], Person]:
+    def receiver(answer_id: Id, request: Request, web: Here) -> Person:
+        person = web.sessions.require(request, scope=scope)
+        if not web.conversations.owns_answer(person, answer_id):
+            raise NotFoundError("There is no such answer of yours.", hint="Reload the page.")
+        return person
+
+    return receiver
 
 
 Watcher = Annotated[Person, Depends(_watcher)]
-Receiver = Annotated[Person, Depends(_receiver)]
+Voter = Annotated[Person, Depends(_receiver(Scope.VOTE))]
+Receiver = Annotated[Person, Depends(_receiver(Scope.ASK))]
+Corrector = Annotated[Person, Depends(_receiver(Scope.CORRECT))]
 api = APIRouter(prefix="/api")
 
 
 @api.get("/departments")
 def departments(person: Asker, web: Here) -> list[dict[str, Any]]:
     """List the departments you may ask, with example questions."""
-    askable = set(web.mentee.departments.askable(web.mentee.departments.audience_of(person)))
+    askable = set(web.departments.askable(web.departments.audience_of(person)))
     return [
         {"name": department.name, "title": department.title, "examples": list(department.examples)}
-        for department in web.mentee.departments.all()
+        for department in web.departments.all()
         if department.name in askable
     ]
 
 
 @api.post("/questions", status_code=202)
 def ask(body: Ask, person: Asker, web: Here) -> Accepted:
-    """Ask. The question is committed when this answers."""
+    """Ask. The question is committed before this responds."""
     started = time.perf_counter()
-    question_id = f"q_{item_id(person, body.key)}"
-    if web.conversations.state(person, question_id) == "unknown":
-        _check(body, person, web.mentee)
-        web.questions.spend(person.id)
-        asked = {"text": body.text.strip(), "department": body.department or None, "conversation": body.conversation}
-        accept(web.mentee, person, body.key, asked)
+    question_id = web.intake.accept(person, Asked(body.text, body.department, body.conversation, body.key))
     ACK_SECONDS.labels(NAME).observe(time.perf_counter() - started)
     return Accepted(question_id=question_id, events=f"/api/questions/{question_id}/events")
 
 
 @api.get("/questions/{question_id}/events", response_class=EventSourceResponse)
-async def events(question_id: Id, person: Watcher, web: Here) -> AsyncIterator[ServerSentEvent]:
-    """Watch the answer being written."""
-    async for event in answer_events(web.mentee, web.conversations, person, question_id):
+async def events(question_id: Id, request: Request, person: Watcher, web: Here) -> AsyncIterator[ServerSentEvent]:
+    """Watch the answer as it is written."""
+
+    def signed_in() -> bool:
+        try:
+            return web.sessions.require(request, scope=Scope.ASK).id == person.id
+        except (SignInRequiredError, ForbiddenError):
+            return False
+
+    async for event in web.stream.watch(person, question_id, signed_in):
         yield event
 
 
 @api.post("/answers/{answer_id}/vote", status_code=204)
-def vote(answer_id: Id, body: VoteBody, person: Receiver, web: Here) -> None:
+def vote(answer_id: Id, body: VoteBody, person: Voter, web: Here) -> None:
     """Vote on an answer, change the vote, or take it back."""
-    web.mentee.votes.record(Vote(answer_id, person, body.value, body.reason, body.comment))
+    web.votes.record(Vote(answer_id, person, body.value, body.reason, body.comment))
 
 
 @api.post("/answers/{answer_id}/correction")
-def correct(answer_id: Id, body: CorrectionBody, person: Receiver, web: Here) -> Corrected:
-    """Say what would have been right."""
-    return Corrected(live=web.mentee.votes.correct(Correction(answer_id, person, body.text.strip())))
+def correct(answer_id: Id, body: CorrectionBody, person: Corrector, web: Here) -> Corrected:
+    """Say what the right answer would have been."""
+    return Corrected(live=web.votes.correct(Correction(answer_id, person, body.text.strip())))
+
+
+@api.get("/answers/{answer_id}/actions")
+def actions(answer_id: Id, person: Receiver, web: Here) -> list[Action]:
+    """Return what can be done next under an answer, and what came of it."""
+    return [Action.model_validate(each) for each in web.conversations.actions(person, answer_id)]
+
+
+@api.post("/actions/{action_id}")
+async def confirm(action_id: Id, person: Actor, web: Here) -> list[Action]:
+    """Confirm an action. It is done at most once: sent again, this returns what came of it.
+
+    The response has all actions of the answer. If the state is ``unknown``, nobody can say whether it happened.
+    """
+    audience = await asyncio.to_thread(web.departments.audience_of, person)
+    confirmed = await web.actions.confirm(action_id, person, [audience])
+    answer_id = await asyncio.to_thread(web.actions.answer_of, confirmed.id)
+    shown = await asyncio.to_thread(web.conversations.actions, person, answer_id)
+    return [Action.model_validate(each) for each in shown]
 
 
 @api.get("/conversations")
@@ -176,18 +223,5 @@ def conversations(person: Asker, web: Here) -> list[dict[str, Any]]:
 
 @api.get("/conversations/{conversation}")
 def turns(conversation: Id, person: Asker, web: Here) -> list[dict[str, Any]]:
-    """Return the questions and answers of one of your conversations."""
+    """Return the questions and answers of one of your conversations, oldest first."""
     return web.conversations.turns(person, conversation)
-
-
-def _check(body: Ask, person: Person, mentee: Mentee) -> None:
-    limit = mentee.settings.limits.question_chars
-    if len(body.text) > limit:
-        raise TooLargeError(
-            f"The question has {len(body.text):,} characters; at most {limit:,} are read.",
-            hint="Ask about one thing at a time.",
-        )
-    if not body.text.strip():
-        raise MenteeError("The question is empty.", hint="Type what you want to know.")
-    if body.department:
-        mentee.departments.require_askable(body.department, mentee.departments.audience_of(person))

@@ -1,153 +1,185 @@
-"""What was asked and answered on the web, as the page shows it: each person sees their own and nothing else."""
+"""Earlier conversations as the page shows them. People see only their own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from itertools import compress
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
-
-from bot.messages import Turn
-from bot.store.models import AnswerRow, CorrectionRow, DepartmentRow, InboxRow, QuestionRow, VoteRow
+from bot.domain.documents.addresses import at_sentence
+from bot.domain.questions import HISTORY_TURNS
+from bot.storage.history import as_turn
+from plugins.web.intake import NAME
 from plugins.web.markdown import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy.orm import Session
-
-    from bot.app import Mentee
-    from bot.messages import Answer, Person
+    from bot.access.departments import Departments
+    from bot.access.rights import Rights
+    from bot.domain.answers import Answer, Exchange, OfferedAction
+    from bot.domain.people import Person
+    from bot.domain.questions import Turn
+    from bot.feedback.actions import Actions
+    from bot.feedback.votes import Votes
+    from bot.hooks.host import PluginHost
+    from bot.hooks.instance import Instance
+    from bot.storage.history import History
 
 LISTED = 50
 TITLE_CHARACTERS = 80
+REFUSED = "This answer is no longer shown: a check of my answers doesn't let it pass."
+WITHHELD = "This answer is no longer shown: it rests on something that you can't read now, or that was removed."
 
 
 class Conversations:
-    """Reads conversations of the channel ``web``. Everything here is blocking."""
+    """Reads the conversations of the channel ``web``. Everything here is blocking."""
 
-    def __init__(self, mentee: Mentee) -> None:
-        self._store = mentee.store
+    def __init__(  # noqa: PLR0913, PLR0917 - what is shown of an answer
+        self,
+        history: History,
+        votes: Votes,
+        actions: Actions,
+        departments: Departments,
+        rights: Rights,
+        plugins: PluginHost,
+    ) -> None:
+        self._history = history
+        self._votes = votes
+        self._actions = actions
+        self._departments = departments
+        self._rights = rights
+        self._plugins = plugins
+
+    @classmethod
+    def of(cls, instance: Instance) -> Conversations:
+        """Return the conversations of an instance."""
+        return cls(
+            instance.history,
+            instance.votes,
+            instance.actions,
+            instance.departments,
+            instance.rights,
+            instance.plugins,
+        )
 
     def newest(self, person: Person) -> list[dict[str, Any]]:
-        """Return the person's conversations, newest first: id, title (its first question) and time."""
-        with self._store.read() as session:
-            own = select(
-                QuestionRow.thread, func.max(QuestionRow.asked_at).label("last"), func.min(QuestionRow.asked_at)
-            )
-            own = own.where(QuestionRow.person_id == person.id, QuestionRow.channel == "web").group_by(
-                QuestionRow.thread
-            )
-            found = session.execute(own.order_by(func.max(QuestionRow.asked_at).desc()).limit(LISTED)).all()
-            return [
-                {"id": thread, "title": self._title(session, person, thread, first), "at": last}
-                for thread, last, first in found
-            ]
+        """Return the person's conversations, newest first: id, title (the first question) and time."""
+        return [
+            {"id": each.thread, "title": each.first_question[:TITLE_CHARACTERS], "at": each.last_asked_at}
+            for each in self._history.threads(person.id, NAME, limit=LISTED)
+        ]
 
     def turns(self, person: Person, conversation: str) -> list[dict[str, Any]]:
         """Return the questions and answers of one of the person's conversations, oldest first."""
-        with self._store.read() as session:
-            return [
-                {"question": {"id": question.id, "text": question.text}, "answer": _stored(session, answer, person)}
-                for question, answer in session.execute(_own_turns(person, conversation)).all()
-            ]
+        found = self._history.of_thread(NAME, [conversation], person_id=person.id)
+        withheld = self._withheld(found, person)
+        actions = self._actions.of_answers([each.answer.id for each in found])
+        return [
+            {
+                "question": {"id": each.question.id, "text": each.question.text},
+                "answer": self._with_feedback(each.answer, person, actions.get(each.answer.id, ()), why),
+            }
+            for each, why in zip(found, withheld, strict=True)
+        ]
 
-    def history(self, person: Person, conversation: str, limit: int) -> tuple[Turn, ...]:
-        """Return the last turns of one of the person's conversations, oldest first."""
-        newest = _own_turns(person, conversation).order_by(None).order_by(QuestionRow.asked_at.desc()).limit(limit)
-        with self._store.read() as session:
-            rows = session.execute(newest).all()
-        return tuple(Turn(question.text, answer.text) for question, answer in reversed(rows))
+    def history(self, person: Person, conversation: str) -> tuple[Turn, ...]:
+        """Return the turns that go along with the person's next question in a conversation, oldest first.
+
+        Answering leaves out those that may not be in its prompt.
+        """
+        found = self._history.of_thread(NAME, [conversation], person_id=person.id, limit=HISTORY_TURNS)
+        return tuple(map(as_turn, found))
 
     def answer_to(self, person: Person, question_id: str) -> dict[str, Any] | None:
-        """Return the stored answer to one of the person's questions as the page shows it."""
-        own = (
-            select(AnswerRow).join(QuestionRow).where(QuestionRow.id == question_id, QuestionRow.person_id == person.id)
-        )
-        with self._store.read() as session:
-            row = session.scalar(own)
-            return _stored(session, row, person) if row is not None else None
+        """Return the answer to one of the person's questions as the page shows it."""
+        found = self._history.exchange(question_id)
+        if found is None or found.question.person_id != person.id:
+            return None
+        (why,) = self._withheld([found], person)
+        return self._with_feedback(found.answer, person, self._actions.of_answer(found.answer.id), why)
+
+    def actions(self, person: Person, answer_id: str) -> list[dict[str, Any]]:
+        """Return the actions of one of the person's answers as they are now; none if they may not see it any more."""
+        found = self._history.of_answer(answer_id)
+        if found is None or found.question.person_id != person.id:
+            return []
+        (why,) = self._withheld([found], person)
+        return [] if why else [each.shown() for each in self._actions.of_answer(answer_id)]
 
     def owns_answer(self, person: Person, answer_id: str) -> bool:
         """Return whether the answer was given to this person."""
-        own = (
-            select(AnswerRow.id).join(QuestionRow).where(AnswerRow.id == answer_id, QuestionRow.person_id == person.id)
-        )
-        with self._store.read() as session:
-            return session.scalar(own) is not None
+        found = self._history.of_answer(answer_id)
+        return found is not None and found.question.person_id == person.id
 
-    def state(self, person: Person, question_id: str) -> Literal["unknown", "waiting", "ended"]:
-        """Return how far one of the person's questions is in the inbox."""
-        with self._store.read() as session:
-            row = session.get(InboxRow, question_id.removeprefix("q_"))
-        if row is None or row.channel != "web" or row.payload.get("person") != person.id:
-            return "unknown"
-        return "waiting" if row.state in ("received", "leased") else "ended"
+    def show(self, answer: Answer, actions: Sequence[OfferedAction] | None = None) -> dict[str, Any]:
+        """Return an answer as the page shows it.
 
-    def show(self, answer: Answer) -> dict[str, Any]:
-        """Return a fresh answer as the page shows it."""
-        with self._store.read() as session:
-            title = _title_of(session, answer.department)
-        citations = [
-            {"n": source.n, "document": source.document, "heading": source.heading, "text": source.text}
-            for source in answer.citations
-        ]
-        given = {
+        :param actions: as they are now; those of a new answer by default.
+
+        Scores and most of the provenance are left out: they would tell about documents that the asker may not read.
+        """
+        return {
             "id": answer.id,
             "question_id": answer.question_id,
             "known": answer.known,
             "department": answer.department,
+            "text": answer.text,
+            "html": render(answer.text),
+            "department_title": self._departments.title(answer.department),
+            "source": answer.provenance.source,
+            "citations": [
+                {
+                    "n": each.n,
+                    "document": each.document,
+                    **({"address": at} if (at := at_sentence(each.document, each.quote)) != each.document else {}),
+                    "heading": each.heading,
+                    "text": each.text,
+                    "html": render(each.text),
+                }
+                for each in answer.citations
+            ],
+            "actions": [each.shown() for each in (answer.actions if actions is None else actions)],
+            "suggestion": _suggestion(answer),
+            "elsewhere": [
+                {"name": name, "title": self._departments.title(name)} for name in answer.provenance.elsewhere
+            ],
+            "vote": None,
+            "correction": None,
         }
-        return _shown(given, answer.text, title, answer.provenance.source, citations)
 
-    def _title(self, session: Session, person: Person, conversation: str, first: Any) -> str:
-        text = session.scalar(
-            select(QuestionRow.text)
-            .where(
-                QuestionRow.person_id == person.id, QuestionRow.thread == conversation, QuestionRow.asked_at == first
-            )
-            .limit(1)
-        )
-        return (text or "")[:TITLE_CHARACTERS]
+    def _withheld(self, found: Sequence[Exchange], person: Person) -> list[str]:
+        """Return why each answer isn't shown any more, or an empty text if it is."""
+        sight = self._rights.sight(self._departments.audience_of(person))
+        seen = sight.each(each.answer.grounds for each in found)
+        passing = iter(self._plugins.may_show_again([*compress(found, seen)]))
+        return [WITHHELD if not may_see else "" if next(passing) else REFUSED for may_see in seen]
 
+    def _with_feedback(
+        self, answer: Answer, person: Person, actions: Sequence[OfferedAction], withheld: str
+    ) -> dict[str, Any]:
+        """Return an answer with the person's vote.
 
-def _own_turns(person: Person, conversation: str) -> Any:
-    return (
-        select(QuestionRow, AnswerRow)
-        .join(AnswerRow, AnswerRow.question_id == QuestionRow.id)
-        .where(QuestionRow.person_id == person.id, QuestionRow.channel == "web", QuestionRow.thread == conversation)
-        .order_by(QuestionRow.asked_at)
-    )
-
-
-def _stored(session: Session, row: AnswerRow, person: Person) -> dict[str, Any]:
-    citations = [{key: source.get(key, "") for key in ("n", "document", "heading", "text")} for source in row.citations]
-    given = {"id": row.id, "question_id": row.question_id, "known": row.known, "department": row.department}
-    title, source = _title_of(session, row.department), row.provenance.get("source", "model")
-    shown = _shown(given, row.text, title, source, citations)
-    vote = session.get(VoteRow, (row.id, person.id))
-    if vote is not None:
-        shown["vote"] = {"value": vote.value, "reason": vote.reason, "comment": vote.comment}
-    own = select(CorrectionRow.text).where(CorrectionRow.answer_id == row.id, CorrectionRow.person_id == person.id)
-    shown["correction"] = session.scalar(own)
-    return shown
+        :param withheld: why it isn't shown, or an empty text.
+        """
+        if withheld:
+            provenance = replace(answer.provenance, suggestion=None)
+            answer = replace(answer, text=withheld, known=False, citations=(), provenance=provenance)
+            actions = ()
+        shown = self.show(answer, actions)
+        if shown["elsewhere"]:
+            askable = self._departments.askable(self._departments.audience_of(person))
+            shown["elsewhere"] = [each for each in shown["elsewhere"] if each["name"] in askable and not withheld]
+        vote = self._votes.current(answer.id, person.id)
+        if vote is not None:
+            shown["vote"] = {"value": vote.value, "reason": vote.reason, "comment": vote.comment}
+        correction = self._votes.correction(answer.id, person.id)
+        if correction is not None and not withheld:
+            shown["correction"] = correction.text
+        return shown
 
 
-def _shown(
-    given: Mapping[str, Any], text: str, title: str, source: str, citations: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Leave out scores and the rest of the provenance: they would tell about documents that the asker may not read."""
-    return {
-        **given,
-        "text": text,
-        "html": render(text),
-        "department_title": title,
-        "source": source,
-        "citations": list(citations),
-        "vote": None,
-        "correction": None,
-    }
-
-
-def _title_of(session: Session, department: str) -> str:
-    row = session.get(DepartmentRow, department)
-    return row.title if row is not None else department
+def _suggestion(answer: Answer) -> dict[str, str] | None:
+    """Return a colleague's answer to a similar question as the page shows it."""
+    found = answer.provenance.suggestion
+    return {"question": found.question, "text": found.text, "html": render(found.text)} if found else None

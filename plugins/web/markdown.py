@@ -1,7 +1,7 @@
-"""Markdown to HTML that is safe whatever wrote it: no raw HTML, no images, no link without its host beside it.
+"""Renders untrusted Markdown as safe HTML: no raw HTML, no images, and the host of each link is shown beside it.
 
-Three walls: markdown-it's ``js-default`` escapes HTML, nh3 keeps listed tags only, and the page's
-Content-Security-Policy runs no inline script and loads nothing from other hosts.
+Three layers of defence: markdown-it's ``js-default`` escapes HTML, nh3 keeps only the listed tags, and the page's
+Content-Security-Policy forbids inline scripts and other hosts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from bot.domain.documents.rendering import with_plain_numbers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -22,14 +24,17 @@ TAGS = {
 }  # fmt: skip
 SCHEMES = {"http", "https", "mailto"}
 HEADINGS = {"h1": "h3", "h2": "h3"}
-"""An answer's headings go below those of the page."""
+"""An answer's headings rank below those of the page."""
+
+WORD_JOINER = "\u2060"
+"""Stands unseen in a number in brackets that names no source, so that the page makes no button of it."""
 
 _PARSER = MarkdownIt("js-default", {"linkify": False, "typographer": False})
 
 
 def render(text: str) -> str:
     """Return the text's HTML."""
-    tokens = [_restyled(token) for token in _PARSER.parse(text)]
+    tokens = [_restyled(token) for token in _PARSER.parse(with_plain_numbers(text, WORD_JOINER))]
     rendered = _PARSER.renderer.render(tokens, _PARSER.options, {})
     return nh3.clean(
         rendered,
@@ -48,17 +53,19 @@ def _restyled(token: Token) -> Token:
 
 
 def _with_hosts(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Show where each link leads; a link that leads nowhere outside becomes plain text."""
-    shown = ""
+    """Show the host of each link whose text isn't its address; a link without a host becomes plain text."""
+    address = shown = said = ""
     for token in tokens:
+        said += token.content
         if token.type == "link_open":
-            shown = _destination(str(token.attrs.get("href", "")))
+            address, said = str(token.attrs.get("href", "")), ""
+            shown = _destination(address)
             token.attrs["target"] = "_blank"
         if token.type == "image":
             yield Token("text", "", 0, content=f"[image: {token.content}]")
         elif token.type not in ("link_open", "link_close") or shown:
             yield token
-        if token.type == "link_close" and shown and token.markup != "autolink":
+        if token.type == "link_close" and shown and said != address:
             yield Token("text", "", 0, content=f" ({shown})")
 
 

@@ -1,65 +1,49 @@
-"""The web application: the chat page, signing in and out, and the API."""
+"""The application of web chat: the chat page, the API, signing in and out."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
-from fastapi.staticfiles import StaticFiles
-from fastapi.templating import Jinja2Templates
 
-from bot.budget import Budget
-from bot.errors import BusyError
-from bot.messages import Person, Role
-from bot.people import People
-from bot.reasons import REASONS
-from bot.server import SIGN_IN_PATH
+from bot.domain.people import Person, Role
+from bot.feedback.reasons import REASONS
+from bot.server.app import SIGN_IN_PATH
+from bot.server.pages.layout import StaticFolder, page_templates
 from plugins.web.api import Web, api
-from plugins.web.sessions import Sessions
+from plugins.web.conversations import Conversations
+from plugins.web.intake import Intake
+from plugins.web.sign_in import SignIn
+from plugins.web.stream import AnswerStream
 
 if TYPE_CHECKING:
-    from starlette.types import Scope
-
-    from bot.app import Mentee
+    from bot.hooks.instance import Instance
 
 FOLDER = Path(__file__).parent
 DEMO = Person("web:demo", "Demo", Role.OPERATOR)
 """Who everybody is on a demo: an operator, so that the console can be tried too."""
 
-TRIES_PER_NAME = 5
-TRIES_PER_CLIENT = 20
-REFUSED = "This name and password do not match."
-templates = Jinja2Templates(FOLDER / "templates")
 
-
-class _Static(StaticFiles):
-    """Files that browsers keep but ask about, so that a new version shows at once."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers.setdefault("Cache-Control", "no-cache")
-        return response
-
-
-def build_site(mentee: Mentee) -> FastAPI:
+def build_site(instance: Instance) -> FastAPI:
     """Return the application of an instance, to be mounted at the root."""
-    sessions = Sessions(mentee)
-    demo = mentee.settings.web.sign_in == "demo"
+    people, sessions = instance.people, instance.sessions
+    demo = instance.settings.web.sign_in == "demo"
+    question_chars = instance.settings.limits.question_chars
+    templates = page_templates(FOLDER / "templates")
     site = FastAPI(title="Mentee web chat", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
-    site.state.web = Web.of(mentee, sessions)
+    site.state.web = _web(instance)
     site.include_router(api)
-    site.mount("/static", _Static(directory=FOLDER / "static"), name="static")
-    _add_sign_in(site, mentee, sessions)
+    site.mount("/chat", StaticFolder(FOLDER / "static"), name="chat")
+    SignIn(people, sessions, templates, demo=demo).add_to(site)
 
     @site.get("/", include_in_schema=False)
     def chat(request: Request) -> Response:
         """Show the page; on a demo the first visit signs in."""
         person, token = sessions.person_of(request), ""
         if person is None and demo:
-            person = People(mentee.store).ensure(DEMO)
+            person = people.ensure(DEMO)
             token = sessions.open(person)
         if person is None:
             return RedirectResponse(SIGN_IN_PATH, 303)
@@ -67,7 +51,7 @@ def build_site(mentee: Mentee) -> FastAPI:
             "person": person,
             "demo": demo,
             "operator": person.role.includes(Role.OPERATOR),
-            "limit": mentee.settings.limits.question_chars,
+            "limit": question_chars,
             "reasons": REASONS,
         }
         response = templates.TemplateResponse(request, "chat.html", shown)
@@ -78,46 +62,9 @@ def build_site(mentee: Mentee) -> FastAPI:
     return site
 
 
-def _add_sign_in(site: FastAPI, mentee: Mentee, sessions: Sessions) -> None:
-    people = People(mentee.store)
-    per_name = Budget(TRIES_PER_NAME, "Too many tries to sign in.")
-    per_client = Budget(TRIES_PER_CLIENT, "Too many tries to sign in.")
-
-    @site.get(SIGN_IN_PATH, include_in_schema=False)
-    def sign_in_page(request: Request) -> Response:
-        """Show the form, or the chat to who is signed in."""
-        if sessions.person_of(request) is not None or mentee.settings.web.sign_in == "demo":
-            return RedirectResponse("/", 303)
-        return _form(request)
-
-    @site.post(SIGN_IN_PATH, include_in_schema=False)
-    async def sign_in(request: Request) -> Response:
-        """Check name and password; a success begins a new session under a new token."""
-        fields = parse_qs((await request.body()).decode("utf-8", "replace"))
-        name, password = (fields.get(key, [""])[0] for key in ("name", "password"))
-        client = request.client.host if request.client else ""
-        try:
-            per_client.spend(client)
-            per_name.spend(client, name.strip().lower()[:64])
-        except BusyError as error:
-            retry = {"Retry-After": f"{error.retry_after:.0f}"}
-            return _form(request, str(error), name, status_code=error.status, headers=retry)
-        person = await mentee.store.run(people.verified, name, password)
-        if person is None:
-            return _form(request, REFUSED, name, status_code=401)
-        await mentee.store.run(sessions.close, sessions.token_of(request))
-        response = RedirectResponse("/", 303)
-        sessions.set_cookie(response, await mentee.store.run(sessions.open, person))
-        return response
-
-    @site.post("/sign-out", include_in_schema=False)
-    def sign_out(request: Request) -> Response:
-        """End the session, here and in the database."""
-        sessions.close(sessions.token_of(request))
-        response = RedirectResponse(SIGN_IN_PATH, 303)
-        sessions.drop_cookie(response)
-        return response
-
-
-def _form(request: Request, problem: str = "", name: str = "", **response: Any) -> Response:
-    return templates.TemplateResponse(request, "sign_in.html", {"problem": problem, "name": name}, **response)
+def _web(instance: Instance) -> Web:
+    departments = instance.departments
+    intake = Intake(instance.inbox, departments, instance.settings.limits)
+    conversations = Conversations.of(instance)
+    stream = AnswerStream(instance.answer_events, intake, conversations)
+    return Web(instance.sessions, departments, instance.votes, instance.actions, intake, conversations, stream)

@@ -1,4 +1,4 @@
-"""Parsers: bytes of a document to a title and sections under heading paths, markup gone.
+"""Parsers: the bytes of a document become a title and sections under heading paths, without markup.
 
-Light on purpose: :mod:`retrieval.parse.child` runs these modules in a process with little memory.
+Imports are light on purpose: :mod:`retrieval.parse.child` runs a parser in a process with little memory.
 """

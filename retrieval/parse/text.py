@@ -1,47 +1,54 @@
-"""Plain text, and what every parser shares: decoding, cleaning of invisible characters, limits."""
+"""What all parsers share: decoding, removing invisible characters, limits."""
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from bot.errors import DocumentError
-from bot.protocols import ParsedDocument, ParsedSection
+from charset_normalizer import from_bytes
+
+from bot.domain.documents.parsed import ParsedDocument
+from bot.domain.errors import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bot.domain.documents.parsed import ParsedSection
+
 INVISIBLE_FLAG = "invisible characters removed"
 HIDDEN_FLAG = "hidden text removed"
-MAX_CHARACTERS = 20_000_000
+UNREAD = "not read: "
+"""Begins a flag that names what a parser could not read, such as the pages of a scan, with the reason in brackets."""
 
-_INVISIBLE = re.compile("[\u200b\u2060-\u2064\ufeff\u180e\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+MAX_CHARACTERS = 20_000_000
+DETECTED_BYTES = 100_000
+"""Bytes at the beginning of a file by which its encoding is told."""
+
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u180e\u200b\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e01ef]"
+    # Joiners and marks of direction belong to Arabic, Persian and Indic words, and joiners and selectors to emoji.
+    "|(?<=[A-Za-z0-9])[\u200c-\u200f]++(?=[A-Za-z0-9])|(?<![\u200c-\u200f])[\u200c-\u200f]{2,}+"
+    "|(?<![\ufe00-\ufe0f])[\ufe00-\ufe0f]{2,}+"
+)
+_DECLARED = re.compile(
+    rb"<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([\w.:-]{2,40})", re.IGNORECASE
+)
 _SOFT_HYPHEN = "\u00ad"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAX_CONTROL_SHARE = 0.01
 
 
 class EmptyError(DocumentError):
-    """A document without any text: a redirect, say, or a scan without text recognition."""
-
-
-class TextParser:
-    """Plain text: paragraphs as they stand, the file's name as the title."""
-
-    name = "text"
-    suffixes: tuple[str, ...] = (".txt", ".text", ".rst", ".log")
-
-    def parse(self, data: bytes, name: str) -> ParsedDocument:
-        """Parse, or raise :class:`bot.errors.DocumentError`."""
-        text, flags = clean(decode(data, name))
-        return document(title_from(name), [ParsedSection((), text)], flags, name)
+    """A document without text, such as a redirect or a scan without OCR."""
 
 
 def decode(data: bytes, name: str) -> str:
-    """Return text from UTF-8, UTF-16 or UTF-32 with a byte order mark, or Windows-1252.
+    """Return text in the encoding that its byte order mark or its HTML or XML declares, or that it looks like.
 
-    :raises DocumentError: the bytes are not text.
+    :raises DocumentError: the bytes are not text, or nobody can tell in which encoding.
     """
     for mark, encoding in ((b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
@@ -49,18 +56,48 @@ def decode(data: bytes, name: str) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
+        text = data.decode(_declared(data) or _detected(data, name), errors="replace")
     strange = len(_CONTROL.findall(text)) + text.count("\ufffd")
     if "\x00" in text or strange > _MAX_CONTROL_SHARE * len(text):
-        raise DocumentError(f"{name} is not text: it holds binary data.", hint="Give a text, HTML, PDF or DOCX file.")
+        raise DocumentError(f"{name} is not text: it contains binary data.", hint="Add the file that it was made from.")
     return text
 
 
+def _declared(data: bytes) -> str:
+    """Return the encoding that a page or an XML file declares, if Python knows it."""
+    found = _DECLARED.search(data, 0, 2_048)
+    try:
+        return codecs.lookup(found[1].decode("ascii")).name if found else ""
+    except LookupError:
+        return ""
+
+
+def _detected(data: bytes, name: str) -> str:
+    """Return the encoding that the bytes look like. Windows-1252, the commonest, is taken where it fits as well."""
+    if b"\x00" in data:
+        return "cp1252"  # binary, and refused as such
+    matches = [*from_bytes(data[:DETECTED_BYTES])]
+    if not matches:
+        raise DocumentError(f"{name} is text in an unknown encoding.", hint="Save it as UTF-8.")
+    best = matches[0]
+    western = any(
+        each.chaos <= best.chaos and {"cp1252", "latin_1"} & {each.encoding, *each.could_be_from_charset}
+        for each in matches
+    )
+    return "cp1252" if western else best.encoding
+
+
 def clean(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text without characters that nobody sees, and the flags that say so."""
+    """Return the text without invisible characters, and a flag if there were any. Not for code, which may need them."""
+    if text.isascii() and text.isprintable():  # most cells of a sheet
+        return text, ()
     seen, removed = _INVISIBLE.subn("", text)
-    seen = _CONTROL.sub("", seen.replace(_SOFT_HYPHEN, "").replace("\r\n", "\n").replace("\r", "\n"))
-    return seen, (INVISIBLE_FLAG,) if removed else ()
+    return without_controls(seen.replace(_SOFT_HYPHEN, "")), (INVISIBLE_FLAG,) if removed else ()
+
+
+def without_controls(text: str) -> str:
+    """Return the text with plain line breaks and without other control characters."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def title_from(name: str) -> str:
@@ -70,23 +107,24 @@ def title_from(name: str) -> str:
 
 
 def document(title: str, sections: Sequence[ParsedSection], flags: Sequence[str], name: str) -> ParsedDocument:
-    """Put a parsed document together, leaving out empty sections.
+    """Return a parsed document without empty sections.
 
-    :raises EmptyError: nothing is left.
-    :raises DocumentError: there is far too much.
+    :raises EmptyError: there is no text.
+    :raises DocumentError: there is too much text.
     """
-    kept = [ParsedSection(section.headings, tidy(section.text)) for section in sections]
-    kept = [section for section in kept if section.text]
+    lengths = [len(section.text.strip()) for section in sections]
+    kept = [section for section, length in zip(sections, lengths, strict=True) if length]
     if not kept:
-        raise EmptyError(f"{name} holds no text.", hint="A scanned document needs text recognition (OCR) first.")
-    if sum(len(section.text) for section in kept) > MAX_CHARACTERS:
-        raise DocumentError(f"{name} holds more than {MAX_CHARACTERS:,} characters.", hint="Split it.")
+        raise EmptyError(f"{name} contains no text.", hint="A scanned document needs text recognition (OCR) first.")
+    if sum(lengths) > MAX_CHARACTERS:
+        raise DocumentError(f"{name} has more than {MAX_CHARACTERS:,} characters.", hint="Split it.")
     return ParsedDocument(" ".join(title.split())[:500], tuple(kept), tuple(dict.fromkeys(flags)))
 
 
 def tidy(text: str) -> str:
     """Return the text without trailing blanks and with at most one empty line in a row."""
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text)).strip()
+    lines = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", lines).strip()
 
 
 def _decode_as(data: bytes, encoding: str, name: str) -> str:

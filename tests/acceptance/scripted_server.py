@@ -14,11 +14,13 @@ import sys
 import uvicorn
 
 from bot.app import open_mentee
-from bot.runtime import Runtime
-from bot.server import build_app
-from bot.settings import load_settings
+from bot.config.settings import load_settings
+from bot.server.app import build_app
+from bot.server.lifespan import Runtime
 from bot.testing.engines import ScriptedEngine
 from bot.testing.notes import NotesRetriever, make_plugin
+from plugins.slack.assembly import build  # noqa: F401 - imported once, before the forks
+from plugins.slack.settings import SlackSettings
 
 ANSWER = "Hotels are tax exempt in 12 states [1]."
 WORD_SECONDS = 0.04
@@ -30,11 +32,11 @@ async def _serve() -> None:
         load_settings(),
         engine=ScriptedEngine(ANSWER, delay=WORD_SECONDS),
         built_in=("plugins.slack",),
-        extra_plugins={"notes": make_plugin(register_retriever=lambda mentee: retriever)},  # noqa: ARG005 - by name
+        extra_plugins={"notes": make_plugin(register_retriever=lambda instance: retriever)},  # noqa: ARG005 - by name
         discover=False,
     )
     runtime = Runtime(mentee, queues=())
-    if mentee.settings.slack.transport == "http":
+    if SlackSettings.of(mentee.settings).transport == "http":
         config = uvicorn.Config(
             build_app(mentee, runtime), port=mentee.settings.web.port, log_config=None, lifespan="on"
         )

@@ -1,18 +1,22 @@
-"""A request that Slack did not sign is refused, leaves no trace in the inbox, and no word of it is logged."""
+"""Requests without a valid Slack signature are rejected: nothing enters the inbox and none of their text is logged."""
 
 from __future__ import annotations
 
 import json
 import logging
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.testing.slack import payloads
+from plugins.slack.testing import FakeSlack, payloads
+
+if TYPE_CHECKING:
+    from plugins.slack.testing.fixtures import MakeSlackProject
 
 MARKER = "marker-of-a-forged-question"
 
 
-def forged(fake_slack, kind, body):
+def forged(fake_slack: FakeSlack, kind: str, body: Any) -> Any:
     headers = {"Content-Type": "application/json", **fake_slack.signed_headers(body)}
     if kind == "wrong":
         headers["X-Slack-Signature"] = "v0=" + "0" * 64
@@ -28,7 +32,13 @@ def forged(fake_slack, kind, body):
 
 
 @pytest.mark.parametrize("kind", ["wrong", "missing", "missing altogether", "another app's", "changed body"])
-async def test_a_forged_request_is_refused_and_never_logged(slack_project, fake_slack, kind, caplog, capfd):
+async def test_a_forged_request_is_refused_and_never_logged(
+    slack_project: MakeSlackProject,
+    fake_slack: FakeSlack,
+    kind: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("slack_bolt", "slack_sdk"):
         caplog.set_level(logging.DEBUG, logger=name)

@@ -1,19 +1,25 @@
-"""A request is accepted only within five minutes of when Slack signed it, so an old one cannot be played again."""
+"""Requests signed more than five minutes ago are rejected, so a captured request can't be replayed."""
 
 from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.testing.slack import payloads
+from plugins.slack.testing import FakeSlack, payloads
+
+if TYPE_CHECKING:
+    from plugins.slack.testing.fixtures import MakeSlackProject
 
 
 @pytest.mark.parametrize(("age", "expected"), [(301, 401), (-301, 401), (299, 200), (-299, 200)])
-async def test_only_fresh_requests_are_accepted(slack_project, fake_slack, monkeypatch, age, expected):
+async def test_only_fresh_requests_are_accepted(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, age: Any, expected: int
+) -> None:
     moment = float(int(time.time()))
-    monkeypatch.setattr("plugins.slack.transport.requests.time.time", lambda: moment)
+    monkeypatch.setattr("plugins.slack.inbound.http.time.time", lambda: moment)
     monkeypatch.setattr("slack_sdk.signature.time", lambda: moment)
     project = await slack_project("http")
     message = payloads.message("app_mention", text="Are hotels tax exempt?", channel="C1", user="U1", ts="1.000001")

@@ -1,20 +1,27 @@
-"""A malformed request, signed or not, gets a 4xx answer and never a traceback."""
+"""Malformed requests, signed or not, get a 4xx response and never cause a traceback."""
 
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from plugins.slack.testing import FakeSlack
+    from plugins.slack.testing.fixtures import MakeSlackProject
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def signed(fake_slack, body, headers):
+def signed(fake_slack: FakeSlack, body: Any, headers: dict[str, str]) -> Any:
     return {**fake_slack.signed_headers(body), **headers}
 
 
-MALFORMED = {
+MALFORMED: dict[str, Callable[[FakeSlack], tuple[Any, Any]]] = {
     "timestamp of letters": lambda s: (b"{}", {**signed(s, b"{}", JSON), "X-Slack-Request-Timestamp": "abc"}),
     "timestamp of Arabic digits": lambda s: (b"{}", {**signed(s, b"{}", JSON), "X-Slack-Request-Timestamp": "١٢٣"}),
     "endless timestamp": lambda s: (b"{}", {**signed(s, b"{}", JSON), "X-Slack-Request-Timestamp": "9" * 5000}),
@@ -34,7 +41,13 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
-async def test_a_malformed_request_is_the_senders_fault(slack_project, fake_slack, kind, caplog, capfd):
+async def test_a_malformed_request_is_the_senders_fault(
+    slack_project: MakeSlackProject,
+    fake_slack: FakeSlack,
+    kind: Any,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     caplog.set_level(logging.DEBUG)
     project = await slack_project("http")
     body, headers = MALFORMED[kind](fake_slack)
@@ -54,7 +67,9 @@ FRAMES = [
 ]  # fmt: skip
 
 
-async def test_over_a_socket_it_keeps_nothing_else_from_being_answered(slack_project, fake_slack):
+async def test_over_a_socket_it_keeps_nothing_else_from_being_answered(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project("socket")
     for frame in FRAMES:
         await fake_slack.sockets.open[-1].send_str(frame)
@@ -65,7 +80,9 @@ async def test_over_a_socket_it_keeps_nothing_else_from_being_answered(slack_pro
     assert fake_slack.sockets.accepted == 1
 
 
-async def test_slacks_own_check_of_the_address_is_answered(slack_project, fake_slack):
+async def test_slacks_own_check_of_the_address_is_answered(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     await slack_project("http")
     body = b'{"type":"url_verification","challenge":"c-1","token":"t"}'
     status, answer = await fake_slack.post_raw(body, signed(fake_slack, body, JSON))

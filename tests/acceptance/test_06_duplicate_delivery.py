@@ -1,32 +1,38 @@
-"""However often Slack delivers an event, at once, over both transports or again later, it is answered once."""
+"""An event is answered once, however often Slack delivers it: at the same time, over both transports, or later."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from sqlalchemy import func, select
 
-from bot.store.models import InboxRow
+from bot.storage.tables.delivery import InboxRow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from plugins.slack.testing import FakeSlack
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
 
 
-def inbox_rows(project):
+def inbox_rows(project: SlackProject) -> int:
     with project.mentee.store.read() as session:
-        return session.scalar(select(func.count()).select_from(InboxRow))
+        return session.scalar(select(func.count()).select_from(InboxRow)) or 0
 
 
 @pytest.fixture
-async def both(slack_project, fake_slack):
+async def both(slack_project: MakeSlackProject, fake_slack: FakeSlack) -> AsyncIterator[SlackProject]:
     """An instance that receives over HTTP and over a socket."""
-    from bot.testing.slack.server import APP_TOKEN
-    from plugins.slack.client import tokens, web_client
-    from plugins.slack.transport.intake import Intake
-    from plugins.slack.transport.socket import Socket
+    from plugins.slack.assembly.build import Assembly
+    from plugins.slack.inbound.socket import Socket
+    from plugins.slack.settings import SlackSettings
+    from plugins.slack.testing.server import APP_TOKEN
 
     project = await slack_project("http")
-    settings = project.mentee.settings
-    intake = Intake(project.mentee, lambda: web_client(settings, tokens(settings).bot))
-    socket = Socket(settings, intake, APP_TOKEN)
+    intake = Assembly(project.mentee).intake()
+    socket = Socket(SlackSettings.of(project.mentee.settings), intake, APP_TOKEN)
     await socket.start()
     await fake_slack.wait_for_socket()
     yield project
@@ -34,11 +40,14 @@ async def both(slack_project, fake_slack):
     await intake.close()
 
 
-async def test_one_event_delivered_four_times_over_both_transports_is_one_answer(both, fake_slack):
+async def test_one_event_delivered_four_times_over_both_transports_is_one_answer(
+    both: Any, fake_slack: FakeSlack
+) -> None:
     first = await fake_slack.mention("Are hotels tax exempt?")
+    transports: list[Literal["socket", "http"]] = ["http", "socket", "http"]
     again = [
         fake_slack.redeliver(first, retry=(number, "http_timeout"), transport=transport)
-        for number, transport in ((1, "http"), (2, "socket"), (3, "http"))
+        for number, transport in enumerate(transports, start=1)
     ]
     deliveries = await asyncio.gather(*again)
     assert [delivery.status for delivery in deliveries] == [200, 200, 200]
@@ -49,16 +58,17 @@ async def test_one_event_delivered_four_times_over_both_transports_is_one_answer
     assert len(fake_slack.posts("C1")) == 1
 
 
-async def test_four_deliveries_at_once_are_one_answer(both, fake_slack):
-    from bot.testing.slack import Delivery, payloads
+async def test_four_deliveries_at_once_are_one_answer(both: Any, fake_slack: FakeSlack) -> None:
+    from plugins.slack.testing import Delivery, payloads
 
     message = payloads.message("app_mention", text="Are hotels tax exempt?", channel="C1", user="U1", ts="9.000001")
     payload = payloads.event(message)
     deliveries = [Delivery(payload, "events_api") for _ in range(4)]
+    transports: list[Literal["socket", "http"]] = ["http", "socket", "http", "socket"]
     await asyncio.gather(
         *(
             fake_slack.redeliver(delivery, retry=None, transport=transport)
-            for delivery, transport in zip(deliveries, ["http", "socket", "http", "socket"], strict=True)
+            for delivery, transport in zip(deliveries, transports, strict=True)
         )
     )
     assert all(delivery.acknowledged for delivery in deliveries)

@@ -1,4 +1,4 @@
-"""While its database is away Mentee acknowledges nothing, so Slack delivers again: then exactly one answer comes."""
+"""While its database is down, Mentee acknowledges nothing; Slack delivers again and the question is answered once."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ import shutil
 import sqlite3
 import time
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from bot.store.models import OutboxRow
+from bot.storage.tables.delivery import OutboxRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.app import Mentee
+    from plugins.slack.testing import FakeSlack
+    from plugins.slack.testing.fixtures import MakeSlackProject
 
 LOCKED_SECONDS = 5.0
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 
 
 @contextmanager
-def locked(mentee):
+def locked(mentee: Mentee) -> Iterator[None]:
     """Hold the database like another program that writes: nobody else can."""
     if mentee.store.is_sqlite:
-        other = sqlite3.connect(mentee.store.engine.url.database, isolation_level=None)
+        other = sqlite3.connect(str(mentee.store.engine.url.database), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -36,7 +44,7 @@ def locked(mentee):
 
 
 @contextmanager
-def unreachable(mentee):
+def unreachable(mentee: Mentee) -> Iterator[None]:
     """Take the database away: SQLite's files, or PostgreSQL's connections and the right to connect again."""
     url = mentee.store.engine.url
     if mentee.store.is_sqlite:
@@ -63,12 +71,12 @@ def unreachable(mentee):
     server.dispose()
 
 
-def refused(delivery):
+def refused(delivery: Any) -> Any:
     """Return whether Slack got an error, or over a socket nothing."""
     return delivery.status == 0 or delivery.status >= 500
 
 
-async def redelivered(slack, delivery):
+async def redelivered(slack: FakeSlack, delivery: Any) -> None:
     """Deliver again, as Slack does, until it is taken."""
     for number in range(1, 4):
         await slack.redeliver(delivery, retry=(number, "http_error"))
@@ -77,14 +85,16 @@ async def redelivered(slack, delivery):
         await asyncio.sleep(0.5)
 
 
-def answers(mentee):
+def answers(mentee: Mentee) -> Any:
     with mentee.store.read() as session:
         return session.query(OutboxRow).count()
 
 
 @TRANSPORTS
 @pytest.mark.timeout(60)
-async def test_a_locked_database_is_no_acknowledgement_and_then_one_answer(slack_project, fake_slack, transport):
+async def test_a_locked_database_is_no_acknowledgement_and_then_one_answer(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
     with locked(project.mentee):
         since = time.monotonic()
@@ -102,7 +112,9 @@ async def test_a_locked_database_is_no_acknowledgement_and_then_one_answer(slack
 
 @TRANSPORTS
 @pytest.mark.timeout(60)
-async def test_a_database_out_of_reach_is_no_acknowledgement_and_then_one_answer(slack_project, fake_slack, transport):
+async def test_a_database_out_of_reach_is_no_acknowledgement_and_then_one_answer(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
     with unreachable(project.mentee):
         delivery = await fake_slack.mention("Are hotels tax exempt?", again=False)

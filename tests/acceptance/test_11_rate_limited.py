@@ -1,19 +1,25 @@
-"""When Slack asks to wait in one channel, that channel waits as long as asked, is answered once, and no other waits."""
+"""When Slack rate-limits a channel, its answer waits as long as asked and arrives once; other channels don't wait."""
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.testing.slack import error, rate_limited
+from plugins.slack.testing import FakeSlack, error, rate_limited
+
+if TYPE_CHECKING:
+    from plugins.slack.testing.fixtures import MakeSlackProject
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 
 
 @TRANSPORTS
 @pytest.mark.parametrize(("streaming", "method"), [("off", "chat.postMessage"), ("native", "chat.stopStream")])
-async def test_only_the_limited_channel_waits(slack_project, fake_slack, transport, streaming, method):
+async def test_only_the_limited_channel_waits(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str, streaming: str, method: str
+) -> None:
     project = await slack_project(transport, settings={"slack": {"streaming": streaming}})
     fake_slack.fail(method, rate_limited(3), times=2, channel="C1")
 
@@ -38,7 +44,9 @@ async def test_only_the_limited_channel_waits(slack_project, fake_slack, transpo
 
 
 @pytest.mark.parametrize(("transport", "streaming"), [("socket", "off"), ("http", "native")])
-async def test_a_channel_gets_one_message_a_second(slack_project, fake_slack, transport, streaming):
+async def test_a_channel_gets_one_message_a_second(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str, streaming: str
+) -> None:
     project = await slack_project(transport, settings={"slack": {"streaming": streaming}})
     fake_slack.fail("chat.startStream", error("channel_type_not_supported"), times=9)
     for _ in range(3):

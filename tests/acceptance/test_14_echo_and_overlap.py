@@ -1,16 +1,20 @@
-"""Mentee never answers itself, a bot, an edit or a deletion, and answers a message once however Slack tells of it."""
+"""Mentee never replies to itself, other bots, edits or deletions, and answers each message once."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.testing.slack import payloads
+from plugins.slack.testing import FakeSlack, payloads
+
+if TYPE_CHECKING:
+    from plugins.slack.testing.fixtures import MakeSlackProject
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 TEXT = "<@U0BOT> Are hotels tax exempt?"
-NOT_QUESTIONS = {
+NOT_QUESTIONS: dict[str, dict[str, Any]] = {
     "its own message": {"user": "U0BOT", "text": TEXT, "bot_id": "B0BOT"},
     "its own message without a bot id": {"user": "U0BOT", "text": TEXT},
     "another bot": {"user": "U9", "text": TEXT, "bot_id": "B9"},
@@ -30,9 +34,11 @@ NOT_QUESTIONS = {
 @TRANSPORTS
 @pytest.mark.parametrize("kind", NOT_QUESTIONS)
 @pytest.mark.parametrize("place", ["C1", "D1"])
-async def test_what_is_no_question_is_acknowledged_and_dropped(slack_project, fake_slack, transport, kind, place):
+async def test_what_is_no_question_is_acknowledged_and_dropped(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str, kind: Any, place: str
+) -> None:
     project = await slack_project(transport)
-    parts = {"channel": place, "ts": "5.000002", "channel_type": "im" if place == "D1" else "channel"}
+    parts: dict[str, Any] = {"channel": place, "ts": "5.000002", "channel_type": "im" if place == "D1" else "channel"}
     delivery = await fake_slack.deliver(payloads.event(payloads.message("message", **parts, **NOT_QUESTIONS[kind])))
     assert delivery.acknowledged
     await project.settled()
@@ -42,7 +48,9 @@ async def test_what_is_no_question_is_acknowledged_and_dropped(slack_project, fa
 
 @TRANSPORTS
 @pytest.mark.parametrize("order", [("app_mention", "message"), ("message", "app_mention")])
-async def test_a_mention_told_as_two_events_is_answered_once(slack_project, fake_slack, transport, order):
+async def test_a_mention_told_as_two_events_is_answered_once(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str, order: Any
+) -> None:
     project = await slack_project(transport)
     parts = {"text": TEXT, "channel": "C1", "user": "U1", "ts": "5.000001"}
     events = [
@@ -56,7 +64,9 @@ async def test_a_mention_told_as_two_events_is_answered_once(slack_project, fake
 
 
 @TRANSPORTS
-async def test_its_answers_told_back_to_it_make_no_loop(slack_project, fake_slack, transport):
+async def test_its_answers_told_back_to_it_make_no_loop(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
     asked = await fake_slack.mention("Are hotels tax exempt?")
     await fake_slack.wait_for_post("C1")

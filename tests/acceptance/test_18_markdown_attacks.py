@@ -1,4 +1,4 @@
-"""Nothing an answer, a title or a file name holds runs in the browser or reaches another host.
+"""Nothing in an answer, a title or a file name runs in the browser or contacts another host.
 
 Check 18: a list of payloads in answers, document names, headings, passages, department titles and questions, with
 images and reference links that carry a secret; seen by a headless browser.
@@ -7,12 +7,13 @@ images and reference links that carry a secret; seen by a headless browser.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from bot.messages import DepartmentSpec
+from bot.domain.departments import DepartmentSpec
 from bot.testing.notes import NotesRetriever
-from bot.testing.web import answer
+from plugins.web.testing.fixtures import answer
 
 pytestmark = pytest.mark.timeout(120)
 SECRET = "s3cr3t-of-the-thread"
@@ -45,7 +46,7 @@ ALL = "\n\n".join(PAYLOADS)
 class HostileNotes(NotesRetriever):
     """Passages whose every text is an attack."""
 
-    def search(self, *asked, **more):
+    def search(self, *asked: Any, **more: Any) -> Any:
         first = super().search("hotels", "travel", asked[2], **more)[0]
         return [
             replace(
@@ -61,7 +62,7 @@ class HostileNotes(NotesRetriever):
 
 
 @pytest.fixture
-def hostile(make_web, serve_home, visit, web_engine):
+def hostile(make_web: Any, serve_home: Any, visit: Any, web_engine: Any) -> Any:
     """A home whose model, documents, department title and curated answer are attacks."""
     web_engine.answer = f"Hotels [1] [2] [3] [4].\n\n{ALL}\n\nEnd [1]."
     title = "<img src=x onerror=alert(1)>"
@@ -73,13 +74,13 @@ def hostile(make_web, serve_home, visit, web_engine):
     return home
 
 
-def ask(page, question):
+def ask(page: Any, question: str) -> None:
     page.fill("#question", question)
     page.keyboard.press("Enter")
     page.wait_for_selector(".answer:last-of-type[aria-busy=false]")
 
 
-def test_payloads_are_shown_and_stay_inert(hostile, browser_page):
+def test_payloads_are_shown_and_stay_inert(hostile: Any, browser_page: Any) -> None:
     opened = browser_page(hostile.url)
     page = opened.page
     ask(page, ALL[:3_000])
@@ -97,7 +98,7 @@ def test_payloads_are_shown_and_stay_inert(hostile, browser_page):
     assert not any(SECRET in address for address in opened.requests)
 
 
-def test_the_page_holds_no_element_that_could_act(hostile, browser_page):
+def test_the_page_holds_no_element_that_could_act(hostile: Any, browser_page: Any) -> None:
     page = browser_page(hostile.url).page
     ask(page, CURATED)
     text = page.locator(".answer > .text")
@@ -111,7 +112,7 @@ def test_the_page_holds_no_element_that_could_act(hostile, browser_page):
     assert "click (evil.example)" in text.inner_text()
 
 
-def test_the_policy_stops_what_would_get_through(web, browser_page):
+def test_the_policy_stops_what_would_get_through(web: Any, browser_page: Any) -> None:
     """The third wall holds by itself: markup put into the page by force neither runs nor loads."""
     opened = browser_page(web.url)
     forced = "\n".join(payload for payload in PAYLOADS if "refresh" not in payload)  # no policy governs navigation

@@ -1,4 +1,4 @@
-"""A build that is killed or runs out of disk leaves the old or the new generation whole, and reading never stops.
+"""An index build that is killed or runs out of disk leaves the old or the new snapshot whole; search never stops.
 
 Fifty points of a build, spread over every file operation in the home, each ended by kill -9 in a real process.
 """
@@ -10,22 +10,26 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.artifacts import verify
-from bot.messages import Audience
-from retrieval.search import HybridRetriever
-from retrieval.sync import Documents
+from bot.domain.people import Audience
+from bot.storage.artifacts import verify
+from retrieval.assembly import open_documents
+from retrieval.search.hybrid import HybridRetriever
+
+if TYPE_CHECKING:
+    from bot.testing.homes import MakeHome
 
 POINTS = 50
 DRIVER = """
 import json, os, signal, sys, resource
 from pathlib import Path
 from bot.app import open_mentee
-from bot.errors import ArtifactError
-from bot.settings import load_settings
-import retrieval.search, retrieval.sync
+from bot.domain.errors import ArtifactError
+from bot.config.settings import load_settings
+import retrieval.search.hybrid, retrieval.assembly
 
 home, docs, points = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 seen = {"count": 0, "stop": 0}
@@ -42,7 +46,7 @@ def change(version, stop=0, disk=0):
     child = os.fork()
     if child == 0:
         mentee = open_mentee(load_settings(), built_in=("retrieval.plugin", "plugins.sources"), discover=False)
-        documents = retrieval.sync.Documents(mentee, actor="test")
+        documents = retrieval.assembly.open_documents(mentee, actor="test")
         seen.update(count=0, stop=stop)
         sys.addaudithook(watch)
         if disk:
@@ -69,26 +73,28 @@ print(json.dumps({"total": total, "ends": ends, "full": full, "last": last}))
 
 
 @pytest.fixture
-def library(make_home, tmp_path):
+def library(make_home: MakeHome, tmp_path: Path) -> Any:
     mentee = make_home(departments=("travel",), built_in=("retrieval.plugin", "plugins.sources"))
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "leave.md").write_text("# Leave\n\nVersion 0 of the annual leave rules.\n")
     for number in range(5):
         (folder / f"other{number}.md").write_text(f"# Other {number}\n\nSomething else, number {number}.\n")
-    Documents(mentee, actor="test").add([str(folder)], "travel")
+    open_documents(mentee, actor="test").add([str(folder)], "travel")
     return mentee, folder
 
 
 class Reader(threading.Thread):
     """Asks the same thing until told to stop; what it was told, and every failure, is kept."""
 
-    def __init__(self, retriever):
+    def __init__(self, retriever: Any) -> None:
         super().__init__()
-        self.versions, self.problems, self.done = set(), [], threading.Event()
+        self.versions: set[Any] = set()
+        self.problems: list[Any] = []
+        self.done = threading.Event()
         self._retriever = retriever
 
-    def run(self):
+    def run(self) -> None:
         while not self.done.wait(0.005):
             try:
                 found = self._retriever.search("annual leave rules", "travel", Audience(), k=1)
@@ -97,9 +103,9 @@ class Reader(threading.Thread):
                 self.problems.append(repr(error))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(300)
-def test_killed_builds_leave_a_whole_generation_and_reading_never_stops(library):
+def test_killed_builds_leave_a_whole_snapshot_and_reading_never_stops(library: Any) -> None:
     mentee, folder = library
     home = str(mentee.settings.home)
     reader = Reader(HybridRetriever(mentee.store, mentee.settings))

@@ -17,7 +17,7 @@ PROMISES = {found["path"]: found["promise"].strip() for found in ROW.finditer(RE
 TESTS = sorted((ROOT / "tests" / "acceptance").glob("test_*.py"))
 
 
-def _promise(path):
+def _promise(path: Path) -> str:
     first = (
         (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()[0].removeprefix("Promise: ")
     )
@@ -25,11 +25,11 @@ def _promise(path):
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_the_readme_makes_the_promise_that_the_test_proves(path):
+def test_the_readme_makes_the_promise_that_the_test_proves(path: Path) -> None:
     assert re.fullmatch(r"test_\d\d_\w+\.py", path.name)
     assert PROMISES.get(str(path.relative_to(ROOT))) == _promise(path), "run .venv/bin/python scripts/promises.py"
 
 
 @pytest.mark.parametrize("path", PROMISES)
-def test_no_promise_is_without_its_test(path):
+def test_no_promise_is_without_its_test(path: str) -> None:
     assert (ROOT / path).is_file()

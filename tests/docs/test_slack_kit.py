@@ -14,9 +14,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TESTS = 6
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(180)
-def test_the_example_passes_in_a_project_of_its_own(tmp_path):
+def test_the_example_passes_in_a_project_of_its_own(tmp_path: Path) -> None:
     blocks = dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
     (tmp_path / "pyproject.toml").write_text(blocks["text"], encoding="utf-8")
     (tmp_path / "test_ticket_status.py").write_text(blocks["python"], encoding="utf-8")

@@ -1,14 +1,18 @@
-"""The pictures of docs/how-to/slack.md: drawn from what Mentee sends, each block of it, and shown with their words."""
+"""The pictures of Slack in the docs: drawn from the blocks that Mentee sends, and shown with an alternative text."""
 
 from __future__ import annotations
 
 import importlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.testing.fake_slack import PROXIES
+from plugins.slack.testing.fixtures import PROXIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("slack-answer", "slack-reason", "slack-home", "slack-escalation")
@@ -16,18 +20,20 @@ BYTES = 120_000
 
 
 @pytest.fixture
-def script(monkeypatch):
+def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     """Return a function that imports one of the scripts."""
     monkeypatch.syspath_prepend(ROOT / "scripts")
     return importlib.import_module
 
 
-def words(page):
+def words(page: str) -> str:
     """Return what is read on a page, in order."""
     return " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
 
 
-async def test_everything_that_the_pictures_show_can_be_drawn(script, tmp_path, monkeypatch):
+async def test_everything_that_the_pictures_show_can_be_drawn(
+    script: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MENTEE_HOME", str(tmp_path))
@@ -35,9 +41,9 @@ async def test_everything_that_the_pictures_show_can_be_drawn(script, tmp_path, 
     assert tuple(pages) == NAMES
     in_order = {
         "slack-answer": "@Mentee How many.*Searching the.*You can carry over.*Sources.*\\[1\\].*👍.*👎.*Ask a person",
-        "slack-reason": "What was not right.*It is wrong.*In your words.*What would have been right.*Skip.*Send",
+        "slack-reason": "What was wrong.*It is wrong.*In your words.*What should the answer have been.*Skip.*Send",
         "slack-home": "What you can ask about.*another country.*Waiting for a person.*Maya.*Correct.*Health",
-        "slack-escalation": "@Maya asks for a person.*I had answered.*✅.*Resolved by @Jonas.*Save as correction",
+        "slack-escalation": "@Maya asks for a person.*My answer was.*✅.*Resolved by @Jonas.*Save as correction",
     }
     for name, expected in in_order.items():
         assert re.search(expected, words(pages[name])), name
@@ -54,7 +60,7 @@ async def test_everything_that_the_pictures_show_can_be_drawn(script, tmp_path, 
         ),
     ],
 )
-def test_what_cannot_be_drawn_is_named(script, blocks, what):
+def test_what_cannot_be_drawn_is_named(script: Callable[[str], Any], blocks: list[dict[str, Any]], what: str) -> None:
     block_kit = script("block_kit")
     with pytest.raises(block_kit.UnknownPartError, match=what):
         block_kit.Drawing({}).blocks(blocks)
@@ -70,16 +76,15 @@ def test_what_cannot_be_drawn_is_named(script, blocks, what):
         ("2 * 3 * 4 and snake_case_name", "2 * 3 * 4 and snake_case_name"),
     ],
 )
-def test_slacks_markup_is_drawn_as_slack_does(script, said, drawn):
+def test_slacks_markup_is_drawn_as_slack_does(script: Callable[[str], Any], said: str, drawn: str) -> None:
     assert script("block_kit").Drawing({"U1": "Maya"}).mrkdwn(said) == drawn
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_picture_is_small_and_shown_with_words_for_who_does_not_see_it(name):
+def test_each_picture_is_small_and_shown_with_words_for_who_does_not_see_it(name: str) -> None:
     picture = ROOT / "docs" / "images" / f"{name}.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size < BYTES
-    [alt] = re.findall(
-        rf"!\[([^\]]*)\]\(\.\./images/{name}\.png\)", (ROOT / "docs" / "how-to" / "slack.md").read_text("utf-8")
-    )
+    pages = "\n".join(page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md"))
+    [alt] = re.findall(rf"!\[([^\]]*)\]\(\.\./images/{name}\.png\)", pages)
     assert len(alt.split()) > 4

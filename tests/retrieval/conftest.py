@@ -1,9 +1,21 @@
+from __future__ import annotations
+
 import io
 import zipfile
+from typing import TYPE_CHECKING
 
 import pytest
 
-from retrieval.documents import built_in_parsers, by_suffix
+from retrieval.parse.dispatch import built_in_parsers, by_suffix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bot.app import Mentee
+    from bot.domain.ports import Parser
+    from bot.testing.homes import MakeHome
+    from retrieval.ingest.documents import Documents
 
 DOCUMENT = (
     '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>{body}</w:body>'
@@ -25,15 +37,15 @@ RELATIONS = (
 
 
 @pytest.fixture(scope="session")
-def parsers():
+def parsers() -> dict[str, Parser]:
     return by_suffix(built_in_parsers())
 
 
 @pytest.fixture(scope="session")
-def make_docx():
+def make_docx() -> Callable[..., bytes]:
     """Make a Word file of paragraphs (style, run properties, text), and of further parts by name."""
 
-    def make(*paragraphs, **parts):
+    def make(*paragraphs: tuple[str, str, str], **parts: bytes) -> bytes:
         body = "".join(
             f'<w:p><w:pPr><w:pStyle w:val="{style}"/></w:pPr><w:r><w:rPr>{look}</w:rPr><w:t>{text}</w:t></w:r></w:p>'
             for style, look, text in paragraphs
@@ -51,10 +63,10 @@ def make_docx():
 
 
 @pytest.fixture(scope="session")
-def make_pdf():
+def make_pdf() -> Callable[..., bytes]:
     """Make a PDF whose pages are content streams, such as ``BT /F1 12 Tf 72 700 Td (Hello) Tj ET``."""
 
-    def make(*pages):
+    def make(*pages: str) -> bytes:
         kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
         objects = [
             "<< /Type /Catalog /Pages 2 0 R >>",
@@ -81,9 +93,9 @@ def make_pdf():
 
 
 @pytest.fixture
-def shelf(make_home, tmp_path):
+def documents_home(make_home: MakeHome, tmp_path: Path) -> tuple[Mentee, Documents, Path]:
     """A home with departments travel and it, and a folder ``docs`` to fill: (mentee, documents, folder)."""
-    from retrieval.sync import Documents
+    from retrieval.assembly import open_documents
 
     mentee = make_home(departments=("travel", "it"), built_in=("retrieval.plugin", "plugins.sources"))
     folder = tmp_path / "docs"
@@ -92,4 +104,4 @@ def shelf(make_home, tmp_path):
         "# Leave\n\n## Annual\n\nEmployees earn four hours of annual leave each pay period.\n"
     )
     (folder / "hotel.md").write_text("# Hotels\n\nBook hotels in Concur below the per diem rate.\n")
-    return mentee, Documents(mentee, actor="test"), folder
+    return mentee, open_documents(mentee, actor="test"), folder

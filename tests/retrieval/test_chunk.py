@@ -1,34 +1,42 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.protocols import ParsedDocument, ParsedSection
+from bot.domain.documents.blocks import Paragraph, Table, paragraphs, plain
+from bot.domain.documents.parsed import ParsedDocument, ParsedSection
 from retrieval.chunk import CHUNK_TOKENS, SEPARATOR, Chunk, chunk_document, in_sentences
 
+if TYPE_CHECKING:
+    from random import Random
 
-def count(text):
+
+def count(text: str) -> int:
     return len(text.split())
 
 
-def chunks(title, *sections):
-    return chunk_document(ParsedDocument(title, tuple(ParsedSection(*section) for section in sections)), "d1", count)
+def chunks(title: str, *sections: tuple[tuple[str, ...], str]) -> list[Chunk]:
+    return chunk_document(
+        ParsedDocument(title, tuple(ParsedSection(path, paragraphs(text)) for path, text in sections)), "d1", count
+    )
 
 
-def test_a_short_section_is_one_chunk_under_its_heading_path():
+def test_a_short_section_is_one_chunk_under_its_heading_path() -> None:
     (chunk,) = chunks("Leave", (("Types", "Annual"), "Four hours."))
     assert (chunk.title, chunk.heading) == ("Leave", f"Types{SEPARATOR}Annual")
     assert chunk.indexed == f"Leave{SEPARATOR}Types{SEPARATOR}Annual\nFour hours."
 
 
-def test_a_title_made_by_a_machine_is_not_indexed():
+def test_a_title_made_by_a_machine_is_not_indexed() -> None:
     for title in ("doc 00123", "a3f9 c0de 77", "0007", "page 12"):
         assert chunks(title, ((), "Words."))[0].indexed == "Words."
     assert chunks("travel guide 4", ((), "Words."))[0].indexed == "travel guide 4\nWords."
 
 
-def test_a_chunk_has_its_documents_title_where_the_heading_path_does_not_begin_with_it():
+def test_a_chunk_has_its_documents_title_where_the_heading_path_does_not_begin_with_it() -> None:
     titles = [
         chunk.title for chunk in chunks("Leave", ((), "Words."), (("Types",), "Words."), (("Leave", "Sick"), "W."))
     ]
@@ -37,20 +45,20 @@ def test_a_chunk_has_its_documents_title_where_the_heading_path_does_not_begin_w
     assert chunks("T", (("word " * 60, "Inner"), "Text."))[0].title == ""
 
 
-def test_a_very_long_heading_path_keeps_its_innermost_part():
+def test_a_very_long_heading_path_keeps_its_innermost_part() -> None:
     outer = "word " * 60
     (chunk,) = chunks("T", ((outer, "Inner"), "Text."))
     assert chunk.context == "Inner"
 
 
-def test_ids_change_with_the_text_and_not_with_the_run():
+def test_ids_change_with_the_text_and_not_with_the_run() -> None:
     first, same, other = (chunks("T", ((), text))[0].chunk_id for text in ("a", "a", "b"))
     assert first == same != other
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.randoms(use_true_random=False))
-def test_no_chunk_is_too_long_and_no_word_is_lost(lengths, random):
+def test_no_chunk_is_too_long_and_no_word_is_lost(lengths: list[int], random: Random) -> None:
     sentences = [" ".join(f"w{random.randrange(10_000)}" for _ in range(length)) + "." for length in lengths]
     found = chunks("T", ((), "\n\n".join(sentences)))
     assert all(count(chunk.text) <= CHUNK_TOKENS for chunk in found)
@@ -61,12 +69,14 @@ def test_no_chunk_is_too_long_and_no_word_is_lost(lengths, random):
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=30, max_size=90), st.sampled_from([" ", "\n", "\n\n"]))
-def test_every_sentence_is_whole_in_a_passage_and_after_it_comes_what_the_section_says_next(lengths, between):
+def test_every_sentence_is_whole_in_a_passage_and_after_it_comes_what_the_section_says_next(
+    lengths: list[int], between: str
+) -> None:
     sentences = [
         f"First{n}, {''.join(f'w{n}x{i}, ' for i in range(length))}last{n}." for n, length in enumerate(lengths)
     ]
     found = chunks("T", ((), between.join(sentences)), ((), "Another section."))
-    read = [in_sentences(chunk, after) for chunk, after in zip(found, [*found[1:], None], strict=True)]
+    read = [as_read(chunk, after) for chunk, after in zip(found, [*found[1:], None], strict=True)]
     section = " ".join(sentences)
     for chunk, (text, following) in zip(found, read, strict=True):
         assert text.endswith(".")
@@ -75,7 +85,12 @@ def test_every_sentence_is_whole_in_a_passage_and_after_it_comes_what_the_sectio
     assert read[-1] == ("Another section.", "")
 
 
-def squeezed(text):
+def as_read(chunk: Chunk, after: Chunk | None) -> tuple[str, str]:
+    reading = in_sentences(chunk, after)
+    return reading.text, reading.following
+
+
+def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
@@ -102,9 +117,25 @@ BADGE = "Bring:\n- the badge that you were given"
     ],
     ids=["left to the next", "completed", "nothing in common", "whole", "a bullet", "too long"],
 )
-def test_a_sentence_that_is_cut_is_left_to_the_next_chunk_or_completed(chunk, after, read):
+def test_a_sentence_that_is_cut_is_left_to_the_next_chunk_or_completed(
+    chunk: str, after: str, read: tuple[str, str]
+) -> None:
     first, second, other = (
         Chunk("c", "d1", "", "", text, section) for text, section in ((chunk, 0), (after, 0), ("Thank you.", 1))
     )
-    assert in_sentences(first, second) == read
-    assert in_sentences(second, other) == (after, "")
+    assert as_read(first, second) == read
+    assert as_read(second, other) == (after, "")
+
+
+def test_a_chunk_says_on_which_page_it_begins() -> None:
+    rows = tuple((plain(f"City {n}"), plain(str(n))) for n in range(90))
+    blocks = (
+        Paragraph(plain("Intro."), page=2),
+        Table((plain("City"), plain("Rate")), rows, page=3),
+        Paragraph(plain(" ".join(f"Sentence {n} is here." for n in range(120))), page=5),
+    )
+    made = chunk_document(ParsedDocument("Rates", (ParsedSection(("Travel",), blocks),)), "d", count)
+    pages = [chunk.page for chunk in made]
+    assert pages == sorted(pages)
+    assert set(pages) == {2, 3, 5}
+    assert (made[0].heading, made[0].place) == ("Travel", "Travel › Page 2")

@@ -1,21 +1,28 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from bot.app import open_mentee
-from bot.runtime import Runtime
-from bot.settings import load_settings
+from bot.config.settings import load_settings
+from bot.server.lifespan import Runtime
 from bot.testing.engines import ScriptedEngine
-from bot.testing.fake_slack import SlackProject
 from bot.testing.notes import NotesRetriever, make_plugin
+from plugins.slack.testing.fixtures import SlackProject
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from plugins.slack.testing import FakeSlack
 
 
 @pytest.fixture
-async def replica(fake_slack):
+async def replica(fake_slack: FakeSlack) -> AsyncIterator[Callable[[str], Awaitable[SlackProject]]]:
     """Return a function that serves the newest home once more, as another process would, with an engine of its own."""
     made = []
 
-    async def make(answer):
+    async def make(answer: Any) -> SlackProject:
         retriever = NotesRetriever()
         engine = ScriptedEngine(answer)
         mentee = open_mentee(

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
 
-from bot.messages import Role
-from bot.people import People
-from bot.store.models import AuditRow, DocumentRow, InboxRow, QuestionRow
-from bot.testing.slack import error, payloads
-from bot.testing.slack.wire import Post
-from plugins.slack.conversations.channels import Channels
-from plugins.slack.install import manifest
-from plugins.slack.texts import channels as texts
+from bot.storage.tables.answers import QuestionRow
+from bot.storage.tables.delivery import InboxRow
+from bot.storage.tables.documents import DocumentRow
+from plugins.slack.copy import channels as texts
+from plugins.slack.settings import SlackSettings
+from plugins.slack.setup import manifest
+from plugins.slack.testing import FakeSlack, error, payloads
+from plugins.slack.testing.wire import Post
+from plugins.slack.workspaces.channels import Channels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 ASKED = "Are hotels tax exempt?"
@@ -22,37 +29,45 @@ UNKNOWN = "Which hotels have a swimming pool and a sauna for guests?"
 
 
 @pytest.fixture(autouse=True)
-def granted(fake_slack):
+def granted(fake_slack: FakeSlack) -> Iterator[None]:
     """Grant what the manifest asks for, and see that it was enough."""
     fake_slack.web_api.granted = set(manifest.scopes())
     yield
     assert [call.method for call in fake_slack.calls if call.answer == "missing_scope"] == []
 
 
-def setting(project, channel="C1", **values):
-    """Set a channel's manners as an operator does."""
-    return Channels(project.mentee).change(channel, values, actor="test")
+def channels_of(project: SlackProject) -> Channels:
+    mentee = project.mentee
+    return Channels(mentee.places, SlackSettings.of(mentee.settings))
 
 
-def questions(project):
+def setting(project: SlackProject, channel: str = "C1", **values: Any) -> None:
+    """Set how Mentee behaves in a channel, as an operator does."""
+    channels_of(project).change(channel, values, actor="test")
+
+
+def questions(project: SlackProject) -> list[QuestionRow]:
     with project.mentee.store.read() as session:
         return list(session.scalars(select(QuestionRow).order_by(QuestionRow.asked_at)))
 
 
-def shown(message):
+def shown(message: Any) -> str:
     """Return what one person reads."""
     return Post(message["channel"], "1.0", "U0BOT", message["text"], blocks=message.get("blocks") or []).shown
 
 
-async def whisper(slack, number=1):
-    return await slack.wait_until(lambda: len(slack.ephemerals) >= number and slack.ephemerals[number - 1])
+async def ephemeral(slack: FakeSlack, number: int = 1) -> dict[str, Any]:
+    await slack.wait_until(lambda: len(slack.ephemerals) >= number)
+    return slack.ephemerals[number - 1]
 
 
 # --- whom it hears -----------------------------------------------------------------------------------------------
 
 
 @TRANSPORTS
-async def test_every_question_is_answered_where_the_channel_is_set_so(slack_project, fake_slack, transport):
+async def test_every_question_is_answered_where_the_channel_is_set_so(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
     setting(project, answers="all")
     asked = await fake_slack.message(ASKED, channel="C1")
@@ -68,7 +83,9 @@ async def test_every_question_is_answered_where_the_channel_is_set_so(slack_proj
         assert session.query(InboxRow).count() == 1, "what is not for us is not stored"
 
 
-async def test_follow_ups_wait_for_a_mention_where_the_channel_is_set_so(slack_project, fake_slack):
+async def test_follow_ups_wait_for_a_mention_where_the_channel_is_set_so(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
     setting(project, follow_ups=False)
     asked = await fake_slack.mention(ASKED)
@@ -80,7 +97,9 @@ async def test_follow_ups_wait_for_a_mention_where_the_channel_is_set_so(slack_p
     await fake_slack.wait_for_post("C1", count=2)
 
 
-async def test_a_follow_up_that_calls_somebody_else_is_not_for_us(slack_project, fake_slack):
+async def test_a_follow_up_that_calls_somebody_else_is_not_for_us(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
     asked = await fake_slack.mention(ASKED)
     await fake_slack.wait_for_post("C1")
@@ -90,7 +109,9 @@ async def test_a_follow_up_that_calls_somebody_else_is_not_for_us(slack_project,
 
 
 @pytest.mark.parametrize("quiet", ["off", "react", "silent"])
-async def test_a_stray_question_without_an_answer_is_met_as_the_channel_is_set(slack_project, fake_slack, quiet):
+async def test_a_stray_question_without_an_answer_is_met_as_the_channel_is_set(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, quiet: str
+) -> None:
     project = await slack_project(departments=("travel",))
     setting(project, answers="all", quiet=quiet)
     stray = await fake_slack.message(UNKNOWN, channel="C1")
@@ -103,17 +124,19 @@ async def test_a_stray_question_without_an_answer_is_met_as_the_channel_is_set(s
     assert len(questions(project)) == (2 if quiet == "off" else 1), "it takes no part where it said nothing"
     await fake_slack.mention(UNKNOWN)
     await project.settled()
-    assert "Nothing certain found" in fake_slack.posts("C1")[-1].shown, "who calls it gets an answer"
+    assert "I found nothing certain" in fake_slack.posts("C1")[-1].shown, "who calls it gets an answer"
 
 
 # --- who may ask -------------------------------------------------------------------------------------------------
 
 
 @TRANSPORTS
-async def test_where_nobody_is_answered_who_calls_it_is_told_so_alone(slack_project, fake_slack, transport):
+async def test_where_nobody_is_answered_who_calls_it_is_told_so_alone(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport, settings={"slack": {"answers": "never"}})
     asked = await fake_slack.mention(ASKED)
-    refused = await whisper(fake_slack)
+    refused = await ephemeral(fake_slack)
     assert (refused["user"], refused["text"]) == ("U1", texts.answers_nobody())
     await fake_slack.message("Anyone?", channel="C1", thread_ts=asked.ts)
     await fake_slack.message(ASKED, channel="D1")
@@ -129,7 +152,9 @@ async def test_where_nobody_is_answered_who_calls_it_is_told_so_alone(slack_proj
 
 
 @pytest.mark.parametrize("place", ["C1", "D1"])
-async def test_who_asks_too_much_within_a_minute_is_told_so_alone(slack_project, fake_slack, place):
+async def test_who_asks_too_much_within_a_minute_is_told_so_alone(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, place: str
+) -> None:
     project = await slack_project(settings={"limits": {"questions_per_minute": 2}})
     ask = fake_slack.mention if place == "C1" else fake_slack.message
     for _ in range(3):
@@ -137,19 +162,21 @@ async def test_who_asks_too_much_within_a_minute_is_told_so_alone(slack_project,
     await ask(ASKED, channel=place, user="U2")
     await project.settled()
     assert sorted(row.person_id for row in questions(project)) == ["slack:U1", "slack:U1", "slack:U2"]
-    whispers, posts = map(shown, fake_slack.ephemerals), [post.shown for post in fake_slack.posts()]
-    told = [text for text in (whispers if place == "C1" else posts) if "You asked 2 questions within a minute" in text]
+    alone, posts = map(shown, fake_slack.ephemerals), [post.shown for post in fake_slack.posts()]
+    told = [text for text in (alone if place == "C1" else posts) if "You asked 2 questions within a minute" in text]
     assert len(told) == 1
     assert len(fake_slack.posts()) == (3 if place == "C1" else 4)
 
 
 @TRANSPORTS
-async def test_only_members_of_the_channels_groups_may_ask(slack_project, fake_slack, transport):
+async def test_only_members_of_the_channels_groups_may_ask(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
     fake_slack.workspace.groups = {"S1": {"U1"}, "S2": {"U2"}}
     setting(project, askers=["S1", "S2"], answers="all")
     await fake_slack.mention(ASKED, user="U3")
-    refused = await whisper(fake_slack)
+    refused = await ephemeral(fake_slack)
     assert (refused["user"], refused["text"]) == ("U3", texts.may_not_ask())
     await fake_slack.message(ASKED, channel="C1", user="U3")
     await fake_slack.mention(ASKED, user="U2")
@@ -164,12 +191,14 @@ async def test_only_members_of_the_channels_groups_may_ask(slack_project, fake_s
     await fake_slack.wait_for_post("D3")
 
 
-async def test_a_group_that_slack_does_not_tell_about_lets_nobody_in(slack_project, fake_slack):
+async def test_a_group_that_slack_does_not_tell_about_lets_nobody_in(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
     setting(project, askers=["S1"])
     fake_slack.fail("usergroups.users.list", error("missing_scope"))
     await fake_slack.mention(ASKED)
-    assert (await whisper(fake_slack))["text"] == texts.may_not_ask()
+    assert (await ephemeral(fake_slack))["text"] == texts.may_not_ask()
     assert questions(project) == []
 
 
@@ -177,12 +206,14 @@ async def test_a_group_that_slack_does_not_tell_about_lets_nobody_in(slack_proje
 
 
 @TRANSPORTS
-async def test_an_answer_is_shown_to_the_asker_first_who_shares_it(slack_project, fake_slack, transport):
+async def test_an_answer_is_shown_to_the_asker_first_who_shares_it(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport, departments=("travel",))
     readable_notes(project)
     setting(project, private_first=True)
     asked = await fake_slack.mention(ASKED)
-    first = await whisper(fake_slack)
+    first = await ephemeral(fake_slack)
     assert (first["user"], first.get("thread_ts")) == ("U1", None)
     assert "12 states" in shown(first)
     assert fake_slack.posts("C1") == []
@@ -204,38 +235,46 @@ async def test_an_answer_is_shown_to_the_asker_first_who_shares_it(slack_project
     await fake_slack.message("And trains?", channel="C1", thread_ts=asked.ts, user="U2")
     await project.settled()
     assert len(questions(project)) == 2, "now it takes part"
-    assert project.mentee.votes.current(answer_of(post), "slack:U2").value == "up"
+    vote = project.mentee.votes.current(answer_of(post), "slack:U2")
+    assert vote is not None
+    assert vote.value == "up"
 
 
-async def test_a_discarded_answer_is_gone_and_nobody_else_saw_it(slack_project, fake_slack):
+async def test_a_discarded_answer_is_gone_and_nobody_else_saw_it(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
     setting(project, private_first=True)
     await fake_slack.mention(ASKED)
-    first = await whisper(fake_slack)
+    first = await ephemeral(fake_slack)
     await fake_slack.press_private(first, texts.discard_button())
     await fake_slack.wait_until(lambda: fake_slack.ephemerals == [])
     await project.settled()
     assert fake_slack.posts("C1") == []
 
 
-@pytest.mark.parametrize("change", ["document", "company", "group", "department"])
-async def test_rights_are_looked_at_again_when_an_answer_is_shared(slack_project, fake_slack, change):
+@pytest.mark.parametrize("change", ["document", "company", "group", "department", "closed"])
+async def test_rights_are_looked_at_again_when_an_answer_is_shared(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, change: str
+) -> None:
     project = await slack_project()
     readable_notes(project)
     fake_slack.workspace.groups = {"S1": set()}
     setting(project, private_first=True)
     await fake_slack.mention(ASKED)
-    first = await whisper(fake_slack)
+    first = await ephemeral(fake_slack)
     if change == "document":
         readable_notes(project, **{"travel/lodging.md": ["department:travel"]})
     elif change == "company":
         fake_slack.workspace.shared.add("C1")
     elif change == "group":
         setting(project, askers=["S1"])
+    elif change == "closed":
+        project.mentee.departments.configure("travel", {"open": False}, actor="test")
     else:
         setting(project, departments=["it"])
     await fake_slack.press_private(first, texts.share_button())
-    assert (await whisper(fake_slack, 2))["text"] == texts.cannot_share()
+    assert (await ephemeral(fake_slack, 2))["text"] == texts.cannot_share()
     await project.settled()
     assert fake_slack.posts("C1") == []
 
@@ -243,11 +282,12 @@ async def test_rights_are_looked_at_again_when_an_answer_is_shared(slack_project
 # --- what needs the asker's own rights ---------------------------------------------------------------------------
 
 
-def readable_notes(project, **readers):
+def readable_notes(project: SlackProject, **readers: Any) -> None:
     """Let the database know the notes as documents, some of them closed to all but ``readers``."""
     from bot.testing.notes import NOTES
 
-    project.mentee.retriever.readers = {name: frozenset(each) for name, each in readers.items()}
+    retriever: Any = project.mentee.retriever
+    retriever.readers = {name: frozenset(each) for name, each in readers.items()}
     with project.mentee.store.write() as session:
         for department in project.mentee.departments.names():
             for name, _, _ in NOTES[department]:
@@ -256,21 +296,23 @@ def readable_notes(project, **readers):
                 session.merge(row)
 
 
-def answer_of(post):
-    return post.thumbs["positive_button"]["value"].partition(":")[2]
+def answer_of(post: Post) -> str:
+    return str(post.thumbs["positive_button"]["value"]).partition(":")[2]
 
 
 CLOSED = {"travel/lodging.md": ["user:slack:U1"]}
 
 
 @TRANSPORTS
-async def test_what_the_channel_may_not_read_is_offered_to_the_asker_alone(slack_project, fake_slack, transport):
+async def test_what_the_channel_may_not_read_is_offered_to_the_asker_alone(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport, departments=("travel",))
     readable_notes(project, **CLOSED)
     asked = await fake_slack.mention(ASKED)
     post = await fake_slack.wait_for_post("C1")
     assert "lodging" not in post.shown
-    offered = await whisper(fake_slack)
+    offered = await ephemeral(fake_slack)
     assert (offered["user"], offered["text"]) == ("U1", texts.offer())
     await fake_slack.press_private(offered, texts.alone_button(), user="U2")
     await project.settled()
@@ -293,7 +335,9 @@ async def test_what_the_channel_may_not_read_is_offered_to_the_asker_alone(slack
 
 
 @pytest.mark.parametrize("who", ["nobody", "another", "external"])
-async def test_nobody_is_offered_what_they_may_not_read_or_where_another_company_reads(slack_project, fake_slack, who):
+async def test_nobody_is_offered_what_they_may_not_read_or_where_another_company_reads(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, who: str
+) -> None:
     project = await slack_project(departments=("travel",))
     readable_notes(project, **(CLOSED if who != "nobody" else {}))
     setting(project, reads=["everyone"])
@@ -302,9 +346,10 @@ async def test_nobody_is_offered_what_they_may_not_read_or_where_another_company
     await fake_slack.deliver(payloads.event(payloads.message("message", **parts), external=who == "external"))
     await fake_slack.wait_for_post("C1")
     await project.settled()
-    errands = project.runtime.channels["slack"]._errands
+    channel: Any = project.runtime.channels["slack"]
+    background = channel._parts.background
     async with asyncio.timeout(10):
-        while errands._running:  # noqa: ASYNC110 - the offer is made, or not, beside everything else
+        while background._tasks:  # noqa: ASYNC110 - the offer is made, or not, beside everything else
             await asyncio.sleep(0.01)
     await project.settled()
     assert fake_slack.ephemerals == []
@@ -325,12 +370,12 @@ async def test_nobody_is_offered_what_they_may_not_read_or_where_another_company
     ],
 )
 async def test_a_channel_says_whether_rounds_may_learn_from_it(  # noqa: PLR0917 - each part of the rule
-    slack_project, fake_slack, instance, channel, external, eligible
-):
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, instance: bool, channel: Any, external: bool, eligible: bool
+) -> None:
     from collections import Counter
 
-    from bot.messages import now
-    from tuning.evidence import gather
+    from bot.domain.identifiers import now
+    from tuning.data.aggregate import aggregate
 
     project = await slack_project(departments=("travel",), settings={"slack": {"train_eligible": instance}})
     setting(project, train_eligible=channel, reads=["everyone"])
@@ -339,48 +384,9 @@ async def test_a_channel_says_whether_rounds_may_learn_from_it(  # noqa: PLR0917
     post = await fake_slack.wait_for_post("C1")
     await fake_slack.press("up", user="U1", post=post)
     await project.settled()
-    dropped = Counter()
-    with project.mentee.store.read() as session:
-        found = gather(session, "travel", now(), dropped)
+    dropped: Counter[str] = Counter()
+    found = aggregate(project.mentee.feedback.rated("travel", now()), dropped)
     assert (len(found), dropped["not eligible for training"]) == ((1, 0) if eligible else (0, 1))
     setting(project, train_eligible=False)
-    with project.mentee.store.read() as session:
-        assert gather(session, "travel", now(), dropped) == [], "what was asked before is kept out as well"
-
-
-# --- how it is set -----------------------------------------------------------------------------------------------
-
-
-@TRANSPORTS
-async def test_an_operator_sets_a_channels_manners_in_slack(slack_project, fake_slack, transport):
-    project = await slack_project(transport)
-    People(project.mentee.store).add("slack:U7", role=Role.OPERATOR, password=None, actor="test")
-    assert texts.form_operators_only() in (await fake_slack.command("channel", user="U1")).body["text"]
-    assert texts.form_where() in (await fake_slack.command("channel", user="U7", channel="D7")).body["text"]
-    await fake_slack.command("channel", user="U7", channel="C1")
-    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[-1])
-    chosen = {"departments": ["travel"], "answers": "all", "follow_ups": "false", "quiet": "react"}
-    rest = {"private_first": "false", "train_eligible": "null"}
-    wrong = await fake_slack.submit_view(view, user="U7", askers="@admins", **chosen, **rest)
-    assert list(wrong.body["errors"]) == ["askers"]
-    await fake_slack.submit_view(view, user="U7", askers="S1, S2", **chosen, **rest)
-    await project.settled()
-    settings = Channels(project.mentee).get("C1")
-    assert settings.model_dump(exclude_defaults=True) == {
-        "departments": ("travel",), "answers": "all", "follow_ups": False, "quiet": "react", "askers": ("S1", "S2"),
-    }  # fmt: skip
-    with project.mentee.store.read() as session:
-        row = session.scalars(select(AuditRow).where(AuditRow.action == "channel.configure")).one()
-    assert (row.actor, row.subject, row.detail["config"]["answers"]) == ("slack:U7", "slack:C1", "all")
-
-
-async def test_who_is_no_operator_any_more_changes_nothing(slack_project, fake_slack):
-    project = await slack_project()
-    people = People(project.mentee.store)
-    people.add("slack:U7", role=Role.OPERATOR, password=None, actor="test")
-    await fake_slack.command("channel", user="U7", channel="C1")
-    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[-1])
-    people.remove("slack:U7", actor="test")
-    await fake_slack.submit_view(view, user="U7", answers="all", follow_ups="true", quiet="off")
-    await project.settled()
-    assert Channels(project.mentee).all() == {}
+    found = aggregate(project.mentee.feedback.rated("travel", now()), dropped)
+    assert found == [], "what was asked before is kept out as well"

@@ -5,23 +5,33 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 
-from bot import logs
-from bot.messages import DepartmentSpec, DirectAnswer, Person, Role
-from bot.people import People
-from bot.store.models import DocumentRow, InboxRow, QuestionRow, VoteRow
+from bot.access.people import People
+from bot.access.places import Place
+from bot.domain.answers import DirectAnswer
+from bot.domain.departments import DepartmentSpec
+from bot.domain.people import Person, Role
+from bot.observability import logs
+from bot.storage.tables.answers import QuestionRow
+from bot.storage.tables.delivery import InboxRow
+from bot.storage.tables.documents import DocumentRow
+from bot.storage.tables.feedback import VoteRow
 from bot.testing.notes import make_plugin
-from bot.testing.slack import Post, drop, error, http_error, rate_limited
-from plugins.slack.surfaces import slash
+from plugins.slack.testing import FakeSlack, Post, drop, error, http_error, rate_limited
+from plugins.slack.views import slash
+
+if TYPE_CHECKING:
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 CLOSED = DepartmentSpec("board", "Board", open=False, examples=("When does the board meet?",))
 
 
-async def said(slack, text, **who):
+async def said(slack: FakeSlack, text: str, **who: str) -> str:
     """Return what the app answers at once, judged like any message."""
     delivery = await slack.command(text, **who)
     assert delivery.status == 200
@@ -30,7 +40,7 @@ async def said(slack, text, **who):
     return "\n".join(block["text"]["text"] for block in delivery.body["blocks"] if "text" in block)
 
 
-async def answer(slack, number=1):
+async def answer(slack: FakeSlack, number: int = 1) -> tuple[Post, dict[str, Any]]:
     """Return the answer as its one reader sees it."""
     found = await slack.wait_until(lambda: len(slack.ephemerals) >= number and slack.ephemerals[number - 1])
     return Post(
@@ -38,14 +48,16 @@ async def answer(slack, number=1):
     ), found
 
 
-def questions(project):
+def questions(project: SlackProject) -> list[QuestionRow]:
     with project.mentee.store.read() as session:
         return list(session.query(QuestionRow))
 
 
 @TRANSPORTS
 @pytest.mark.parametrize("typed", ["help", "", "Are hotels tax exempt?", "HELP"])
-async def test_help_says_what_can_be_typed(slack_project, fake_slack, transport, typed):
+async def test_help_says_what_can_be_typed(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str, typed: str
+) -> None:
     await slack_project(transport)
     read = await said(fake_slack, typed, name="/ask-mentee")
     for part in ("`/ask-mentee ask QUESTION`", "`/ask-mentee department`", "`/ask-mentee status`"):
@@ -53,10 +65,12 @@ async def test_help_says_what_can_be_typed(slack_project, fake_slack, transport,
 
 
 @TRANSPORTS
-async def test_a_question_is_answered_to_the_asker_alone(slack_project, fake_slack, transport):
+async def test_a_question_is_answered_to_the_asker_alone(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
     read = await said(fake_slack, "ask Are hotels tax exempt?", user="U3", channel="C9")
-    assert "for you alone" in read
+    assert "just for you" in read
     post, found = await answer(fake_slack)
     await project.settled()
     assert "Hotels are tax exempt in 12 states [1]." in post.shown
@@ -72,14 +86,18 @@ async def test_a_question_is_answered_to_the_asker_alone(slack_project, fake_sla
 
 
 @TRANSPORTS
-async def test_words_that_bolt_takes_for_a_form_of_its_own_are_asked_as_they_are(slack_project, fake_slack, transport):
+async def test_words_that_bolt_takes_for_a_form_of_its_own_are_asked_as_they_are(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
     await said(fake_slack, "ask What is the payload of hotels & trains, a=b?")
     await answer(fake_slack)
     assert questions(project)[0].text == "What is the payload of hotels & trains, a=b?"
 
 
-async def test_a_command_that_comes_twice_is_answered_once(slack_project, fake_slack):
+async def test_a_command_that_comes_twice_is_answered_once(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
     typed = await fake_slack.command("ask Are hotels tax exempt?")
     await fake_slack.redeliver(typed)
@@ -89,7 +107,9 @@ async def test_a_command_that_comes_twice_is_answered_once(slack_project, fake_s
 
 
 @pytest.mark.parametrize("typed", ["ask it: When does it come?", "ask IT help : When does it come?"])
-async def test_a_question_may_name_its_department(slack_project, fake_slack, typed):
+async def test_a_question_may_name_its_department(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, typed: str
+) -> None:
     project = await slack_project(departments=("travel", DepartmentSpec("it", "IT help")))
     await said(fake_slack, typed)
     await answer(fake_slack)
@@ -97,12 +117,14 @@ async def test_a_question_may_name_its_department(slack_project, fake_slack, typ
     assert (row.department, row.text) == ("it", "When does it come?")
 
 
-async def test_a_closed_department_is_not_named_and_not_asked(slack_project, fake_slack):
+async def test_a_closed_department_is_not_named_and_not_asked(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project(departments=("travel", CLOSED))
     assert "Board" not in await said(fake_slack, "department")
     for name in ("board", "nonsense"):  # a stranger cannot tell the two apart
         read = await said(fake_slack, f"department {name}")
-        assert f"no department “{name}” that you can ask" in read
+        assert f"can't ask a department “{name}”" in read
         assert "When does the board meet?" not in read
     await said(fake_slack, "ask board: Are hotels tax exempt?")
     await answer(fake_slack)
@@ -111,16 +133,20 @@ async def test_a_closed_department_is_not_named_and_not_asked(slack_project, fak
     assert "When does the board meet?" in await said(fake_slack, "department Board", user="U2")
 
 
-async def test_the_rights_are_the_askers_not_the_channels(slack_project, fake_slack):
+async def test_the_rights_are_the_askers_not_the_channels(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project(departments=(CLOSED,))
-    project.mentee.departments.set_channel("slack:C9", ["board"], actor="test", principals=["department:board"])
+    project.mentee.places.configure(Place("slack:C9", ("board",), ("department:board",)), actor="test")
     await said(fake_slack, "ask When does the board meet?", user="U1", channel="C9")
     post, _ = await answer(fake_slack)
-    assert "No department here is open to you" in post.shown
+    assert "You can't ask any department here" in post.shown
     assert questions(project) == []
 
 
-async def test_status_tells_agents_of_the_instance_and_others_of_themselves(slack_project, fake_slack):
+async def test_status_tells_agents_of_the_instance_and_others_of_themselves(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
     People(project.mentee.store).ensure(Person("slack:U2", "Ada", Role.AGENT))
     await said(fake_slack, "ask Are hotels tax exempt?", user="U1")
@@ -137,7 +163,7 @@ async def test_status_tells_agents_of_the_instance_and_others_of_themselves(slac
     assert "Are hotels tax exempt?" not in agents
 
 
-async def test_department_shows_what_one_knows(slack_project, fake_slack):
+async def test_department_shows_what_one_knows(slack_project: MakeSlackProject, fake_slack: FakeSlack) -> None:
     project = await slack_project(departments=(DepartmentSpec("it", "IT", examples=("Where is my laptop?",)),))
     with project.mentee.store.write() as session:
         parts = {"address": "it/laptops.md", "source": "it", "sha256": "0", "size": 1}
@@ -148,13 +174,15 @@ async def test_department_shows_what_one_knows(slack_project, fake_slack):
 
 
 @pytest.mark.parametrize("typed", ["ask", "ask   "])
-async def test_asking_nothing_is_told_how_to_ask(slack_project, fake_slack, typed):
+async def test_asking_nothing_is_told_how_to_ask(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, typed: str
+) -> None:
     project = await slack_project()
     assert "What would you like to know?" in await said(fake_slack, typed)
     assert project.mentee.inbox.depth() == 0
 
 
-async def test_a_full_inbox_says_busy(slack_project, fake_slack):
+async def test_a_full_inbox_says_busy(slack_project: MakeSlackProject, fake_slack: FakeSlack) -> None:
     project = await slack_project(settings={"limits": {"queue": 1}})
     with project.mentee.store.write() as session:
         session.add(InboxRow(kind="question", dedupe_key="elsewhere", channel="web"))
@@ -162,11 +190,13 @@ async def test_a_full_inbox_says_busy(slack_project, fake_slack):
     assert project.mentee.inbox.depth() == 1
 
 
-async def test_a_slow_database_says_busy_in_time(slack_project, fake_slack, monkeypatch):
+async def test_a_slow_database_says_busy_in_time(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = await slack_project()
     monkeypatch.setattr(slash, "READ_SECONDS", 0.05)
 
-    async def never(*_):
+    async def never(*_: Any) -> None:
         await asyncio.sleep(1)
 
     monkeypatch.setattr(project.mentee.store, "run", never)
@@ -174,7 +204,9 @@ async def test_a_slow_database_says_busy_in_time(slack_project, fake_slack, monk
 
 
 @pytest.mark.parametrize("fault", [rate_limited(1), http_error(503), drop(stored=False)])
-async def test_an_answer_that_slack_does_not_take_at_once_is_posted_later(slack_project, fake_slack, fault):
+async def test_an_answer_that_slack_does_not_take_at_once_is_posted_later(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, fault: Any
+) -> None:
     project = await slack_project()
     fake_slack.fail("response_url", fault)
     await said(fake_slack, "ask Are hotels tax exempt?")
@@ -184,15 +216,17 @@ async def test_an_answer_that_slack_does_not_take_at_once_is_posted_later(slack_
     assert len(fake_slack.ephemerals) == 1
 
 
-async def test_a_question_that_is_refused_says_why(slack_project, fake_slack):
+async def test_a_question_that_is_refused_says_why(slack_project: MakeSlackProject, fake_slack: FakeSlack) -> None:
     await slack_project(settings={"limits": {"question_chars": 20}})
     await said(fake_slack, "ask Are hotels tax exempt in every single state?")
     post, _ = await answer(fake_slack)
-    assert "at most 20 are read" in post.shown
+    assert "The limit is 20" in post.shown
     assert post.thumbs is None
 
 
-async def test_blocks_that_a_workspace_does_not_know_leave_the_text(slack_project, fake_slack):
+async def test_blocks_that_a_workspace_does_not_know_leave_the_text(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     await slack_project()
     fake_slack.surfaces.blocks_known = False
     await said(fake_slack, "ask Are hotels tax exempt?")
@@ -201,7 +235,9 @@ async def test_blocks_that_a_workspace_does_not_know_leave_the_text(slack_projec
     assert "12 states" in post.text
 
 
-async def test_an_answer_of_any_length_takes_at_most_five_posts(slack_project, fake_slack):
+async def test_an_answer_of_any_length_takes_at_most_five_posts(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     text = "\n\n".join("word " * 1_190 for _ in range(12))
     plugin = make_plugin(answer_directly=lambda question: DirectAnswer(text))  # noqa: ARG005 - the hook passes it by name
     project = await slack_project(departments=("travel",), plugins={"long": plugin})
@@ -215,7 +251,9 @@ async def test_an_answer_of_any_length_takes_at_most_five_posts(slack_project, f
     assert [block for block in posts[-1]["blocks"] if block["type"] == "markdown"][-1]["text"].endswith("…")
 
 
-async def test_after_half_an_hour_the_answer_is_among_ones_questions(slack_project, fake_slack):
+async def test_after_half_an_hour_the_answer_is_among_ones_questions(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
     project.engine.gate.clear()
     await said(fake_slack, "ask Are hotels tax exempt?")
@@ -228,7 +266,9 @@ async def test_after_half_an_hour_the_answer_is_among_ones_questions(slack_proje
 
 
 @pytest.mark.parametrize("left_out", ["user_id", "channel_id", "trigger_id", "response_url"])
-async def test_a_command_without_what_slack_always_sends_is_refused(slack_project, fake_slack, left_out):
+async def test_a_command_without_what_slack_always_sends_is_refused(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, left_out: str
+) -> None:
     from urllib.parse import urlencode
 
     await slack_project("http")
@@ -240,11 +280,15 @@ async def test_a_command_without_what_slack_always_sends_is_refused(slack_projec
     assert status == 400
 
 
-async def test_the_response_url_is_in_no_log(slack_project, fake_slack, monkeypatch):
+async def test_the_response_url_is_in_no_log(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = io.StringIO()
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     logs.configure(json=True)
-    logging.getLogger().handlers[0].setStream(written)
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(written)
     project = await slack_project()
     fake_slack.fail("response_url", error("invalid_payload"))
     typed = await fake_slack.command("ask Are hotels tax exempt?")

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from sqlalchemy import select
 
-from bot.messages import Person, Role
-from bot.people import People
-from bot.store.models import CorrectionRow, CuratedAnswerRow, DocumentRow, VoteRow
+from bot.access.people import People
+from bot.domain.people import Person, Role
+from bot.storage.tables.documents import DocumentRow
+from bot.storage.tables.feedback import CorrectionRow, CuratedAnswerRow, VoteRow
 from bot.testing.engines import long_answer
-from plugins.slack.install.manifest import CORRECT_SHORTCUT
+from plugins.slack.items import CORRECT_SHORTCUT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from plugins.slack.testing import FakeSlack, Post
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 QUESTION = "Are hotels tax exempt?"
 
 
 @pytest.fixture
-def make_project(slack_project):
+def make_project(slack_project: MakeSlackProject) -> Callable[..., Awaitable[SlackProject]]:
     """Return a function that starts a project in which U2 is an agent."""
 
-    async def make(transport="socket", *, readers=(), **more):
+    async def make(transport: str = "socket", *, readers: Any = (), **more: Any) -> SlackProject:
         project = await slack_project(transport, departments=("travel",), **more)
         People(project.mentee.store).ensure(Person("slack:U2", "Ada", Role.AGENT))
         with project.mentee.store.write() as session:
@@ -33,14 +41,7 @@ def make_project(slack_project):
     return make
 
 
-async def answered(project, slack, channel="C1"):
-    await slack.mention(QUESTION, channel=channel)
-    post = await slack.wait_for_post(channel)
-    await project.settled()
-    return post
-
-
-async def chosen(slack, post, user):
+async def chosen(slack: FakeSlack, post: Post, user: str) -> Any:
     """Choose the entry in the message's menu and return the modal that opens."""
     opened = len(slack.views)
     delivery = await slack.shortcut(CORRECT_SHORTCUT, user=user, post=post)
@@ -49,20 +50,25 @@ async def chosen(slack, post, user):
     return await slack.wait_until(lambda: len(slack.views) > opened and slack.views[-1])
 
 
-def rows(project, table):
+Row = TypeVar("Row")
+
+
+def rows(project: SlackProject, table: type[Row]) -> list[Row]:
     with project.mentee.store.read() as session:
         return list(session.scalars(select(table)))
 
 
 @TRANSPORTS
-async def test_an_agent_corrects_an_answer_where_it_stands(make_project, fake_slack, transport):
+async def test_an_agent_corrects_an_answer_where_it_stands(
+    make_project: Callable[..., Awaitable[SlackProject]], fake_slack: FakeSlack, transport: str
+) -> None:
     project = await make_project(transport)
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     view = await chosen(fake_slack, post, "U2")
     assert QUESTION in str(view["blocks"])
     assert "12 states" in str(view["blocks"])
     blank = await fake_slack.submit_view(view, user="U2", correction=" ")
-    assert blank.body["errors"] == {"correction": "Please write what would have been the right answer."}
+    assert blank.body["errors"] == {"correction": "Please write what the answer should have been."}
     await fake_slack.submit_view(view, user="U2", correction="Only in Texas.")
     thanks = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[-1])
     assert (thanks["user"], thanks["thread_ts"]) == ("U2", post.thread_ts)
@@ -72,15 +78,17 @@ async def test_an_agent_corrects_an_answer_where_it_stands(make_project, fake_sl
 
 
 @TRANSPORTS
-async def test_others_propose(make_project, fake_slack, transport):
+async def test_others_propose(
+    make_project: Callable[..., Awaitable[SlackProject]], fake_slack: FakeSlack, transport: str
+) -> None:
     project = await make_project(transport)
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     view = await chosen(fake_slack, post, "U5")
-    assert view["title"]["text"] == "Propose a correction"
+    assert view["title"]["text"] == "Suggest a correction"
     assert "12 states" not in str(view["blocks"])
     await fake_slack.submit_view(view, user="U5", correction="Only in Texas, I think.")
     thanks = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[-1])
-    assert "waits for a support agent" in thanks["text"]
+    assert "A support agent will review" in thanks["text"]
     [row] = rows(project, CorrectionRow)
     assert (row.text, row.accepted, row.person_id) == ("Only in Texas, I think.", False, "slack:U5")
     assert rows(project, CuratedAnswerRow) == []
@@ -90,7 +98,9 @@ async def test_others_propose(make_project, fake_slack, transport):
 
 
 @pytest.mark.parametrize("user", ["U2", "U5"])
-async def test_a_message_that_is_no_answer_is_refused_kindly(make_project, fake_slack, user):
+async def test_a_message_that_is_no_answer_is_refused_kindly(
+    make_project: Callable[..., Awaitable[SlackProject]], fake_slack: FakeSlack, user: str
+) -> None:
     project = await make_project()
     await fake_slack.message("Lunch?", channel="C9", user="U5")
     lunch = fake_slack.web_api.posts[-1]
@@ -99,18 +109,22 @@ async def test_a_message_that_is_no_answer_is_refused_kindly(make_project, fake_
     await project.settled()
     for post in (lunch, greeting):
         view = await chosen(fake_slack, post, user)
-        assert "no answer of mine" in view["blocks"][0]["text"]["text"]
+        assert "isn't one of my answers" in view["blocks"][0]["text"]["text"]
         assert "submit" not in view
 
 
-async def test_an_agent_who_may_not_read_the_page_is_refused_kindly(make_project, fake_slack):
+async def test_an_agent_who_may_not_read_the_page_is_refused_kindly(
+    make_project: Callable[..., Awaitable[SlackProject]], fake_slack: FakeSlack
+) -> None:
     project = await make_project(readers=["user:slack:U1"])
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     view = await chosen(fake_slack, post, "U2")
     assert "a page that you may not read" in view["blocks"][0]["text"]["text"]
 
 
-async def test_the_first_part_of_a_long_answer_is_that_answer(make_project, fake_slack):
+async def test_the_first_part_of_a_long_answer_is_that_answer(
+    make_project: Callable[..., Awaitable[SlackProject]], fake_slack: FakeSlack
+) -> None:
     project = await make_project(settings={"model": {"max_new_tokens": 4096}})
     project.engine.answer = long_answer()
     project.mentee.departments.configure("travel", {"answers.passages": 1}, actor="test")
@@ -121,9 +135,11 @@ async def test_the_first_part_of_a_long_answer_is_that_answer(make_project, fake
     assert view["title"]["text"] == "Correct an answer"
 
 
-async def test_a_forged_proposal_is_ignored(make_project, fake_slack):
+async def test_a_forged_proposal_is_ignored(
+    make_project: Callable[..., Awaitable[SlackProject]], fake_slack: FakeSlack
+) -> None:
     project = await make_project()
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     view = await chosen(fake_slack, post, "U5")
     about = json.loads(view["private_metadata"])
     for number, forged in enumerate([{**about, "channel": "C2"}, {**about, "answer_id": "a_none"}]):
@@ -136,16 +152,18 @@ async def test_a_forged_proposal_is_ignored(make_project, fake_slack):
 @pytest.mark.parametrize(
     ("reason", "goes"),
     [
-        ("outdated", "The people who keep the documents see which page it names."),
-        ("wrong source", "what the search finds wrongly"),
-        ("wrong", "A support agent sees it"),
-        ("tone", "how to say things"),
-        ("other", "A support agent reads what you wrote."),
+        ("outdated", "The people who maintain the documents will see which page it is."),
+        ("wrong source", "where search goes wrong"),
+        ("wrong", "A support agent will see it"),
+        ("tone", "how to phrase things"),
+        ("other", "A support agent will read what you wrote."),
     ],
 )
-async def test_a_reason_is_thanked_for_privately_with_where_it_goes(make_project, fake_slack, reason, goes):
+async def test_a_reason_is_thanked_for_privately_with_where_it_goes(
+    make_project: Callable[..., Awaitable[SlackProject]], fake_slack: FakeSlack, reason: str, goes: str
+) -> None:
     project = await make_project()
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     await fake_slack.press("down", user="U5", post=post)
     view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[-1])
     await fake_slack.submit_view(view, user="U5", reason=reason, comment="In words.")

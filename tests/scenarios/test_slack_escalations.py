@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select, update
 
-from bot.messages import DepartmentSpec, Person, Role, now
-from bot.people import People
-from bot.store.models import CorrectionRow, DocumentRow, EscalationRow
-from bot.testing.slack import error
+from bot.access.people import People
+from bot.domain.departments import DepartmentSpec
+from bot.domain.identifiers import now
+from bot.domain.people import Person, Role
+from bot.storage.tables.documents import DocumentRow
+from bot.storage.tables.feedback import CorrectionRow, EscalationRow
+from plugins.slack.testing import FakeSlack, Post, error
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
+
+    MakeProject = Callable[..., Awaitable[SlackProject]]
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 QUESTION = "Are hotels tax exempt?"
@@ -18,10 +30,10 @@ REPLY = "In 13 states, since May."
 
 
 @pytest.fixture
-def make_project(slack_project):
+def make_project(slack_project: MakeSlackProject) -> MakeProject:
     """Return a function that starts a project with an agent, U2, who may read all of travel."""
 
-    async def make(transport="socket", *, readers=(), **settings):
+    async def make(transport: str = "socket", *, readers: Any = (), **settings: Any) -> SlackProject:
         project = await slack_project(transport, departments=("travel",))
         mentee = project.mentee
         People(mentee.store).ensure(Person("slack:U2", "Ada", Role.AGENT))
@@ -37,55 +49,48 @@ def make_project(slack_project):
     return make
 
 
-async def asked(project, slack, channel="C1", text=QUESTION):
-    """Ask, and return the answer's post."""
-    if channel.startswith("D"):
-        await slack.message(text, channel=channel)
-    else:
-        await slack.mention(text, channel=channel)
-    post = await slack.wait_for_post(channel)
-    await project.settled()
-    return post
-
-
-async def handed_on(project, slack, channel="C1", place="D2"):
+async def handed_on(
+    project: SlackProject, slack: FakeSlack, channel: str = "C1", place: str = "D2"
+) -> tuple[Post, Post]:
     """Ask and hand it to a person; return the answer's post and the note's."""
-    post = await asked(project, slack, channel)
+    post = await project.ask(QUESTION, channel)
     assert (await slack.press_button("Ask a person", user="U1", post=post)).acknowledged
     note = await slack.wait_for_post(place)
     await project.settled()
     return post, note
 
 
-async def said(slack, text, *, user="U2", thread):
+async def said(slack: FakeSlack, text: str, *, user: str = "U2", thread: Post) -> Post:
     """Let somebody write in the thread of a post, and return what they wrote."""
     await slack.message(text, user=user, channel=thread.channel, thread_ts=thread.thread_ts or thread.ts)
     return slack.web_api.posts[-1]
 
 
-def escalation(project):
+def escalation(project: SlackProject) -> Any:
     with project.mentee.store.read() as session:
         return session.scalar(select(EscalationRow))
 
 
-def words(slack):
+def words(slack: FakeSlack) -> list[tuple[str, str]]:
     return [(each["user"], each["text"]) for each in slack.ephemerals]
 
 
 @TRANSPORTS
-async def test_from_the_button_to_a_curated_answer(make_project, fake_slack, transport):
+async def test_from_the_button_to_a_curated_answer(
+    make_project: MakeProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await make_project(transport)
     post, note = await handed_on(project, fake_slack)
     assert words(fake_slack) == [
-        ("U1", "I have passed your question on to the people of Travel. You will hear from me.")
+        ("U1", "I've passed your question on to Travel. I'll let you know when someone answers.")
     ]
     for part in (QUESTION, "Hotels are tax exempt in 12 states", "Lodging › Taxes", "<@U1> asks for a person"):
         assert part in note.shown
-    assert f"<https://fake.slack.com/archives/C1/p{post.thread_ts.replace('.', '')}" in note.shown
+    assert f"<https://fake.slack.com/archives/C1/p{str(post.thread_ts).replace('.', '')}" in note.shown
     reply = await said(fake_slack, REPLY, thread=post)
     await fake_slack.react("white_check_mark", user="U2", post=reply)
     told = await fake_slack.wait_for_post("D1")
-    assert "<@U2> confirms it" in told.shown
+    assert "<@U2> confirmed it" in told.shown
     assert QUESTION in told.shown
     assert REPLY in told.shown
     ended = await fake_slack.wait_for_post("D2", thread=note.ts)
@@ -104,7 +109,7 @@ async def test_from_the_button_to_a_curated_answer(make_project, fake_slack, tra
     assert REPLY in (await fake_slack.wait_for_post("C3")).shown
 
 
-async def test_a_private_question_is_answered_through_its_note(make_project, fake_slack):
+async def test_a_private_question_is_answered_by_its_note(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     post, note = await handed_on(project, fake_slack, channel="D1")
     assert "Reply in this thread" in note.shown
@@ -117,7 +122,9 @@ async def test_a_private_question_is_answered_through_its_note(make_project, fak
     assert [each.thread_ts for each in fake_slack.posts("D2")] == [None, note.ts], "the reply was no question"
 
 
-async def test_a_channel_of_helpers_is_told_and_its_owners_tagged(make_project, fake_slack):
+async def test_a_channel_of_helpers_is_told_and_its_owners_tagged(
+    make_project: MakeProject, fake_slack: FakeSlack
+) -> None:
     project = await make_project(channel="slack:CHELP", owners=["slack:U2", "slack:U4", "web:gus"])
     _, note = await handed_on(project, fake_slack, place="CHELP")
     assert "<@U2> <@U4>" in note.shown
@@ -133,24 +140,26 @@ async def test_a_channel_of_helpers_is_told_and_its_owners_tagged(make_project, 
 
 
 @pytest.mark.parametrize(("place", "settings"), [("CHELP", {"channel": "slack:CHELP"}), ("D2", {})])
-async def test_a_note_shows_nobody_an_answer_from_pages_they_may_not_read(make_project, fake_slack, place, settings):
+async def test_a_note_shows_nobody_an_answer_from_pages_they_may_not_read(
+    make_project: MakeProject, fake_slack: FakeSlack, place: str, settings: Any
+) -> None:
     project = await make_project(readers=["user:slack:U1"], **settings)
     _, note = await handed_on(project, fake_slack, channel="D1", place=place)
     assert QUESTION in note.shown
-    assert "not everybody here may read" in note.shown
+    assert "not everyone here may read" in note.shown
     for hidden in ("12 states", "lodging"):
         assert hidden not in note.shown
 
 
-async def test_where_nothing_is_found_a_person_is_offered(make_project, fake_slack):
+async def test_where_nothing_is_found_a_person_is_offered(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
-    post = await asked(project, fake_slack, text="Who won the cup?")
+    post = await project.ask("Who won the cup?")
     assert "Shall I ask a person who knows?" in post.shown
     await fake_slack.press_button("Ask a person", user="U1", post=post)
     assert "Who won the cup?" in (await fake_slack.wait_for_post("D2")).shown
 
 
-async def test_pressed_again_and_by_others_it_is_told_once(make_project, fake_slack):
+async def test_pressed_again_and_by_others_it_is_told_once(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     post, _ = await handed_on(project, fake_slack)
     for user in ("U1", "U3"):
@@ -159,14 +168,14 @@ async def test_pressed_again_and_by_others_it_is_told_once(make_project, fake_sl
     assert len(fake_slack.posts("D2")) == 1
     told = dict(words(fake_slack)[1:])  # the two presses are handled at the same time: either may be told first
     assert "passed your question on" in told["U1"]
-    assert told["U3"] == "This question has been passed on already; a person will look at it."
+    assert told["U3"] == "This question has already been passed on. Someone will look at it."
     assert escalation(project).opened_by == "slack:U1"
 
 
-async def test_a_button_of_another_channels_answer_hands_nothing_on(make_project, fake_slack):
+async def test_a_button_of_another_answer_hands_nothing_on(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
-    post = await asked(project, fake_slack)
-    other = await asked(project, fake_slack, channel="C2")
+    post = await project.ask(QUESTION)
+    other = await project.ask(QUESTION, "C2")
     [button] = [each for block in post.blocks_of("actions") for each in block["elements"]]
     for forged in (button["value"], "a_none"):
         assert (await fake_slack.press_button("Ask a person", user="U1", post=other, value=forged)).acknowledged
@@ -174,16 +183,16 @@ async def test_a_button_of_another_channels_answer_hands_nothing_on(make_project
     assert escalation(project) is None
 
 
-async def test_with_nobody_to_ask_the_asker_is_told_so(slack_project, fake_slack):
+async def test_with_nobody_to_ask_the_asker_is_told_so(slack_project: MakeSlackProject, fake_slack: FakeSlack) -> None:
     project = await slack_project(departments=("travel",))
-    post = await asked(project, fake_slack)
+    post = await project.ask(QUESTION)
     await fake_slack.press_button("Ask a person", user="U1", post=post)
     await project.settled()
-    assert "nobody takes the questions of Travel in Slack yet" in words(fake_slack)[0][1]
+    assert "nobody handles questions for Travel in Slack yet" in words(fake_slack)[0][1]
     assert escalation(project).state == "open"
 
 
-async def test_two_agents_at_once_resolve_it_once(make_project, fake_slack):
+async def test_two_agents_at_once_resolve_it_once(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     People(project.mentee.store).ensure(Person("slack:U3", "Bob", Role.AGENT))
     post, _ = await handed_on(project, fake_slack)
@@ -193,12 +202,12 @@ async def test_two_agents_at_once_resolve_it_once(make_project, fake_slack):
     await fake_slack.wait_for_post("D1")
     await project.settled()
     assert len(fake_slack.posts("D1")) == 1
-    assert [text for _, text in words(fake_slack)[1:]] == ["This question is resolved already."]
+    assert [text for _, text in words(fake_slack)[1:]] == ["This question is already resolved."]
     for place in ("D2", "D3"):
         assert [post.thread_ts is None for post in fake_slack.posts(place)] == [True, False]
 
 
-async def test_a_mark_on_anything_but_a_reply_says_what_to_mark(make_project, fake_slack):
+async def test_a_mark_on_anything_else_says_what_to_mark(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     post, note = await handed_on(project, fake_slack)
     own = await said(fake_slack, "Anybody?", user="U1", thread=post)
@@ -207,11 +216,11 @@ async def test_a_mark_on_anything_but_a_reply_says_what_to_mark(make_project, fa
         await project.settled()
     hints = [text for user, text in words(fake_slack) if user == "U2"]
     assert len(hints) == 3
-    assert set(hints) == {"Mark the reply that answers the question, and I pass it on; or press *Close*."}
+    assert set(hints) == {"Mark the reply that answers the question and I'll pass it on, or press *Close*."}
     assert escalation(project).state == "open"
 
 
-async def test_a_reply_that_was_deleted_resolves_nothing(make_project, fake_slack):
+async def test_a_reply_that_was_deleted_resolves_nothing(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     post, _ = await handed_on(project, fake_slack)
     reply = await said(fake_slack, REPLY, thread=post)
@@ -222,9 +231,11 @@ async def test_a_reply_that_was_deleted_resolves_nothing(make_project, fake_slac
     assert fake_slack.posts("D1") == []
 
 
-async def test_a_thread_that_was_deleted_has_no_link_and_the_note_still_takes_the_reply(make_project, fake_slack):
+async def test_a_thread_that_was_deleted_has_no_link_and_the_note_still_takes_the_reply(
+    make_project: MakeProject, fake_slack: FakeSlack
+) -> None:
     project = await make_project()
-    post = await asked(project, fake_slack)
+    post = await project.ask(QUESTION)
     fake_slack.web_api.posts[:] = []
     await fake_slack.press_button("Ask a person", user="U1", post=post)
     note = await fake_slack.wait_for_post("D2")
@@ -234,9 +245,9 @@ async def test_a_thread_that_was_deleted_has_no_link_and_the_note_still_takes_th
     assert REPLY in (await fake_slack.wait_for_post("D1")).shown
 
 
-async def test_check_marks_are_left_alone_while_nothing_is_open(make_project, fake_slack):
+async def test_check_marks_mean_nothing_while_none_is_open(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
-    post = await asked(project, fake_slack)
+    post = await project.ask(QUESTION)
     reply = await said(fake_slack, "<@U9> done", thread=post)
     before = len(fake_slack.called("conversations.replies"))
     await fake_slack.react("white_check_mark", user="U2", post=reply)
@@ -244,23 +255,23 @@ async def test_check_marks_are_left_alone_while_nothing_is_open(make_project, fa
     assert len(fake_slack.called("conversations.replies")) == before
 
 
-async def test_closing_takes_an_agent_and_tells_the_asker(make_project, fake_slack):
+async def test_closing_takes_an_agent_and_tells_the_asker(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project(channel="slack:CHELP")
     _, note = await handed_on(project, fake_slack, place="CHELP")
     await fake_slack.press_button("Close", user="U8", post=note)
     await project.settled()
     assert words(fake_slack)[-1][0] == "U8"
-    assert "Only the people who take this department's questions" in words(fake_slack)[-1][1]
+    assert "Only people who handle this department's questions" in words(fake_slack)[-1][1]
     await fake_slack.press_button("Close", user="U2", post=note)
     assert "<@U2> has closed your question without an answer" in (await fake_slack.wait_for_post("D1")).shown
     ended = await fake_slack.wait_for_post("CHELP", thread=note.ts)
     assert "Save as correction" not in str(ended.blocks)
     await fake_slack.press_button("Ask a person", user="U1", post=fake_slack.posts("C1")[0])
     await project.settled()
-    assert words(fake_slack)[-1] == ("U1", "This question is resolved already.")
+    assert words(fake_slack)[-1] == ("U1", "This question is already resolved.")
 
 
-async def test_an_agent_writes_the_answer_from_the_note(make_project, fake_slack):
+async def test_an_agent_writes_the_answer_from_the_note(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     _, note = await handed_on(project, fake_slack)
     await fake_slack.press_button("Write the answer", user="U2", post=note)
@@ -274,7 +285,9 @@ async def test_an_agent_writes_the_answer_from_the_note(make_project, fake_slack
 
 
 @pytest.mark.parametrize(("user", "value"), [("U8", None), ("U2", "es_none")])
-async def test_who_may_not_write_it_is_told_kindly(make_project, fake_slack, user, value):
+async def test_who_may_not_write_it_is_told_kindly(
+    make_project: MakeProject, fake_slack: FakeSlack, user: str, value: Any
+) -> None:
     project = await make_project(channel="slack:CHELP")
     _, note = await handed_on(project, fake_slack, place="CHELP")
     await fake_slack.press_button("Write the answer", user=user, post=note, value=value)
@@ -283,7 +296,7 @@ async def test_who_may_not_write_it_is_told_kindly(make_project, fake_slack, use
     assert "submit" not in view
 
 
-async def test_what_waits_too_long_comes_again_once(make_project, fake_slack):
+async def test_what_waits_too_long_comes_again_once(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     await handed_on(project, fake_slack)
     with project.mentee.store.write() as session:
@@ -299,7 +312,7 @@ async def test_what_waits_too_long_comes_again_once(make_project, fake_slack):
     assert REPLY in (await fake_slack.wait_for_post("D1")).shown
 
 
-async def test_mentioned_in_the_thread_it_answers_all_the_same(make_project, fake_slack):
+async def test_mentioned_in_the_thread_it_still_answers(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     post, _ = await handed_on(project, fake_slack)
     await fake_slack.mention(QUESTION, user="U2", thread_ts=post.thread_ts)
@@ -309,12 +322,12 @@ async def test_mentioned_in_the_thread_it_answers_all_the_same(make_project, fak
     assert len(fake_slack.posts("C1", thread=post.thread_ts)) == 2
 
 
-async def test_home_and_status_show_agents_what_waits(make_project, fake_slack):
+async def test_home_and_status_show_agents_what_waits(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     await handed_on(project, fake_slack)
     for user, sees in (("U2", True), ("U1", False)):
         await fake_slack.open_home(user=user)
-        home = await fake_slack.wait_until(lambda user=user: fake_slack.surfaces.homes.get(user))
+        home = await fake_slack.wait_until(partial(fake_slack.surfaces.homes.get, user))
         assert ("Waiting for a person" in str(home)) is sees
         status = await fake_slack.command("status", user=user)
         assert ("1 question waiting for a person" in str(status.body)) is sees
@@ -324,19 +337,23 @@ async def test_home_and_status_show_agents_what_waits(make_project, fake_slack):
     await fake_slack.press_home("Write the answer", user="U2")
     view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[-1])
     await fake_slack.submit_view(view, user="U2", correction=REPLY)
-    drawn = await fake_slack.wait_until(lambda: "Nobody waits" in str(h := fake_slack.surfaces.homes["U2"]) and h)
+    drawn = await fake_slack.wait_until(lambda: "Nobody is waiting" in str(h := fake_slack.surfaces.homes["U2"]) and h)
     assert QUESTION not in str(drawn["blocks"][:-1]) or "Waiting for a correction" in str(drawn)
 
 
-async def test_a_line_that_cannot_be_shown_there_comes_as_a_direct_message(make_project, fake_slack):
+async def test_a_line_that_cannot_be_shown_there_comes_as_a_direct_message(
+    make_project: MakeProject, fake_slack: FakeSlack
+) -> None:
     project = await make_project()
-    post = await asked(project, fake_slack)
+    post = await project.ask(QUESTION)
     fake_slack.fail("chat.postEphemeral", error("not_in_channel"))
     await fake_slack.press_button("Ask a person", user="U1", post=post)
     assert "passed your question on" in (await fake_slack.wait_for_post("D1")).shown
 
 
-async def test_an_agent_outside_a_closed_department_sees_none_of_it(slack_project, fake_slack):
+async def test_an_agent_outside_a_closed_department_sees_none_of_it(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project(departments=(DepartmentSpec("travel", "Travel", open=False),))
     mentee = project.mentee
     for user in ("U2", "U3"):
@@ -350,7 +367,7 @@ async def test_an_agent_outside_a_closed_department_sees_none_of_it(slack_projec
     assert "tax" not in str(home)
 
 
-async def test_a_question_that_is_deleted_leaves_its_notes_too(make_project, fake_slack):
+async def test_a_deleted_question_takes_its_notes_along(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project(channel="slack:CHELP")
     deleted = await fake_slack.mention(QUESTION)
     post = await fake_slack.wait_for_post("C1")
@@ -364,4 +381,4 @@ async def test_a_question_that_is_deleted_leaves_its_notes_too(make_project, fak
     assert escalation(project) is None
     assert (await fake_slack.press_button("Close", user="U2", post=note)).acknowledged
     await project.settled()
-    assert "not here any more" in words(fake_slack)[-1][1]
+    assert "no longer exists" in words(fake_slack)[-1][1]

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from sqlalchemy import select
 
-from bot.messages import Person, Role
-from bot.people import People
-from bot.store.models import CorrectionRow, VoteEventRow, VoteRow
+from bot.access.people import People
+from bot.domain.people import Person, Role
+from bot.storage.tables.feedback import CorrectionRow, VoteEventRow, VoteRow
 from bot.testing.engines import long_answer
 
+if TYPE_CHECKING:
+    from plugins.slack.testing import FakeSlack
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
+
+QUESTION = "Are hotels tax exempt?"
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 
 
-async def answered(project, slack, channel="C1"):
-    await slack.mention("Are hotels tax exempt?", channel=channel)
-    post = await slack.wait_for_post(channel)
-    await project.settled()
-    return post
-
-
-def votes(project):
+def votes(project: SlackProject) -> Any:
     with project.mentee.store.read() as session:
         return {row.person_id: row.value for row in session.scalars(select(VoteRow))}
 
 
-def rows(project, table):
+Row = TypeVar("Row")
+
+
+def rows(project: SlackProject, table: type[Row]) -> list[Row]:
     with project.mentee.store.read() as session:
         return list(session.scalars(select(table)))
 
 
 @TRANSPORTS
-async def test_a_thumb_is_a_vote_and_a_thumb_down_asks_for_the_reason(slack_project, fake_slack, transport):
+async def test_a_thumb_is_a_vote_and_a_thumb_down_asks_for_the_reason(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     pressed = await fake_slack.press("down", user="U2", post=post)
     assert pressed.status == 200
     view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
@@ -49,36 +53,40 @@ async def test_a_thumb_is_a_vote_and_a_thumb_down_asks_for_the_reason(slack_proj
 
 
 @TRANSPORTS
-async def test_another_reason_must_be_said_in_words(slack_project, fake_slack, transport):
+async def test_another_reason_must_be_said_in_words(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     await fake_slack.press("down", user="U2", post=post)
     view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
     sent = await fake_slack.submit_view(view, user="U2", reason="other", comment="")
     assert sent.body == {
         "response_action": "errors",
-        "errors": {"comment": "Please say in a few words what was not right."},
+        "errors": {"comment": "Please say in a few words what was wrong."},
     }
     await project.settled()
     assert rows(project, VoteRow)[0].reason == ""
 
 
-async def test_a_modal_that_does_not_open_loses_no_vote(slack_project, fake_slack):
-    from bot.testing.slack import error
+async def test_a_modal_that_does_not_open_loses_no_vote(slack_project: MakeSlackProject, fake_slack: FakeSlack) -> None:
+    from plugins.slack.testing import error
 
     project = await slack_project()
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     fake_slack.fail("views.open", error("expired_trigger_id"))
     assert (await fake_slack.press("down", user="U2", post=post)).acknowledged
     await project.settled()
     assert votes(project) == {"slack:U2": "down"}
 
 
-@pytest.mark.parametrize(("role", "accepted", "told"), [("agent", True, "is live"), ("employee", False, "waits for")])
-async def test_a_correction_is_live_at_once_when_an_agent_writes_it(slack_project, fake_slack, role, accepted, told):
+@pytest.mark.parametrize(("role", "accepted", "told"), [("agent", True, "is live"), ("employee", False, "will review")])
+async def test_a_correction_is_live_at_once_when_an_agent_writes_it(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, role: str, accepted: bool, told: str
+) -> None:
     project = await slack_project()
     People(project.mentee.store).ensure(Person("slack:U2", "Ada", Role(role)))
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     await fake_slack.press("down", user="U2", post=post)
     view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
     await fake_slack.submit_view(view, user="U2", reason="wrong", correction="Only in Texas.")
@@ -92,9 +100,11 @@ async def test_a_correction_is_live_at_once_when_an_agent_writes_it(slack_projec
 @pytest.mark.parametrize(
     ("name", "value"), [("+1", "up"), ("thumbsup::skin-tone-4", "up"), ("-1", "down"), ("thumbsdown", "down")]
 )
-async def test_an_emoji_is_a_vote_until_it_is_removed(slack_project, fake_slack, name, value):
+async def test_an_emoji_is_a_vote_until_it_is_removed(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, name: str, value: str
+) -> None:
     project = await slack_project()
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     await fake_slack.react(name, user="U3", post=post)
     await project.settled()
     assert votes(project) == {"slack:U3": value}
@@ -105,9 +115,11 @@ async def test_an_emoji_is_a_vote_until_it_is_removed(slack_project, fake_slack,
 
 
 @TRANSPORTS
-async def test_an_emoji_down_is_asked_for_its_reason_by_a_button(slack_project, fake_slack, transport):
+async def test_an_emoji_down_is_asked_for_its_reason_by_a_button(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     await fake_slack.react("thumbsdown::skin-tone-2", user="U3", post=post)
     asked = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[0])
     assert (asked["user"], asked["thread_ts"]) == ("U3", post.thread_ts)
@@ -124,9 +136,11 @@ async def test_an_emoji_down_is_asked_for_its_reason_by_a_button(slack_project, 
     assert (row.value, row.reason) == ("down", "outdated"), "the same thumb again takes no reason back"
 
 
-async def test_an_emoji_up_or_removed_asks_nothing_and_a_forged_reason_is_ignored(slack_project, fake_slack):
+async def test_an_emoji_up_or_removed_asks_nothing_and_a_forged_reason_is_ignored(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     await fake_slack.react("+1", user="U3", post=post)
     await fake_slack.react("-1", user="U4", post=post)
     asked = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[0])
@@ -140,9 +154,11 @@ async def test_an_emoji_up_or_removed_asks_nothing_and_a_forged_reason_is_ignore
     assert votes(project) == {"slack:U3": "up"}
 
 
-async def test_a_removed_thumb_up_leaves_a_later_thumb_down(slack_project, fake_slack):
+async def test_a_removed_thumb_up_leaves_a_later_thumb_down(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     await fake_slack.react("+1", user="U3", post=post)
     await fake_slack.press("down", user="U3", post=post)
     await fake_slack.react("+1", user="U3", post=post, remove=True)
@@ -151,11 +167,13 @@ async def test_a_removed_thumb_up_leaves_a_later_thumb_down(slack_project, fake_
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1), (2, 0, 1), (1, 0, 2)])
-async def test_the_order_in_which_deliveries_are_handled_does_not_matter(slack_project, fake_slack, order):
-    from bot.testing.slack import payloads
+async def test_the_order_in_which_deliveries_are_handled_does_not_matter(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, order: Any
+) -> None:
+    from plugins.slack.testing import payloads
 
     project = await slack_project()
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     acts = [
         (payloads.event(payloads.reaction("reaction_added", "+1", post, user="U3")), "events_api"),
         (payloads.press(post, post.thumbs, post.thumbs["negative_button"]["value"], user="U3"), "interactive"),
@@ -169,7 +187,9 @@ async def test_the_order_in_which_deliveries_are_handled_does_not_matter(slack_p
     assert votes(project) == {"slack:U3": "down"}
 
 
-async def test_a_reaction_under_the_first_part_of_a_long_answer_counts(slack_project, fake_slack):
+async def test_a_reaction_under_the_first_part_of_a_long_answer_counts(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project(settings={"model": {"max_new_tokens": 4096}})
     project.engine.answer = long_answer()
     project.mentee.departments.configure("travel", {"answers.passages": 1}, actor="test")
@@ -184,9 +204,11 @@ async def test_a_reaction_under_the_first_part_of_a_long_answer_counts(slack_pro
     assert votes(project) == {"slack:U3": "up"}
 
 
-async def test_reactions_to_other_messages_and_other_emoji_are_no_votes(slack_project, fake_slack):
+async def test_reactions_to_other_messages_and_other_emoji_are_no_votes(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project()
-    post = await answered(project, fake_slack)
+    post = await project.ask(QUESTION)
     question = next(shown for shown in fake_slack.web_api.posts if not shown.bot_id)
     assert (await fake_slack.react("+1", user="U3", post=question)).acknowledged
     assert (await fake_slack.react("tada", user="U3", post=post)).acknowledged

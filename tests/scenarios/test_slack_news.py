@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from sqlalchemy import select
 
-from bot.messages import EVERYONE, Answer, Audience, Citation, Correction, DepartmentSpec, Person, Question, Role, Vote
-from bot.people import People
-from bot.store.models import (
-    AdapterRow,
-    ChampionRow,
-    DatasetRowRow,
-    DocumentRow,
-    OutboxRow,
-    PersonRow,
-    RoundRow,
-)
-from bot.testing.slack import drop
+from bot.access.people import People
+from bot.domain.answers import Answer, Citation
+from bot.domain.departments import DepartmentSpec
+from bot.domain.feedback import Correction, Vote
+from bot.domain.people import EVERYONE, Audience, Person, Role
+from bot.domain.questions import Question
+from bot.storage.tables.access import PersonRow
+from bot.storage.tables.delivery import OutboxRow
+from bot.storage.tables.documents import DocumentRow
+from bot.storage.tables.training import AdapterRow, ChampionRow, DatasetRowRow, RoundRow
+from plugins.slack.testing import FakeSlack, drop
+from tuning.services import learned
+
+if TYPE_CHECKING:
+    from bot.app import Mentee
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 BOARD = DepartmentSpec("board", "Board", open=False)
@@ -25,7 +31,7 @@ QUESTION = "Are hotels tax exempt?"
 
 
 @pytest.fixture
-async def project(slack_project):
+async def project(slack_project: MakeSlackProject) -> SlackProject:
     project = await slack_project(departments=("travel", BOARD))
     with project.mentee.store.write() as session:
         for address, readers in [("travel/lodging.md", []), ("travel/merger.md", ["department:board"])]:
@@ -34,21 +40,28 @@ async def project(slack_project):
     return project
 
 
-def answered(mentee, text=QUESTION, *, asker="slack:U9", department="travel", cites=("travel/lodging.md",)):
+def answered(
+    mentee: Mentee,
+    text: str = QUESTION,
+    *,
+    asker: str = "slack:U9",
+    department: str = "travel",
+    cites: Any = ("travel/lodging.md",),
+) -> str:
     question = Question(text, Person(asker), channel="slack", place="C1", audience=Audience(frozenset({EVERYONE})))
     citations = tuple(Citation(n, document, "A heading", "A passage.") for n, document in enumerate(cites, start=1))
     answer = Answer(question.id, f"No idea about {text}", known=True, department=department, citations=citations)
-    mentee.pipeline.record(question, answer)
+    mentee.recorder.record(question, answer)
     return answer.id
 
 
-def voted_down_and_corrected(mentee, *answer_ids, by="slack:U5"):
+def voted_down_and_corrected(mentee: Mentee, *answer_ids: Any, by: str = "slack:U5") -> None:
     for answer_id in answer_ids:
         mentee.votes.record(Vote(answer_id, Person(by), "down"))
         mentee.votes.correct(Correction(answer_id, AGENT, "Only in Texas."))
 
 
-def promote(mentee, *answer_ids):
+def promote(mentee: Mentee, *answer_ids: Any) -> None:
     with mentee.store.write() as session:
         session.add(RoundRow(id="r_1", department="travel", state="finished", verdict="better", dataset="dataset"))
         for number, answer_id in enumerate(answer_ids):
@@ -61,13 +74,16 @@ def promote(mentee, *answer_ids):
         session.add(ChampionRow(department="travel", adapter="travel-14", action="promote", actor="round r_1"))
 
 
-async def tell(project):
-    await project.mentee.store.run(project.mentee.news.tell)
+async def tell(project: SlackProject) -> None:
+    await project.mentee.store.run(project.mentee.notifications.tell_live)
+    await project.mentee.store.run(learned(project.mentee).tell)
     await project.settled()
 
 
 @TRANSPORTS
-async def test_from_a_thumb_down_to_the_adapter_that_learned_it(slack_project, fake_slack, transport):
+async def test_from_a_thumb_down_to_the_adapter_that_learned_it(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport, departments=("travel",))
     mentee = project.mentee
     with mentee.store.write() as session:
@@ -80,6 +96,7 @@ async def test_from_a_thumb_down_to_the_adapter_that_learned_it(slack_project, f
     await project.settled()
     with mentee.store.read() as session:
         answer_id = session.scalar(select(OutboxRow.answer_id).where(OutboxRow.answer_id.is_not(None)))
+    assert answer_id is not None
     mentee.votes.correct(Correction(answer_id, AGENT, "Only in Texas."))
     await tell(project)
     [live] = fake_slack.posts("D5")
@@ -95,7 +112,9 @@ async def test_from_a_thumb_down_to_the_adapter_that_learned_it(slack_project, f
     assert fake_slack.posts("D1") == []
 
 
-async def test_several_come_in_one_message_and_the_rest_is_counted(project, fake_slack):
+async def test_several_come_in_one_message_and_the_rest_is_counted(
+    project: SlackProject, fake_slack: FakeSlack
+) -> None:
     questions = [f"Question {number}?" for number in range(12)]
     voted_down_and_corrected(project.mentee, *(answered(project.mentee, text) for text in questions))
     await tell(project)
@@ -104,7 +123,7 @@ async def test_several_come_in_one_message_and_the_rest_is_counted(project, fake
     assert "… and 2 more" in news.shown
 
 
-async def test_nobody_is_told_of_what_they_may_not_see(project, fake_slack):
+async def test_nobody_is_told_of_what_they_may_not_see(project: SlackProject, fake_slack: FakeSlack) -> None:
     mentee = project.mentee
     hidden = [
         answered(mentee, "When is the merger?", cites=("travel/lodging.md", "travel/merger.md")),
@@ -123,7 +142,7 @@ async def test_nobody_is_told_of_what_they_may_not_see(project, fake_slack):
             assert part not in news.shown
 
 
-async def test_where_nothing_may_be_told_nothing_is_written(project, fake_slack):
+async def test_where_nothing_may_be_told_nothing_is_written(project: SlackProject, fake_slack: FakeSlack) -> None:
     voted_down_and_corrected(
         project.mentee, answered(project.mentee, "When is the merger?", cites=("travel/merger.md",))
     )
@@ -131,27 +150,29 @@ async def test_where_nothing_may_be_told_nothing_is_written(project, fake_slack)
     assert fake_slack.posts("D5") == []
 
 
-async def test_a_message_whose_reply_was_lost_is_found_again(project, fake_slack):
+async def test_a_message_whose_reply_was_lost_is_found_again(project: SlackProject, fake_slack: FakeSlack) -> None:
     voted_down_and_corrected(project.mentee, answered(project.mentee))
     fake_slack.fail("chat.postMessage", drop(stored=True))
     await tell(project)
     assert len(fake_slack.posts("D5")) == 1
 
 
-async def test_a_button_and_a_command_end_these_messages_and_bring_them_back(project, fake_slack):
+async def test_a_button_and_a_command_end_these_messages_and_bring_them_back(
+    project: SlackProject, fake_slack: FakeSlack
+) -> None:
     mentee = project.mentee
     People(mentee.store).ensure(Person("slack:U5", "Bob", Role.AGENT))
     voted_down_and_corrected(mentee, answered(mentee))
     await tell(project)
     [news] = fake_slack.posts("D5")
-    await fake_slack.press_button("No more such messages", user="U5", post=news)
+    await fake_slack.press_button("Stop these messages", user="U5", post=news)
     await project.settled()
-    assert "`/mentee news on` brings them back" in fake_slack.ephemerals[-1]["text"]
+    assert "`/mentee news on` turns them back on" in fake_slack.ephemerals[-1]["text"]
     voted_down_and_corrected(mentee, answered(mentee, "A second?"))
     await tell(project)
     assert len(fake_slack.posts("D5")) == 1
     switched = await fake_slack.command("news on", user="U5")
-    assert "I will tell you" in switched.body["text"]
+    assert "I'll tell you" in switched.body["text"]
     voted_down_and_corrected(mentee, answered(mentee, "A third?"))
     await tell(project)
     assert "A third?" in fake_slack.posts("D5")[1].shown
@@ -159,4 +180,4 @@ async def test_a_button_and_a_command_end_these_messages_and_bring_them_back(pro
     with mentee.store.read() as session:
         assert session.get_one(PersonRow, "slack:U5").role == "agent"
     assert "`on` or `off`" in (await fake_slack.command("news", user="U5")).body["text"]
-    assert "not tell you" in (await fake_slack.command("news off", user="U5")).body["text"]
+    assert "won't tell you" in (await fake_slack.command("news off", user="U5")).body["text"]

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
 
-from bot.store.models import InboxRow
+from bot.storage.tables.delivery import InboxRow
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from plugins.slack.testing import FakeSlack
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
 
 QUESTION = "Are hotels tax exempt?"
 ANSWER = "Hotels are tax exempt in 12 states [1]."
@@ -16,7 +23,12 @@ QUESTIONS = 16
 
 
 @pytest.mark.parametrize("streaming", ["native", "off"])
-async def test_replicas_share_the_questions_and_answer_each_once(slack_project, fake_slack, replica, streaming):
+async def test_replicas_share_the_questions_and_answer_each_once(
+    slack_project: MakeSlackProject,
+    fake_slack: FakeSlack,
+    replica: Callable[[str], Awaitable[SlackProject]],
+    streaming: str,
+) -> None:
     project = await slack_project(settings={"slack": {"streaming": streaming}})
     other = await replica(ANSWER)
     for engine in (project.engine, other.engine):
@@ -30,7 +42,9 @@ async def test_replicas_share_the_questions_and_answer_each_once(slack_project, 
         assert set(session.scalars(select(InboxRow.strikes))) == {0}, "no question failed on the way"
 
 
-async def test_one_event_that_reaches_two_replicas_is_answered_once(slack_project, fake_slack, replica):
+async def test_one_event_that_reaches_two_replicas_is_answered_once(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, replica: Callable[[str], Awaitable[SlackProject]]
+) -> None:
     project = await slack_project()
     await replica(ANSWER)
     asked = await fake_slack.mention(QUESTION)
@@ -41,7 +55,9 @@ async def test_one_event_that_reaches_two_replicas_is_answered_once(slack_projec
     assert len(fake_slack.posts("C1")) == 1
 
 
-async def test_replicas_keep_one_pace_in_a_channel(slack_project, fake_slack, replica):
+async def test_replicas_keep_one_pace_in_a_channel(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, replica: Callable[[str], Awaitable[SlackProject]]
+) -> None:
     project = await slack_project()
     await replica(ANSWER)
     for _ in range(4):

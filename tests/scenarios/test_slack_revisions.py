@@ -3,40 +3,55 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from sqlalchemy import select
 
-from bot.messages import Correction, Person, Role
-from bot.store.models import AnswerRow, AuditRow, CuratedAnswerRow, InboxRow, OutboxRow, QuestionRow, VoteRow
+from bot.domain.feedback import Correction
+from bot.domain.people import Person, Role
+from bot.storage.tables.access import AuditRow
+from bot.storage.tables.answers import AnswerRow, QuestionRow
+from bot.storage.tables.delivery import InboxRow, OutboxRow
+from bot.storage.tables.feedback import CuratedAnswerRow, VoteRow
 from bot.testing.engines import long_answer
-from bot.testing.slack import payloads, rate_limited
-from plugins.slack.install import manifest
+from plugins.slack.setup import manifest
+from plugins.slack.testing import FakeSlack, payloads, rate_limited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 HOTELS, TRAINS = "Are hotels tax exempt?", "How do I book trains in Concur?"
 
 
 @pytest.fixture(autouse=True)
-def granted(fake_slack):
+def granted(fake_slack: FakeSlack) -> Iterator[None]:
     """Grant what the manifest asks for, and see that it was enough."""
     fake_slack.web_api.granted = set(manifest.scopes())
     yield
     assert [call.method for call in fake_slack.calls if call.answer == "missing_scope"] == []
 
 
-def asked_of(project):
+def asked_of(project: SlackProject) -> Any:
     with project.mentee.store.read() as session:
         return [row.text for row in session.scalars(select(QuestionRow).order_by(QuestionRow.asked_at))]
 
 
-def rows(project, table):
+Row = TypeVar("Row")
+
+
+def rows(project: SlackProject, table: type[Row]) -> list[Row]:
     with project.mentee.store.read() as session:
         return list(session.scalars(select(table)))
 
 
 @TRANSPORTS
-async def test_an_edit_before_the_answer_is_what_is_answered(slack_project, fake_slack, transport):
+async def test_an_edit_before_the_answer_is_what_is_answered(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport, departments=("travel",))
     project.engine.gate.clear()
     asked = await fake_slack.mention(HOTELS)
@@ -52,7 +67,9 @@ async def test_an_edit_before_the_answer_is_what_is_answered(slack_project, fake
 
 
 @TRANSPORTS
-async def test_an_edit_after_the_answer_is_answered_in_the_thread_once(slack_project, fake_slack, transport):
+async def test_an_edit_after_the_answer_is_answered_in_the_thread_once(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport, departments=("travel",))
     asked = await fake_slack.mention(HOTELS)
     first = await fake_slack.wait_for_post("C1")
@@ -68,7 +85,7 @@ async def test_an_edit_after_the_answer_is_answered_in_the_thread_once(slack_pro
     assert len(fake_slack.posts("C1")) == 2
 
 
-async def test_a_mention_that_is_edited_in_is_heard(slack_project, fake_slack):
+async def test_a_mention_that_is_edited_in_is_heard(slack_project: MakeSlackProject, fake_slack: FakeSlack) -> None:
     project = await slack_project()
     talk = await fake_slack.message(HOTELS, channel="C1")
     await fake_slack.edit(talk, "Never mind.")
@@ -79,7 +96,7 @@ async def test_a_mention_that_is_edited_in_is_heard(slack_project, fake_slack):
     assert post.thread_ts == talk.ts
 
 
-async def test_link_previews_and_old_edits_ask_nothing(slack_project, fake_slack):
+async def test_link_previews_and_old_edits_ask_nothing(slack_project: MakeSlackProject, fake_slack: FakeSlack) -> None:
     project = await slack_project()
     asked = await fake_slack.mention(HOTELS)
     await fake_slack.wait_for_post("C1")
@@ -92,7 +109,9 @@ async def test_link_previews_and_old_edits_ask_nothing(slack_project, fake_slack
 
 
 @TRANSPORTS
-async def test_the_answer_to_a_deleted_question_is_not_posted(slack_project, fake_slack, transport):
+async def test_the_answer_to_a_deleted_question_is_not_posted(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport)
     project.engine.gate.clear()
     asked = await fake_slack.mention(HOTELS)
@@ -107,7 +126,9 @@ async def test_the_answer_to_a_deleted_question_is_not_posted(slack_project, fak
 
 
 @TRANSPORTS
-async def test_with_a_deleted_question_goes_all_that_came_of_it(slack_project, fake_slack, transport):
+async def test_with_a_deleted_question_goes_all_that_came_of_it(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slack_project(transport, departments=("travel",))
     asked = await fake_slack.mention(HOTELS)
     post = await fake_slack.wait_for_post("C1")
@@ -123,13 +144,15 @@ async def test_with_a_deleted_question_goes_all_that_came_of_it(slack_project, f
     await project.settled()
     [left] = rows(project, QuestionRow)
     assert (left.text, left.history) == (TRAINS, [])
-    assert rows(project, VoteRow) == rows(project, CuratedAnswerRow) == []
+    assert (rows(project, VoteRow), rows(project, CuratedAnswerRow)) == ([], [])
     assert len(rows(project, AnswerRow)) == len(rows(project, OutboxRow)) == 1
     assert not any("hotels" in str(row.payload) for row in rows(project, InboxRow))
     assert [row.subject[:2] for row in rows(project, AuditRow) if row.action == "question.erase"] == ["q_"]
 
 
-async def test_every_part_of_a_long_answer_is_removed_also_when_slack_asks_to_wait(slack_project, fake_slack):
+async def test_every_part_of_a_long_answer_is_removed_also_when_slack_asks_to_wait(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project(departments=("travel",), settings={"model": {"max_new_tokens": 4_000}})
     project.engine.say(long_answer())
     asked = await fake_slack.mention(HOTELS)
@@ -142,14 +165,14 @@ async def test_every_part_of_a_long_answer_is_removed_also_when_slack_asks_to_wa
     assert asked_of(project) == []
 
 
-async def test_deletions_of_talk_are_not_stored(slack_project, fake_slack):
+async def test_deletions_of_talk_are_not_stored(slack_project: MakeSlackProject, fake_slack: FakeSlack) -> None:
     project = await slack_project()
     talk = await fake_slack.message("Lunch?", channel="C1")
     await fake_slack.delete(talk)
     assert rows(project, InboxRow) == []
 
 
-async def until(condition):
+async def until(condition: Callable[[], object]) -> None:
     """Wait until something holds that nobody tells."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - the engine and the database tell nobody

@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
 
-from bot.errors import BusyError, EngineError
-from bot.messages import Verdict
-from bot.store.models import InboxRow, OutboxRow
+from bot.domain.answers import Verdict
+from bot.domain.errors import BusyError, EngineError
+from bot.storage.tables.delivery import InboxRow, OutboxRow
 from bot.testing.engines import long_answer
 from bot.testing.notes import make_plugin
-from bot.testing.slack import drop, error, rate_limited
-from plugins.slack.answers.rates import STARTS
+from plugins.slack.outbound.rate_limits import STARTS
+from plugins.slack.testing import FakeSlack, drop, error, rate_limited
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
+
+    Slow = Callable[..., Awaitable[SlackProject]]
 
 NATIVE = {"slack": {"streaming": "native"}}
 QUESTION = "Are hotels tax exempt?"
@@ -23,16 +31,18 @@ FIRST, SECOND = "Hotels are tax exempt in 12 states [1].", "Show the form at the
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Changes follow each other at once, so that no test waits for the pace."""
-    monkeypatch.setattr("plugins.slack.answers.live.PACE_SECONDS", 0.01)
+    monkeypatch.setattr("plugins.slack.outbound.streaming.PACE_SECONDS", 0.01)
 
 
 @pytest.fixture
-async def slow(slack_project):
+async def slow(slack_project: MakeSlackProject) -> Slow:
     """Return a function that makes an instance whose answers stop after the first sentence until ``gate`` is set."""
 
-    async def make(transport="socket", *, streaming="native", settings=None, **more):
+    async def make(
+        transport: str = "socket", *, streaming: str = "native", settings: dict[str, Any] | None = None, **more: Any
+    ) -> SlackProject:
         chosen = {**(settings or {}), "slack": {"streaming": streaming}}
         project = await slack_project(transport, settings=chosen, **more)
         project.engine.answer = f"{FIRST} {SECOND}"
@@ -43,11 +53,16 @@ async def slow(slack_project):
     return make
 
 
-def growing(slack, channel="C1"):
+def growing(slack: FakeSlack, channel: str = "C1") -> Any:
     return next((post for post in slack.posts(channel) if FIRST in post.shown), None)
 
 
-async def held(project, answers=1):
+def outbox(project: SlackProject) -> list[OutboxRow]:
+    with project.mentee.store.read() as session:
+        return list(session.scalars(select(OutboxRow)))
+
+
+async def held(project: SlackProject, answers: int = 1) -> None:
     """Wait until so many answers are half written."""
     async with asyncio.timeout(20):
         while project.engine.held < answers:  # noqa: ASYNC110 - the engine tells nobody
@@ -56,7 +71,9 @@ async def held(project, answers=1):
 
 @pytest.mark.parametrize("transport", ["socket", "http"])
 @pytest.mark.parametrize("channel", ["C1", "D1"])
-async def test_an_answer_is_streamed_into_its_thread(slow, fake_slack, transport, channel):
+async def test_an_answer_is_streamed_into_its_thread(
+    slow: Slow, fake_slack: FakeSlack, transport: str, channel: str
+) -> None:
     project = await slow(transport)
     asked = await (fake_slack.message if channel == "D1" else fake_slack.mention)(QUESTION, channel=channel)
     post = await fake_slack.wait_until(lambda: growing(fake_slack, channel))
@@ -77,7 +94,7 @@ async def test_an_answer_is_streamed_into_its_thread(slow, fake_slack, transport
     assert not fake_slack.called("chat.update")
 
 
-async def test_answers_in_one_channel_begin_a_second_apart(slow, fake_slack):
+async def test_answers_in_one_channel_begin_a_second_apart(slow: Slow, fake_slack: FakeSlack) -> None:
     project = await slow()
     project.engine.gate.set()
     await asyncio.gather(*(fake_slack.mention(QUESTION, channel="C1") for _ in range(3)))
@@ -90,7 +107,7 @@ async def test_answers_in_one_channel_begin_a_second_apart(slow, fake_slack):
     assert fake_slack.posts("C2")[0].at < posted[-1], "another channel does not wait"
 
 
-async def test_steps_are_shown_and_end(slow, fake_slack):
+async def test_steps_are_shown_and_end(slow: Slow, fake_slack: FakeSlack) -> None:
     project = await slow()
     await fake_slack.mention(QUESTION)
     await fake_slack.wait_until(lambda: growing(fake_slack))
@@ -101,7 +118,7 @@ async def test_steps_are_shown_and_end(slow, fake_slack):
     assert set(steps.values()) == {"complete"}
 
 
-async def test_a_streamed_answer_is_voted_on_like_any_other(slow, fake_slack):
+async def test_a_streamed_answer_is_voted_on_like_any_other(slow: Slow, fake_slack: FakeSlack) -> None:
     project = await slow()
     project.engine.gate.set()
     await fake_slack.mention(QUESTION)
@@ -111,12 +128,13 @@ async def test_a_streamed_answer_is_voted_on_like_any_other(slow, fake_slack):
     await fake_slack.react("thumbsdown", user="U3", post=post)
     await project.settled()
     answer_id = project.mentee.outbox.find_answer("slack", f"C1:{post.ts}")
-    assert project.mentee.votes.current(answer_id, "slack:U2").value == "up"
-    assert project.mentee.votes.current(answer_id, "slack:U3").value == "down"
+    assert answer_id is not None
+    current = [project.mentee.votes.current(answer_id, f"slack:{user}") for user in ("U2", "U3")]
+    assert [vote.value for vote in current if vote] == ["up", "down"]
 
 
-async def test_what_a_guard_refuses_is_never_on_screen(slow, fake_slack):
-    def check_answer(draft):
+async def test_what_a_guard_refuses_is_never_on_screen(slow: Slow, fake_slack: FakeSlack) -> None:
+    def check_answer(draft: str) -> Any:
         return Verdict(ok="form" not in draft, reason="no forms", replacement="Please ask the travel desk.")
 
     project = await slow(plugins={"guard": make_plugin(check_answer=check_answer)})
@@ -131,8 +149,8 @@ async def test_what_a_guard_refuses_is_never_on_screen(slow, fake_slack):
     assert post.thumbs is not None
 
 
-async def test_where_nothing_may_be_rewritten_the_message_is_replaced(slow, fake_slack):
-    def check_answer(draft):
+async def test_where_nothing_may_be_rewritten_the_message_is_replaced(slow: Slow, fake_slack: FakeSlack) -> None:
+    def check_answer(draft: str) -> Any:
         return Verdict(ok="form" not in draft, replacement="Please ask the travel desk.")
 
     fake_slack.streams.rewritable = False
@@ -149,7 +167,7 @@ REFUSALS = [error("unknown_method"), error("channel_type_not_supported"), error(
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda fault: str(fault.value))
-async def test_where_slack_does_not_stream_a_message_is_edited(slow, fake_slack, refusal):
+async def test_where_slack_does_not_stream_a_message_is_edited(slow: Slow, fake_slack: FakeSlack, refusal: Any) -> None:
     project = await slow()
     fake_slack.fail("chat.startStream", refusal, times=9)
     await fake_slack.mention(QUESTION)
@@ -171,7 +189,7 @@ async def test_where_slack_does_not_stream_a_message_is_edited(slow, fake_slack,
     assert len(fake_slack.called("chat.startStream")) == asked_again, "the workspace's word counts for the next answer"
 
 
-async def test_the_start_rate_is_kept_and_the_rest_comes_otherwise(slow, fake_slack):
+async def test_the_start_rate_is_kept_and_the_rest_comes_otherwise(slow: Slow, fake_slack: FakeSlack) -> None:
     project = await slow()
     began = time.monotonic()
     await asyncio.gather(*(fake_slack.mention(QUESTION, channel=f"C{number}") for number in range(25)))
@@ -186,7 +204,7 @@ async def test_the_start_rate_is_kept_and_the_rest_comes_otherwise(slow, fake_sl
 
 
 @pytest.mark.parametrize("streaming", ["edit", "off"])
-async def test_streaming_can_be_switched_off(slow, fake_slack, streaming):
+async def test_streaming_can_be_switched_off(slow: Slow, fake_slack: FakeSlack, streaming: str) -> None:
     project = await slow(streaming=streaming)
     await fake_slack.mention(QUESTION)
     await held(project)
@@ -201,7 +219,7 @@ async def test_streaming_can_be_switched_off(slow, fake_slack, streaming):
 
 
 @pytest.mark.parametrize("by", ["time", "reader"])
-async def test_a_stream_that_ends_before_its_answer_is_completed(slow, fake_slack, by):
+async def test_a_stream_that_ends_before_its_answer_is_completed(slow: Slow, fake_slack: FakeSlack, by: Any) -> None:
     project = await slow()
     await fake_slack.mention(QUESTION)
     post = await fake_slack.wait_until(lambda: growing(fake_slack))
@@ -224,7 +242,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("lost", LOST)
-async def test_a_lost_reply_makes_no_second_message(slow, fake_slack, lost):
+async def test_a_lost_reply_makes_no_second_message(slow: Slow, fake_slack: FakeSlack, lost: Any) -> None:
     project = await slow()
     fake_slack.fail(*LOST[lost])
     await fake_slack.mention(QUESTION)
@@ -241,11 +259,13 @@ FAILURES = {"busy": BusyError("full", retry_after=0.2), "defect": RuntimeError("
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_an_answer_that_is_put_off_says_so_and_is_completed_in_place(slow, fake_slack, monkeypatch, failure):
+async def test_an_answer_that_is_put_off_says_so_and_is_completed_in_place(
+    slow: Slow, fake_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, failure: Any
+) -> None:
     project = await slow()
     real, gate = project.engine.generate, project.engine.gate
 
-    async def fails_once(_request):
+    async def fails_once(_request: Any) -> AsyncIterator[Any]:
         monkeypatch.setattr(project.engine, "generate", real)
         yield f"{FIRST} And"
         await gate.wait()
@@ -266,7 +286,7 @@ async def test_an_answer_that_is_put_off_says_so_and_is_completed_in_place(slow,
     assert len(fake_slack.called("chat.startStream")) == 1
 
 
-async def test_an_answer_that_fails_ends_in_the_reason(slow, fake_slack):
+async def test_an_answer_that_fails_ends_in_the_reason(slow: Slow, fake_slack: FakeSlack) -> None:
     project = await slow()
     project.engine.say(EngineError("The model cannot be reached.", hint="Try again in a minute."))
     await fake_slack.mention(QUESTION)
@@ -276,8 +296,10 @@ async def test_an_answer_that_fails_ends_in_the_reason(slow, fake_slack):
     assert "Try again in a minute." in post.shown
 
 
-async def test_an_answer_that_is_ready_at_once_is_not_streamed(slack_project, fake_slack):
-    from bot.messages import DirectAnswer
+async def test_an_answer_that_is_ready_at_once_is_not_streamed(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
+    from bot.domain.answers import DirectAnswer
 
     plugin = make_plugin(answer_directly=lambda question: DirectAnswer(f"Ticket 7 is open, {question.person.name}."))
     project = await slack_project(settings=NATIVE, plugins={"tickets": plugin})
@@ -287,7 +309,9 @@ async def test_an_answer_that_is_ready_at_once_is_not_streamed(slack_project, fa
     assert not fake_slack.called("chat.startStream")
 
 
-async def test_a_long_answer_is_streamed_and_goes_on_in_further_messages(slack_project, fake_slack):
+async def test_a_long_answer_is_streamed_and_goes_on_in_further_messages(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
     project = await slack_project(settings={**NATIVE, "model": {"max_new_tokens": 4096}})
     project.engine.answer = long_answer()
     project.engine.hold_at = 100  # words: in the second paragraph
@@ -302,23 +326,23 @@ async def test_a_long_answer_is_streamed_and_goes_on_in_further_messages(slack_p
     assert "".join("".join(post.shown for post in posts).split()).count("Paragraph19on") == 1
 
 
-async def test_an_answer_that_is_withdrawn_is_taken_away(slow, fake_slack):
+async def test_an_answer_that_is_withdrawn_is_taken_away(slow: Slow, fake_slack: FakeSlack) -> None:
     project = await slow()
     await fake_slack.mention(QUESTION)
     await fake_slack.wait_until(lambda: growing(fake_slack))
     with project.mentee.store.write() as session:
-        project.mentee.inbox.finish(
-            session, session.scalars(select(InboxRow.id)).one()
-        )  # as when its question is deleted
+        # as when its question is deleted
+        project.mentee.inbox.finish(session, session.scalars(select(InboxRow.id)).one())
     project.engine.gate.set()
     await fake_slack.wait_until(lambda: not fake_slack.posts("C1"))
     await project.settled()
-    with project.mentee.store.read() as session:
-        assert session.scalars(select(OutboxRow)).all() == []
+    assert outbox(project) == []
 
 
 @pytest.mark.parametrize("transport", ["socket", "http"])
-async def test_a_deleted_question_stops_its_answer_and_takes_the_stream_away(slow, fake_slack, transport):
+async def test_a_deleted_question_stops_its_answer_and_takes_the_stream_away(
+    slow: Slow, fake_slack: FakeSlack, transport: str
+) -> None:
     project = await slow(transport, settings={"limits": {"lease_seconds": 1.0}, "model": {"max_new_tokens": 4096}})
     more = " ".join(f"Show form number {number} at the desk [1]." for number in range(400))
     project.engine.answer, project.engine.delay = f"{FIRST} {more}", 0.01
@@ -330,11 +354,12 @@ async def test_a_deleted_question_stops_its_answer_and_takes_the_stream_away(slo
     await project.settled()
     assert (project.engine.finished, project.engine.cancelled) == (0, 1), "the rest is not written for nobody"
     assert fake_slack.posts("C1") == []
-    with project.mentee.store.read() as session:
-        assert session.scalars(select(OutboxRow)).all() == []
+    assert outbox(project) == []
 
 
-async def test_a_database_that_fails_meanwhile_costs_only_the_showing(slow, fake_slack, monkeypatch):
+async def test_a_database_that_fails_meanwhile_costs_only_the_showing(
+    slow: Slow, fake_slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = await slow()
     monkeypatch.setattr(project.mentee.outbox, "begin", lambda *_, **__: 1 / 0)
     project.engine.gate.set()
@@ -344,7 +369,11 @@ async def test_a_database_that_fails_meanwhile_costs_only_the_showing(slow, fake
     assert SECOND in post.shown
 
 
-async def test_stopping_ends_the_stream_and_the_next_process_completes_it(slow, fake_slack, replica):
+async def test_stopping_ends_the_stream_and_the_next_process_completes_it(
+    slow: Slow,
+    fake_slack: FakeSlack,
+    replica: Callable[[str], Awaitable[SlackProject]],
+) -> None:
     project = await slow(settings={"limits": {"drain_seconds": 0.1}})
     await fake_slack.mention(QUESTION)
     post = await fake_slack.wait_until(lambda: growing(fake_slack))
@@ -358,7 +387,7 @@ async def test_stopping_ends_the_stream_and_the_next_process_completes_it(slow, 
     assert "interrupted" not in post.shown
 
 
-async def test_stopping_lets_a_streamed_answer_finish(slow, fake_slack):
+async def test_stopping_lets_a_streamed_answer_finish(slow: Slow, fake_slack: FakeSlack) -> None:
     project = await slow()
     await fake_slack.mention(QUESTION)
     post = await fake_slack.wait_until(lambda: growing(fake_slack))

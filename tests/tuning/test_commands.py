@@ -3,51 +3,60 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
-from bot.artifacts import writing
-from bot.errors import ArtifactError, InputFileError, MenteeError, NotFoundError
-from bot.store.models import AdapterRow, RoundRow
+from bot.domain.errors import ArtifactError, InputFileError, MenteeError, NotFoundError
+from bot.storage.artifacts import writing
+from bot.storage.tables.training import AdapterRow, RoundRow
+from tuning import services
 from tuning.commands.adapters import adapters
 from tuning.commands.evaluate import evaluate
 from tuning.commands.rounds import round_
-from tuning.registry import Registry
-from tuning.round_book import RoundBook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import click
+
+    from bot.app import Mentee
+    from bot.testing.homes import MakeHome
 
 
 @pytest.fixture
-def mentee(make_home):
+def mentee(make_home: MakeHome) -> Mentee:
     return make_home(departments=("support", "travel"), settings={"model": {"name": "tiny", "engine": "openai"}})
 
 
-def add_adapter(mentee, version, department="support"):
+def add_adapter(mentee: Mentee, version: str, department: str = "support") -> None:
     path = mentee.settings.artifacts_dir / "adapters" / version
     with writing(path, "adapter") as draft:
         header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
         (draft.path / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
         (draft.path / "adapter_config.json").write_text("{}")
         draft.meta |= {"base_model": "tiny"}
-    from bot.artifacts import read_manifest
+    from bot.storage.artifacts import read_manifest
 
     sha256 = read_manifest(path, "adapter").files["adapter_model.safetensors"]["sha256"]
     with mentee.store.write() as session:
         session.add(AdapterRow(version=version, department=department, base_model="tiny", sha256=sha256))
 
 
-def invoke(command, *arguments):
+def invoke(command: click.Command, *arguments: str) -> str:
     result = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
 
-def last_line(text):
+def last_line(text: str) -> dict[str, Any]:
     """Return the JSON of the last line; before it are logs, which a test process prints to standard output."""
-    return json.loads(text.splitlines()[-1])
+    found: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return found
 
 
-def test_adapters_are_listed_promoted_shown_and_rolled_back(mentee):
+def test_adapters_are_listed_promoted_shown_and_rolled_back(mentee: Mentee) -> None:
     add_adapter(mentee, "support-1")
     listed = json.loads(invoke(adapters, "list", "--department", "support", "--json"))
     assert (listed["champion"], [row["version"] for row in listed["adapters"]]) == (None, ["support-1"])
@@ -61,20 +70,20 @@ def test_adapters_are_listed_promoted_shown_and_rolled_back(mentee):
     assert "support-1" in invoke(adapters, "list", "--department", "support")
     assert "champion" in invoke(adapters, "show", "--department", "support")
     assert "base" in invoke(adapters, "rollback", "--department", "support")
-    assert Registry(mentee).champion("support") is None
+    assert services.registry(mentee).champion("support") is None
 
 
-def test_the_base_model_can_be_promoted_by_its_name(mentee):
+def test_the_base_model_can_be_promoted_by_its_name(mentee: Mentee) -> None:
     add_adapter(mentee, "support-1")
     invoke(adapters, "promote", "support-1", "--department", "support")
     invoke(adapters, "promote", "base", "--department", "support")
-    assert Registry(mentee).champion("support") is None
+    assert services.registry(mentee).champion("support") is None
     invoke(adapters, "rollback", "--department", "support")
-    assert Registry(mentee).champion("support") == "support-1"
+    assert services.registry(mentee).champion("support") == "support-1"
 
 
 @pytest.mark.usefixtures("mentee")
-def test_unknown_departments_and_versions_are_named():
+def test_unknown_departments_and_versions_are_named() -> None:
     with pytest.raises(NotFoundError, match="no department 'legal'"):
         invoke(adapters, "list", "--department", "legal")
     with pytest.raises(NotFoundError, match="no department 'legal'"):
@@ -86,10 +95,10 @@ def test_unknown_departments_and_versions_are_named():
 
 
 @pytest.mark.usefixtures("mentee")
-def test_a_round_without_a_worker_is_queued_and_says_so():
+def test_a_round_without_a_worker_is_queued_and_says_so() -> None:
     started = json.loads(invoke(round_, "start", "--department", "support", "--json"))
     assert (started["state"], started["worker"]) == ("queued", False)
-    with pytest.raises(MenteeError, match="under way already"):
+    with pytest.raises(MenteeError, match="already running"):
         invoke(round_, "start", "--department", "support")
     assert "No worker runs" in invoke(round_, "start", "--department", "travel")
     listed = json.loads(invoke(round_, "list", "--department", "support", "--json"))
@@ -101,7 +110,7 @@ def test_a_round_without_a_worker_is_queued_and_says_so():
     assert "cancelled" in invoke(round_, "list")
 
 
-def test_a_finished_round_is_shown_with_its_intervals(mentee):
+def test_a_finished_round_is_shown_with_its_intervals(mentee: Mentee) -> None:
     metrics = {"rouge_l": {"champion": 0.2, "challenger": 0.4, "difference": 0.2, "interval": [0.1, 0.3], "n": 30}}
     with mentee.store.write() as session:
         finished = {"state": "finished", "verdict": "better", "reason": "better: promoted.", "metrics": metrics}
@@ -112,7 +121,7 @@ def test_a_finished_round_is_shown_with_its_intervals(mentee):
 
 
 @pytest.mark.usefixtures("mentee")
-def test_waiting_for_a_round_with_too_little_data_ends_with_an_honest_refusal():
+def test_waiting_for_a_round_with_too_little_data_ends_with_an_honest_refusal() -> None:
     result = CliRunner().invoke(
         round_, ["start", "--department", "support", "--wait", "--json"], catch_exceptions=False
     )
@@ -124,7 +133,7 @@ def test_waiting_for_a_round_with_too_little_data_ends_with_an_honest_refusal():
 
 
 @pytest.mark.usefixtures("mentee")
-def test_a_malformed_questions_file_is_named_with_its_line(tmp_path):
+def test_a_malformed_questions_file_is_named_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "questions.jsonl"
     path.write_text('{"question": "a?", "reference": "b"}\n{"question": "c?"}\n')
     with pytest.raises(InputFileError, match=r"line 2.*reference"):
@@ -135,7 +144,7 @@ def test_a_malformed_questions_file_is_named_with_its_line(tmp_path):
 
 
 @pytest.mark.usefixtures("mentee")
-def test_evaluation_without_questions_or_model_says_what_to_do(make_home, tmp_path):
+def test_evaluation_without_questions_or_model_says_what_to_do(make_home: MakeHome, tmp_path: Path) -> None:
     with pytest.raises(MenteeError, match="no held-out questions yet"):
         invoke(evaluate, "--department", "support")
     make_home(departments=("support",), settings={"model": {"name": "not-here"}})
@@ -145,21 +154,20 @@ def test_evaluation_without_questions_or_model_says_what_to_do(make_home, tmp_pa
         invoke(evaluate, "--department", "support", "--questions", str(path))
 
 
-def test_an_interrupted_round_is_taken_up_again_by_waiting(mentee):
-    book = RoundBook(mentee)
+def test_an_interrupted_round_is_taken_up_again_by_waiting(mentee: Mentee) -> None:
+    book = services.rounds(mentee)
     row = book.start("support", actor="test")
     result = CliRunner().invoke(
         round_, ["start", "--department", "support", "--wait", "--json"], catch_exceptions=False
     )
     assert last_line(result.stdout)["round"] == row.id
-    assert "was interrupted and goes on" in result.stderr
+    assert "was interrupted and resumes" in result.stderr
 
 
-def test_neither_commands_nor_the_control_plane_load_torch():
-    modules = (
-        "bot.cli, tuning.plugin, tuning.registry, tuning.gate, tuning.rounds, tuning.report, tuning.commands.rounds"
-    )
-    modules += ", tuning.commands.evaluate, tuning.commands.adapters"
+def test_neither_commands_nor_the_control_plane_load_torch() -> None:
+    modules = "bot.cli.main, tuning.plugin, tuning.rounds.registry, tuning.rounds.worker"
+    modules += ", tuning.evaluation.gate, tuning.evaluation.report"
+    modules += ", tuning.commands.rounds, tuning.commands.evaluate, tuning.commands.adapters"
     check = f"import sys, {modules}; print([m for m in ('torch', 'transformers', 'faiss') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,18 +1,20 @@
-"""``mentee adapters``: the versions of a department, where they came from, and which one answers."""
+"""``mentee adapters``: list, inspect, promote and roll back the adapters of a department."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
-from bot.app import open_mentee
-from bot.commands.output import console, emit_json, json_option
-from bot.settings import load_settings
-from tuning.registry import BASE, Registry
+from bot.cli.home import opened
+from bot.cli.output import console, emit_json, json_option
+from tuning import services
+from tuning.rounds.registry import BASE
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 ACTOR = "cli:operator"
 
@@ -21,17 +23,17 @@ department_option = click.option("--department", required=True, metavar="NAME", 
 
 @click.group()
 def adapters() -> None:
-    """Adapters: list, show, promote and roll back."""
+    """List, inspect, promote and roll back adapters."""
 
 
 @adapters.command("list")
 @department_option
 @json_option
 def list_(department: str, *, as_json: bool) -> None:
-    """List the department's adapter versions, oldest first."""
-    with closing(open_mentee(load_settings())) as mentee:
-        mentee.departments.get(department)
-        registry = Registry(mentee)
+    """List the department's adapters, oldest first."""
+    with opened() as instance:
+        instance.departments.get(department)
+        registry = services.registry(instance)
         champion = registry.champion(department)
         found = registry.versions(department)
         rows: list[dict[str, Any]] = [
@@ -43,18 +45,22 @@ def list_(department: str, *, as_json: bool) -> None:
                 "round": row.round_id,
                 "dataset": row.dataset,
                 "created_at": row.created_at,
+                "stale_since": row.stale_since,
+                "replace_by": row.replace_by,
             }
             for row in found
         ]
     if as_json:
         emit_json({"department": department, "champion": champion, "adapters": rows})
         return
-    table = Table("", "version", "state", "base model", "round", "made", box=None, header_style="bold")
-    table.add_row("●" if champion is None else "", BASE, "champion" if champion is None else "", "", "", "")
+    table = Table("", "version", "state", "base model", "round", "made", "replace by", box=None, header_style="bold")
+    table.add_row("●" if champion is None else "", BASE, "champion" if champion is None else "", *[""] * 4)
     for row in rows:
         made = row["created_at"].strftime("%Y-%m-%d %H:%M")
         mark = "[green]●[/]" if row["champion"] else ""
-        table.add_row(mark, row["version"], row["state"], row["base_model"], row["round"] or "", made)
+        table.add_row(
+            mark, row["version"], row["state"], row["base_model"], row["round"] or "", made, _day(row["replace_by"])
+        )
     console.print(table)
 
 
@@ -63,14 +69,14 @@ def list_(department: str, *, as_json: bool) -> None:
 @department_option
 @json_option
 def show(version: str | None, department: str, *, as_json: bool) -> None:
-    """Show where VERSION (default: the champion) came from: round, dataset, answers, votes and people."""
-    with closing(open_mentee(load_settings())) as mentee:
-        mentee.departments.get(department)
-        registry = Registry(mentee)
+    """Show where VERSION came from: round, dataset, answers, votes and people. Default: the champion."""
+    with opened() as instance:
+        instance.departments.get(department)
+        registry = services.registry(instance)
         version = version or registry.champion(department)
         if version is None:
             found: dict[str, Any] = {"version": BASE, "department": department, "state": "champion"}
-            found["base_model"] = mentee.settings.model.name
+            found["base_model"] = instance.settings.model.name
         else:
             found = registry.provenance(department, version)
     if as_json:
@@ -88,10 +94,10 @@ def show(version: str | None, department: str, *, as_json: bool) -> None:
 @department_option
 @json_option
 def promote(version: str, department: str, *, as_json: bool) -> None:
-    """Make VERSION the champion: a version of the department, "base", or the folder of an adapter generation."""
-    with closing(open_mentee(load_settings())) as mentee:
-        mentee.departments.get(department)
-        registry = Registry(mentee)
+    """Make VERSION the champion: a version of the department, "base", or the folder of an adapter snapshot."""
+    with opened() as instance:
+        instance.departments.get(department)
+        registry = services.registry(instance)
         folder = Path(version)
         if "/" in version or folder.is_dir():
             version = registry.publish(folder, department)
@@ -105,11 +111,16 @@ def promote(version: str, department: str, *, as_json: bool) -> None:
 @department_option
 @json_option
 def rollback(department: str, *, as_json: bool) -> None:
-    """Give the department back its previous champion. Needs no trainer."""
-    with closing(open_mentee(load_settings())) as mentee:
-        mentee.departments.get(department)
-        champion = Registry(mentee).rollback(department, actor=ACTOR)
+    """Go back to the department's previous champion."""
+    with opened() as instance:
+        instance.departments.get(department)
+        champion = services.registry(instance).rollback(department, actor=ACTOR)
     _tell(department, champion or BASE, "rolled back", as_json=as_json)
+
+
+def _day(moment: datetime | None) -> str:
+    """Return the day by which a stale adapter must be replaced; empty for any other."""
+    return f"[yellow]{moment:%Y-%m-%d}[/]" if moment else ""
 
 
 def _tell(department: str, champion: str, action: str, *, as_json: bool) -> None:

@@ -1,45 +1,50 @@
-"""``mentee eval``: measure an adapter on questions with reference answers, alone or against another."""
+"""``mentee eval``: score an adapter on questions with reference answers, alone or against another."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 from rich.progress import Progress
 
-from bot.app import open_mentee
-from bot.artifacts import write_atomically
-from bot.commands.output import console, emit_json, json_option, progress_console
-from bot.errors import InputFileError, MenteeError
-from bot.rows import read_rows
-from bot.settings import load_settings
+from bot.cli.home import opened
+from bot.cli.output import console, emit_json, json_option, progress_console
+from bot.domain.errors import InputFileError, MenteeError
+from bot.storage.artifacts import write_atomically
+from bot.storage.jsonl import read_rows
+from tuning import services
 from tuning.commands.keyfacts import evaluate_facts
 from tuning.commands.rounds import metrics_table
-from tuning.gate import PRIMARY, decide, interval
-from tuning.registry import BASE, Registry
+from tuning.evaluation.compare import summarise
+from tuning.evaluation.gate import PRIMARY, decide
+from tuning.rounds.registry import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bot.app import Mentee
-    from bot.departments import Department
-    from tuning.evaluate import Side
+    from bot.access.departments import Department
+    from bot.hooks.instance import Instance
+    from tuning.evaluation.answers import Side
+    from tuning.rounds.registry import Registry
 
 Answers = dict[str, list[dict[str, Any]]]
 
 
 @click.command("eval")
-@click.option("--department", metavar="NAME", help="The department; with --keyfacts each row's own when left out.")
-@click.option("--adapter", metavar="VERSION", help='Version to measure, or "base"; default: the champion.')
+@click.option("--department", metavar="NAME", help="Department. Optional with --keyfacts if each row names one.")
+@click.option("--adapter", metavar="VERSION", help='Version to measure, or "base". Default: the champion.')
 @click.option("--against", metavar="VERSION", help='Version to compare it with, or "base".')
-@click.option("--questions", type=click.Path(path_type=Path), metavar="FILE.jsonl", help="Default: the held-out ones.")
-@click.option("--keyfacts", is_flag=True, help="Score whole answers by key facts, cited pages and refusals.")
+@click.option(
+    "--questions",
+    type=click.Path(path_type=Path),
+    metavar="FILE.jsonl",
+    help="Questions to use. Default: the held-out ones.",
+)
+@click.option("--keyfacts", is_flag=True, help="Score complete answers: key facts, cited pages and refusals.")
 @json_option
 def evaluate(  # noqa: PLR0913 - one parameter for each option
     department: str | None,
@@ -50,11 +55,13 @@ def evaluate(  # noqa: PLR0913 - one parameter for each option
     keyfacts: bool,
     as_json: bool,
 ) -> None:
-    """Measure an adapter on questions with reference answers, and say who won.
+    """Measure an adapter on questions with reference answers, and compare it with another.
 
-    A row of --questions is {"question", "reference", "department"?}; rows of other departments are left out. With
-    --keyfacts, questions go the whole way of a message, retrieval included, and a row is {"question", "answerable",
-    "key_facts", "section_ids", "department"?, "history"?}; --adapter and --against may also be "quotation".
+    Each row of --questions is {"question", "reference", "department"?}. Rows of other departments are ignored.
+
+    With --keyfacts, each question is answered as in real use, including retrieval. Rows are then {"question",
+    "answerable", "key_facts", "section_ids", "department"?, "history"?}, and --adapter and --against can also be
+    "quotation".
     """
     if keyfacts:
         if questions is None:
@@ -63,43 +70,41 @@ def evaluate(  # noqa: PLR0913 - one parameter for each option
         return
     if department is None:
         raise click.UsageError("Give --department NAME.")
-    with closing(open_mentee(load_settings())) as mentee:
-        found = mentee.departments.get(department)
-        rows = _from_file(mentee, found, questions) if questions else _held_out(mentee, found)
-        adapter = adapter or _answering(mentee, department)
+    with opened() as instance:
+        found = instance.departments.get(department)
+        rows = _from_file(instance, found, questions) if questions else _held_out(instance, found)
+        adapter = adapter or services.answering(instance, department) or BASE
         names = {"champion": against, "challenger": adapter} if against else {"champion": adapter}
-        answers = _answer(mentee, department, rows, names)
-        result = _judge(found, answers) | {"department": department, "adapter": adapter, "against": against}
+        answers = _answer(instance, department, rows, names)
+        result = _compared(found, answers) | {"department": department, "adapter": adapter, "against": against}
     if as_json:
         emit_json(result)
     else:
         _print(result)
 
 
-def _answering(mentee: Mentee, department: str) -> str:
-    champion = mentee.champions.get(department, reading=mentee.retriever.has_documents(department))
-    return champion.version if champion else BASE
-
-
-def _from_file(mentee: Mentee, department: Department, path: Path) -> list[dict[str, Any]]:
-    from tuning.clusters import cluster
-    from tuning.prompts import ServedPrompts
+def _from_file(instance: Instance, department: Department, path: Path) -> list[dict[str, Any]]:
+    from tuning.data.dedup import cluster
+    from tuning.data.prompts import Asked
 
     rows = read_rows(path, required=("question", "reference"))
     for row in rows:
         if other := row.optional_text("department"):
-            mentee.departments.get(other)
+            instance.departments.get(other)
     kept = [row for row in rows if row.optional_text("department") in (None, department.name)]
     if not kept:
         raise InputFileError(
             f"{path} has no row for department {department.name!r}.", hint="Choose another --department."
         )
-    prompts = ServedPrompts(mentee, department)
+    prompts = services.prompts(instance, department)
     clusters = cluster(row.text("question") for row in kept)
     return [
         {
             "id": f"{number:05d}",
-            "messages": [asdict(message) for message in prompts.of_text(row.text("question"), row.text("reference"))],
+            "messages": [
+                asdict(message)
+                for message in prompts(Asked(row.text("question")), row.text("reference"), learned=False)
+            ],
             "reference": row.text("reference"),
             "cluster": clusters[row.text("question")],
         }
@@ -107,27 +112,25 @@ def _from_file(mentee: Mentee, department: Department, path: Path) -> list[dict[
     ]
 
 
-def _held_out(mentee: Mentee, department: Department) -> list[dict[str, Any]]:
-    from tuning.dataset import held_out_rows
-    from tuning.prompts import ServedPrompts
-
-    prompts = ServedPrompts(mentee, department)
-    rows = held_out_rows(mentee.store, department.name, plugins=mentee.plugins, prompt_for=prompts)
+def _held_out(instance: Instance, department: Department) -> list[dict[str, Any]]:
+    rows = services.datasets(instance).held_out(department)
     if not rows:
         raise MenteeError(
-            f"Department {department.name!r} has no held-out questions yet; its first round sets them aside.",
+            f"Department {department.name!r} has no held-out questions yet. Its first round sets them aside.",
             hint="Give --questions FILE.jsonl, or start a round.",
         )
     return rows
 
 
-def _answer(mentee: Mentee, department: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Answers:
-    """Let each side answer, in a child process, and return the judged answers."""
-    from tuning import children
-    from tuning.evaluate import EvaluateJob
-    from tuning.stages import judged
+def _answer(
+    instance: Instance, department: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> Answers:
+    """Generate each side's answers in a child process and return them with their scores."""
+    from tuning.evaluation.answers import EvaluateJob
+    from tuning.evaluation.privacy import scored_answers
+    from tuning.rounds import processes
 
-    registry, settings = Registry(mentee), mentee.settings
+    registry, settings = services.registry(instance), instance.settings
     sides = tuple(_side(registry, department, name, version) for name, version in names.items())
     with (
         tempfile.TemporaryDirectory(prefix="mentee-eval-") as folder,
@@ -145,7 +148,7 @@ def _answer(mentee: Mentee, department: str, rows: Sequence[Mapping[str, Any]], 
             max_new_tokens=settings.model.max_new_tokens,
             dtype=settings.model.dtype,
             threads=settings.model.threads,
-            refusal_chance=mentee.departments.get(department).answers.refusal_chance(),
+            refusal_chance=instance.departments.get(department).answers.refusal_chance(),
         ).write(work / "job.json")
         task = progress.add_task("Answering", total=len(sides) * len(rows))
 
@@ -155,13 +158,13 @@ def _answer(mentee: Mentee, department: str, rows: Sequence[Mapping[str, Any]], 
             elif "device" in line:
                 progress_console.print(f"[dim]On {line['device']} ({line['reason']})[/]")
 
-        children.run("tuning.evaluate", work / "job.json", work / "progress.jsonl", on_progress=tell)
-        return judged(mentee, department, work, tuple(names))
+        processes.run("tuning.evaluation.answers", work / "job.json", work / "progress.jsonl", on_progress=tell)
+        return scored_answers(work, tuple(names), plugins=instance.plugins, department=department)
 
 
 def _side(registry: Registry, department: str, name: str, version: str) -> Side:
-    from tuning.evaluate import Side
-    from tuning.registry import check_sound
+    from tuning.evaluation.answers import Side
+    from tuning.rounds.registry import check_sound
 
     if version == BASE:
         return Side(name, BASE)
@@ -170,11 +173,13 @@ def _side(registry: Registry, department: str, name: str, version: str) -> Side:
     return Side(name, version, str(path))
 
 
-def _judge(department: Department, answers: Answers) -> dict[str, Any]:
+def _compared(department: Department, answers: Answers) -> dict[str, Any]:
     clusters = [row["cluster"] for row in answers["champion"]]
     scores = {side: [row["scores"] for row in rows] for side, rows in answers.items()}
     if "challenger" not in scores:
-        return {"metrics": _alone(scores["champion"], clusters), "n": len(clusters)}
+        means = summarise(scores["champion"], clusters)
+        metrics = {name: {"champion": row.mean, "interval": list(row.interval)} for name, row in means.items()}
+        return {"metrics": metrics, "n": len(clusters)}
     minimum = min(department.tuning.min_questions, len(clusters))
     decision = decide(scores["champion"], scores["challenger"], clusters, minimum=minimum)
     return {
@@ -183,17 +188,6 @@ def _judge(department: Department, answers: Answers) -> dict[str, Any]:
         "verdict": decision.verdict,
         "reason": decision.reason.replace("better: promoted.", "better."),
     }
-
-
-def _alone(scores: Sequence[Mapping[str, float | None]], clusters: Sequence[str]) -> dict[str, Any]:
-    metrics = {}
-    for name in sorted({name for row in scores for name in row}):
-        kept = [(row[name], cluster) for row, cluster in zip(scores, clusters, strict=True) if row[name] is not None]
-        if kept:
-            values = np.array([value for value, _ in kept], dtype=float)
-            bounds = interval(values, [cluster for _, cluster in kept])
-            metrics[name] = {"champion": float(values.mean()), "interval": list(bounds)}
-    return metrics
 
 
 def _print(result: Mapping[str, Any]) -> None:

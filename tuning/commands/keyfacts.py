@@ -1,30 +1,35 @@
-"""``mentee eval --keyfacts``: whole answers against key facts, cited pages and refusals."""
+"""``mentee eval --keyfacts``: score complete answers by key facts, cited pages and refusals."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.progress import Progress
 from rich.table import Table
 
-from bot.app import open_mentee
-from bot.commands.output import console, emit_json, progress_console
-from bot.errors import InputFileError
-from bot.protocols import AdapterRef
-from bot.settings import load_settings
-from tuning.clusters import cluster
-from tuning.gate import compare, interval
-from tuning.keyfacts import FACT_METRICS, Pinned, Silent, ask_all, for_department, read_fact_questions, score_facts
-from tuning.registry import BASE, Registry
+from bot.cli.home import opened
+from bot.cli.output import console, emit_json, progress_console
+from bot.domain.errors import InputFileError
+from bot.domain.generation import AdapterRef
+from tuning import services
+from tuning.data.dedup import cluster
+from tuning.evaluation.compare import compare, summarise
+from tuning.evaluation.keyfacts import (
+    FACT_METRICS,
+    Pinned,
+    Silent,
+    ask_all,
+    for_department,
+    read_fact_questions,
+    score_facts,
+)
+from tuning.rounds.registry import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bot.app import Mentee
-    from tuning.keyfacts import FactQuestion
+    from tuning.evaluation.keyfacts import FactQuestion
 
 QUOTATION = "quotation"
 """Names the instance without a model: the best passage is quoted."""
@@ -36,7 +41,7 @@ Scores = list["Mapping[str, float | None]"]
 def evaluate_facts(
     path: Path, *, department: str | None, adapter: str | None, against: str | None, as_json: bool
 ) -> None:
-    """Ask every question of the file and print the metrics with intervals, alone or as a paired comparison.
+    """Ask every question in the file and print the metrics with intervals, for one side or as a paired comparison.
 
     :param adapter: a version, ``base``, ``quotation``, or ``None`` for each department's champion.
     :raises InputFileError: no row is for the department.
@@ -63,53 +68,39 @@ def evaluate_facts(
 
 
 def _scores(questions: Sequence[FactQuestion], department: str | None, side: str | None) -> Scores:
-    settings = load_settings()
-    with (
-        closing(open_mentee(settings, engine=Silent() if side == QUOTATION else None)) as mentee,
-        Progress(console=progress_console, transient=True) as progress,
-    ):
-        if side is not None:
-            mentee.__dict__["champions"] = Pinned(_adapter(mentee, department, side))
+    parts = {
+        "engine": Silent() if side == QUOTATION else None,
+        "active_adapters": Pinned(_adapter(department, side)) if side is not None else None,
+    }
+    with opened(**parts) as instance, Progress(console=progress_console, transient=True) as progress:
         task = progress.add_task(f"Asking ({side or CHAMPIONS})", total=len(questions))
-        answers = ask_all(mentee, questions, lambda done: progress.update(task, completed=done))
+        answers = ask_all(instance, questions, lambda done: progress.update(task, completed=done))
     return [score_facts(question, answer) for question, answer in zip(questions, answers, strict=True)]
 
 
-def _adapter(mentee: Mentee, department: str | None, side: str) -> AdapterRef | None:
+def _adapter(department: str | None, side: str) -> AdapterRef | None:
     if side in (BASE, QUOTATION):
         return None
     if department is None:
         raise InputFileError(
-            f"The adapter {side!r} belongs to one department, and none is given.", hint="Give --department NAME."
+            f"The adapter {side!r} belongs to a department, but no department was given.",
+            hint="Give --department NAME.",
         )
-    row = Registry(mentee).get(department, side)
-    return AdapterRef(row.version, mentee.champions.path(row.version), row.base_model, starter=row.round_id is None)
+    with opened() as instance:
+        registry = services.registry(instance)
+        row = registry.get(department, side)
+    return AdapterRef(row.version, registry.path(row.version), row.base_model, starter=row.round_id is None)
 
 
 def _alone(scores: Scores, clusters: Sequence[str]) -> dict[str, Any]:
-    metrics: dict[str, Any] = {}
-    for name in FACT_METRICS:
-        kept = [(row[name], group) for row, group in zip(scores, clusters, strict=True) if row[name] is not None]
-        if kept:
-            values = np.array([value for value, _ in kept], dtype=float)
-            bounds = interval(values, [group for _, group in kept])
-            metrics[name] = {"champion": float(values.mean()), "interval": list(bounds), "n": len(kept)}
-    return metrics
+    found = summarise(scores, clusters)
+    rows = {name: found[name] for name in FACT_METRICS if name in found}
+    return {name: {"champion": row.mean, "interval": list(row.interval), "n": row.n} for name, row in rows.items()}
 
 
 def _compared(scores: Mapping[str, Scores], clusters: Sequence[str]) -> dict[str, Any]:
     found = compare(scores["champion"], scores["challenger"], clusters)
-    return {
-        name: {
-            "champion": found[name].champion,
-            "challenger": found[name].challenger,
-            "difference": found[name].difference,
-            "interval": list(found[name].interval),
-            "n": found[name].n,
-        }
-        for name in FACT_METRICS
-        if name in found
-    }
+    return {name: found[name].as_json() for name in FACT_METRICS if name in found}
 
 
 def _print(result: Mapping[str, Any]) -> None:

@@ -1,30 +1,32 @@
-"""``mentee round``: start a round and watch it, list rounds, show one, cancel one."""
+"""``mentee round``: start, watch, list, show and cancel rounds, and approve or reject what they trained."""
 
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
-from bot.app import open_mentee
-from bot.commands.output import console, emit_json, json_option, progress_console
-from bot.errors import MenteeError
-from bot.settings import load_settings
-from tuning.metrics import METRIC_NAMES
-from tuning.round_book import UNDER_WAY, RoundBook
+from bot.cli.home import opened
+from bot.cli.output import console, emit_json, json_option, progress_console
+from bot.domain.errors import MenteeError
+from bot.inference.active_adapters import CACHE_SECONDS
+from tuning import services
+from tuning.evaluation.metrics import METRIC_NAMES
+from tuning.rounds.store import UNDER_WAY
+from tuning.rounds.summaries import screening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bot.app import Mentee
-    from bot.store.models import RoundRow
-    from tuning.rounds import RoundWorker
+    from bot.hooks.instance import Instance
+    from bot.storage.tables.training import RoundRow
+    from tuning.rounds.store import RoundStore
+    from tuning.rounds.worker import RoundWorker
 
 ACTOR = "cli:operator"
 POLL_SECONDS = 0.5
@@ -40,21 +42,24 @@ NAMES = {
 
 @click.group("round")
 def round_() -> None:
-    """Tuning rounds: votes and corrections become an adapter, if it proves better."""
+    """Train adapters from votes and corrections."""
 
 
 @round_.command()
-@click.option("--department", required=True, metavar="NAME", help="The department to learn for.")
-@click.option("--wait", is_flag=True, help="Wait for the verdict; works on the round here when no worker does.")
+@click.option("--department", required=True, metavar="NAME", help="Department to train for.")
+@click.option("--wait", is_flag=True, help="Wait for the verdict, and run the round here if no worker does.")
 @json_option
 def start(department: str, *, wait: bool, as_json: bool) -> None:
-    """Start a round. Exit code 0 means an honest verdict, whatever it is."""
-    with closing(open_mentee(load_settings())) as mentee:
-        book = RoundBook(mentee)
-        row = _interrupted(book, department) if wait else None
-        row = row or book.start(department, actor=ACTOR)
+    """Start a round. Exits with 0 if it reaches a verdict, whichever it is.
+
+    With --wait, a better adapter is live everywhere when the command returns, unless tuning.approval is "operator".
+    """
+    with opened() as instance:
+        rounds = services.rounds(instance)
+        row = _interrupted(rounds, department) if wait else None
+        row = row or rounds.start(department, actor=ACTOR)
         if not wait:
-            alive = book.worker_alive()
+            alive = rounds.worker_alive()
             note = (
                 "A worker will take it up."
                 if alive
@@ -65,8 +70,10 @@ def start(department: str, *, wait: bool, as_json: bool) -> None:
             else:
                 console.print(f"Round [bold]{row.id}[/] is queued. {note}")
             return
-        row = _watch(mentee, book, row.id)
-        result = round_json(mentee, row)
+        row = _watch(instance, rounds, row.id)
+        if row.verdict == "better" and row.approval is None:
+            time.sleep(CACHE_SECONDS)  # then every process answers with the new adapter
+        result = round_json(instance, row)
     if row.state in ("failed", "cancelled"):
         raise MenteeError(
             f"Round {row.id} {row.state}: {row.reason}", hint=f"`mentee round show {row.id}` has the details."
@@ -78,22 +85,28 @@ def start(department: str, *, wait: bool, as_json: bool) -> None:
 
 
 @round_.command("list")
-@click.option("--department", metavar="NAME", help="Only this department's.")
+@click.option("--department", metavar="NAME", help="Only this department.")
 @json_option
 def list_(department: str | None, *, as_json: bool) -> None:
     """List rounds, newest first."""
-    with closing(open_mentee(load_settings())) as mentee:
+    with opened() as instance:
         if department is not None:
-            mentee.departments.get(department)
-        rows = RoundBook(mentee).all(department)
-        found = [round_json(mentee, row) for row in rows]
+            instance.departments.get(department)
+        rows = services.rounds(instance).all(department)
+        found = [round_json(instance, row) for row in rows]
     if as_json:
         emit_json({"rounds": found})
         return
-    table = Table("round", "department", "state", "verdict", "adapter", "started", box=None, header_style="bold")
+    state = Column("state", no_wrap=True)  # which must be read whole, even on a narrow screen
+    table = Table("round", "department", state, "verdict", "adapter", "started", box=None, header_style="bold")
     for row in rows:
         table.add_row(
-            row.id, row.department, row.state, row.verdict or "", row.adapter or "", f"{row.created_at:%Y-%m-%d %H:%M}"
+            row.id,
+            row.department,
+            state_of(row),
+            row.verdict or "",
+            row.adapter or "",
+            f"{row.created_at:%Y-%m-%d %H:%M}",
         )
     console.print(table)
 
@@ -102,9 +115,9 @@ def list_(department: str | None, *, as_json: bool) -> None:
 @click.argument("round_id", metavar="ID")
 @json_option
 def show(round_id: str, *, as_json: bool) -> None:
-    """Show a round: how far it is, or its verdict, reason and report."""
-    with closing(open_mentee(load_settings())) as mentee:
-        result = round_json(mentee, RoundBook(mentee).get(round_id))
+    """Show a round's progress, or its verdict, reason and report."""
+    with opened() as instance:
+        result = round_json(instance, services.rounds(instance).get(round_id))
     if as_json:
         emit_json(result)
     else:
@@ -115,18 +128,51 @@ def show(round_id: str, *, as_json: bool) -> None:
 @click.argument("round_id", metavar="ID")
 @json_option
 def cancel(round_id: str, *, as_json: bool) -> None:
-    """Cancel a round under way; nothing of it goes live."""
-    with closing(open_mentee(load_settings())) as mentee:
-        RoundBook(mentee).cancel(round_id, actor=ACTOR)
+    """Cancel a running round. Nothing of it goes live."""
+    with opened() as instance:
+        services.rounds(instance).cancel(round_id, actor=ACTOR)
     if as_json:
         emit_json({"round": round_id, "state": "cancelled"})
     else:
         console.print(f"Round {round_id} is cancelled.")
 
 
-def round_json(mentee: Mentee, row: RoundRow) -> dict[str, Any]:
-    """Return a round as ``--json`` prints it (design §7)."""
-    report = mentee.settings.artifacts_dir / "rounds" / row.id / "report.html"
+@round_.command()
+@click.argument("round_id", metavar="ID")
+@json_option
+def approve(round_id: str, *, as_json: bool) -> None:
+    """Let the better adapter of a round go live that waits for you (tuning.approval = "operator")."""
+    with opened() as instance:
+        row = services.approvals(instance).approve(round_id, actor=ACTOR)
+    time.sleep(CACHE_SECONDS)
+    if as_json:
+        emit_json({"round": round_id, "approval": "approved", "adapter": row.adapter})
+    else:
+        console.print(f"Round {round_id} is approved: {row.adapter} is live.")
+
+
+@round_.command()
+@click.argument("round_id", metavar="ID")
+@json_option
+def reject(round_id: str, *, as_json: bool) -> None:
+    """Keep the better adapter of a round out that waits for you. The champion stays."""
+    with opened() as instance:
+        services.approvals(instance).reject(round_id, actor=ACTOR)
+    if as_json:
+        emit_json({"round": round_id, "approval": "rejected"})
+    else:
+        console.print(f"Round {round_id} is rejected. The champion stays.")
+
+
+def state_of(row: RoundRow) -> str:
+    """Return a round's state in words, with the decision that it waits for or that was made."""
+    decision = "waits for approval" if row.approval == "waiting" else row.approval
+    return f"{row.state}, {decision}" if decision else row.state
+
+
+def round_json(instance: Instance, row: RoundRow) -> dict[str, Any]:
+    """Return a round as ``--json`` prints it."""
+    report = instance.settings.artifacts_dir / "rounds" / row.id / "report.html"
     return {
         "round": row.id,
         "department": row.department,
@@ -136,8 +182,10 @@ def round_json(mentee: Mentee, row: RoundRow) -> dict[str, Any]:
         "reason": row.reason,
         "metrics": row.metrics,
         "adapter": row.adapter,
+        "approval": row.approval,
         "champion": row.champion,
         "dataset": row.dataset,
+        "screening": screening(row.results),
         "device": row.device,
         "interruptions": row.interruptions,
         "report": str(report) if report.is_file() else None,
@@ -147,7 +195,7 @@ def round_json(mentee: Mentee, row: RoundRow) -> dict[str, Any]:
 
 
 def print_round(result: Mapping[str, Any]) -> None:
-    """Print a round for people: the verdict, why, and the metrics with their intervals."""
+    """Print the verdict, its reason, and the metrics with their intervals."""
     colour = {"better": "green", "worse": "red", "refused": "red"}.get(result["verdict"] or "", "yellow")
     console.print(f"Round [bold]{result['round']}[/] of {result['department']}: {result['state']}")
     if result["verdict"]:
@@ -156,6 +204,12 @@ def print_round(result: Mapping[str, Any]) -> None:
         console.print(escape(result["reason"]))
     if result["metrics"]:
         console.print(metrics_table(result["metrics"]))
+    if found := result["screening"]:
+        numbers = ", ".join(f"{number} {name}" for name, number in found.items() if name != "reasons")
+        why = "; ".join(f"{number} {reason}" for reason, number in found["reasons"].items())
+        console.print(f"data: {numbers}" + (f" ({escape(why)})" if why else ""))
+    if result["approval"] == "waiting":
+        console.print(f"It waits for `mentee round approve {result['round']}` or `reject`.")
     for key in ("adapter", "dataset", "device", "report"):
         if result[key]:
             console.print(f"{key}: {escape(str(result[key]))}")
@@ -181,17 +235,17 @@ def metrics_table(
     return table
 
 
-def _interrupted(book: RoundBook, department: str) -> RoundRow | None:
-    """Return the department's round that lost its worker, to be taken up instead of starting another."""
-    row = next((row for row in book.all(department) if row.state in UNDER_WAY), None)
-    if row is None or book.worker_alive():
+def _interrupted(rounds: RoundStore, department: str) -> RoundRow | None:
+    """Return the department's unfinished round if no worker is running, to continue it instead of starting another."""
+    row = next((row for row in rounds.all(department) if row.state in UNDER_WAY), None)
+    if row is None or rounds.worker_answers():
         return None
-    progress_console.print(f"Round {row.id} was interrupted and goes on.")
+    progress_console.print(f"Round {row.id} was interrupted and resumes.")
     return row
 
 
-def _watch(mentee: Mentee, book: RoundBook, round_id: str) -> RoundRow:
-    """Show the round's progress on stderr until it ends; work on it in this process when no other does."""
+def _watch(instance: Instance, rounds: RoundStore, round_id: str) -> RoundRow:
+    """Show the round's progress on stderr until it ends. If no worker is running, run one in this process."""
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24),
         TextColumn("{task.fields[numbers]}"), TimeElapsedColumn(),
@@ -201,9 +255,9 @@ def _watch(mentee: Mentee, book: RoundBook, round_id: str) -> RoundRow:
     said, worker = "", None
     try:
         with Live(progress, console=progress_console, refresh_per_second=4, transient=True):
-            while (row := book.get(round_id)).state in UNDER_WAY:
-                worker = worker or _work_here(mentee, book)
-                description, done, total, numbers = _state(row, book.metrics(round_id))
+            while (row := rounds.get(round_id)).state in UNDER_WAY:
+                worker = worker or _work_here(instance, rounds)
+                description, done, total, numbers = _state(row, rounds.metrics(round_id))
                 progress.update(task, description=description, completed=done, total=total, numbers=numbers)
                 if not progress_console.is_terminal and (line := f"{description} {numbers}".strip()) != said:
                     progress_console.print(line)
@@ -215,12 +269,10 @@ def _watch(mentee: Mentee, book: RoundBook, round_id: str) -> RoundRow:
     return row
 
 
-def _work_here(mentee: Mentee, book: RoundBook) -> RoundWorker | None:
-    if book.worker_alive():
+def _work_here(instance: Instance, rounds: RoundStore) -> RoundWorker | None:
+    if rounds.worker_alive():
         return None
-    from tuning.rounds import RoundWorker
-
-    worker = RoundWorker(mentee, schedule=False)
+    worker = services.round_worker(instance)
     worker.launch()
     return worker
 

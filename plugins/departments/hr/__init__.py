@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.hookspecs import hookimpl
-from bot.messages import DepartmentSpec
+from bot.domain.departments import DepartmentSpec
+from bot.hooks.specs import hookimpl
 from plugins.departments.handbook import pages
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ GLOSSARY = {
 
 @hookimpl
 def register_departments() -> Sequence[DepartmentSpec]:
-    """Offer the department."""
     return (
         DepartmentSpec(
             name=NAME,

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from bot.hookspecs import hookimpl
-from bot.messages import DepartmentSpec
+from bot.domain.departments import DepartmentSpec
+from bot.hooks.specs import hookimpl
 from plugins.departments.handbook import pages
 from plugins.departments.travel.vouchers import due_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bot.messages import DirectAnswer, Question
+    from bot.domain.answers import DirectAnswer
+    from bot.domain.questions import Question
 
 NAME = "travel"
 GLOSSARY = {
@@ -31,20 +32,20 @@ GLOSSARY = {
 
 
 class Settings(BaseModel):
-    """What an operator may set for the department."""
+    """Settings of the travel department."""
 
-    voucher_business_days: int = Field(5, ge=1, le=30, description="Business days after a trip to hand in the voucher.")
+    voucher_business_days: int = Field(
+        5, ge=1, le=30, description="Business days after a trip until the voucher is due."
+    )
 
 
 @hookimpl
 def register_settings() -> type[BaseModel]:
-    """Declare the settings."""
     return Settings
 
 
 @hookimpl
 def register_departments() -> Sequence[DepartmentSpec]:
-    """Offer the department."""
     return (
         DepartmentSpec(
             name=NAME,
@@ -63,7 +64,7 @@ def register_departments() -> Sequence[DepartmentSpec]:
 
 @hookimpl
 def answer_directly(question: Question, department: str, settings: Settings) -> DirectAnswer | None:
-    """Say by which day a voucher is due when the question names the day a trip ended."""
+    """Answer when a voucher is due, if the question names the day the trip ended."""
     if department != NAME:
         return None
     return due_answer(question.text, question.received_at.date(), settings.voucher_business_days)

@@ -1,11 +1,11 @@
-"""When a travel voucher is due: a date no page states, so it is computed instead of left to a model."""
+"""The date a travel voucher is due. No page states it, so it is computed rather than left to a model."""
 
 from __future__ import annotations
 
 import re
 from datetime import date, timedelta
 
-from bot.messages import Citation, DirectAnswer
+from bot.domain.answers import Citation, DirectAnswer
 
 PAGE = "travel-and-leave/travel-and-leave-policies/travel-guide-3-travel.md"
 RULE = "Have a good trip, get reimbursement-- filling out a voucher-- within 5 business days of getting back."
@@ -25,7 +25,7 @@ _FRIDAY = 4
 def due_answer(text: str, today: date, business_days: int) -> DirectAnswer | None:
     """Answer "my trip ended on 12 March, when is my voucher due?"; ``None`` for any other question.
 
-    :param today: decides the year when the question names none: the newest such day that is not in the future.
+    :param today: sets the year if the question names none: the most recent such day that is not in the future.
     """
     if "voucher" not in text.lower() or not _ASKED.search(text):
         return None
@@ -42,7 +42,7 @@ def due_answer(text: str, today: date, business_days: int) -> DirectAnswer | Non
 
 
 def trip_end(text: str, today: date) -> date | None:
-    """Return the one day that a text names, or ``None`` when it names none, several, or one that does not exist."""
+    """Return the day that a text names, or ``None`` if it names none, several, or one that does not exist."""
     found = {day for pattern in _DATES for match in pattern.finditer(text) if (day := _day(match, today)) is not None}
     return found.pop() if len(found) == 1 else None
 

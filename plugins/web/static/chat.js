@@ -28,6 +28,8 @@ async function call(path, body) {
 
 const api = {
   vote: (id, vote) => call(`/api/answers/${id}/vote`, { reason: "", comment: "", ...vote }),
+  actions: (id) => call(`/api/answers/${id}/actions`),
+  confirm: (id) => call(`/api/actions/${id}`, {}),
   correct: (id, text) => call(`/api/answers/${id}/correction`, { text }),
 };
 
@@ -37,8 +39,8 @@ function freshId(prefix) {
 
 // --- asking ---------------------------------------------------------------------------------------------------------
 
-async function ask(text) {
-  const question = { text, department: $("department").value || null, conversation, key: freshId("k_") };
+async function ask(text, department = $("department").value || null) {
+  const question = { text, department, conversation, key: freshId("k_") };
   const view = show(text);
   remember({ ...question });
   await send(question, view);
@@ -75,7 +77,7 @@ function watch(address, view, question) {
 function fail(view, text, question) {
   setBusy(false);
   const again = () => {
-    const fresh = new AnswerView(api);
+    const fresh = new AnswerView(view.api);
     view.root.replaceWith(fresh.root);
     remember(question);
     send(question, fresh);
@@ -87,7 +89,7 @@ function fail(view, text, question) {
 
 function show(text) {
   $("welcome").hidden = true;
-  const view = new AnswerView(api);
+  const view = new AnswerView({ ...api, askElsewhere: (department) => ask(text, department) });
   log.append(questionView(text), view.root);
   follow();
   return view;
@@ -99,7 +101,9 @@ async function open(id) {
   history.replaceState(null, "", id ? `#${id}` : location.pathname);
   log.replaceChildren();
   setBusy(false);
+  const opened = conversation;
   const turns = id ? await call(`/api/conversations/${id}`) : [];
+  if (opened !== conversation) return; // another one was opened meanwhile
   for (const turn of turns) show(turn.question.text).finish(turn.answer);
   resume(turns);
   $("welcome").hidden = log.childElementCount > 0;
@@ -153,6 +157,9 @@ function setBusy(busy) {
   if (!busy && matchMedia("(pointer: fine)").matches && !log.contains(document.activeElement)) $("question").focus();
 }
 
+/** Whether a key belongs to an input method. Safari ends the composition before the Enter that confirms it; 229 tells. */
+function isComposing(event) { return event.isComposing || event.keyCode === 229; }
+
 function follow() { scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" }); }
 
 function fit() {
@@ -193,7 +200,7 @@ $("composer").addEventListener("submit", (event) => {
   ask(text);
 });
 $("question").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); $("composer").requestSubmit(); }
+  if (event.key === "Enter" && !event.shiftKey && !isComposing(event)) { event.preventDefault(); $("composer").requestSubmit(); }
 });
 $("question").addEventListener("input", fit);
 $("department").addEventListener("change", () => { localStorage.setItem("department", $("department").value); showExamples(); });

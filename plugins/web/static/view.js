@@ -24,13 +24,18 @@ export function icon(name) {
 const REASONS = Object.entries(JSON.parse(document.body.dataset.reasons));
 const MARKS = {
   curated: ["check", "Curated answer by a colleague", "curated"],
-  passage: ["quote", "Quoted from the page", "quoted"],
+  passage: ["quote", "Weak match, quoted from the closest page", "quoted"],
   none: ["compass", "Closest I found", "nearest"],
 };
 
 export function questionView(text) {
   return el("article", { class: "question", "aria-label": "Your question" }, text);
 }
+
+const OUTCOMES = { done: "check", failed: "close", unknown: "compass" };
+const LOOKS = 20;
+/** How often and how far apart, in ms, to look for the end of an action. */
+const LOOK_MS = 1500;
 
 /** One answer, from the first sign of life to thumbs. `api` does what the buttons ask for. */
 export class AnswerView {
@@ -54,12 +59,18 @@ export class AnswerView {
   finish(answer) {
     this.answer = answer;
     this.root.setAttribute("aria-busy", "false");
-    this.root.classList.toggle("unknown", !answer.known);
     this.status.remove();
-    this.meta.replaceChildren(el("span", { class: "tag" }, answer.department_title), ...this.#mark());
     this.showText(answer.html);
+    if (answer.source === "courtesy") return;
+    this.root.classList.toggle("unknown", !answer.known);
+    this.meta.replaceChildren(el("span", { class: "tag" }, answer.department_title), ...this.#mark());
     linkNumbers(this.body, answer.citations);
     if (answer.citations.length) this.root.append(sourcesView(answer));
+    if (answer.suggestion) this.root.append(suggestionView(answer.suggestion));
+    this.offers = el("div", { class: "offers" });
+    this.root.append(this.offers);
+    this.#showOffers(answer.actions);
+    if (answer.elsewhere.length) this.root.append(this.#elsewhere());
     this.root.append(this.#actions(), this.panel = el("div", { class: "panel" }));
     if (answer.correction) this.#thank("You corrected this answer.");
   }
@@ -67,6 +78,15 @@ export class AnswerView {
   #mark() {
     const mark = MARKS[this.answer.known || this.answer.source === "curated" ? this.answer.source : "none"];
     return mark ? [el("span", { class: `mark ${mark[2]}` }, icon(mark[0]), mark[1])] : [];
+  }
+
+  /** Departments whose documents seem to have the answer that this one lacks. */
+  #elsewhere() {
+    const buttons = this.answer.elsewhere.map(({ name, title }) => el("button", { type: "button", class: "offer", onclick: (event) => {
+      for (const button of event.currentTarget.parentElement.children) button.disabled = true;
+      this.api.askElsewhere(name);
+    } }, `Ask in ${title}`));
+    return el("div", { class: "offers elsewhere" }, el("div", { class: "row" }, ...buttons));
   }
 
   #actions() {
@@ -78,6 +98,46 @@ export class AnswerView {
     const copy = el("button", { class: "icon", "aria-label": "Copy the answer", title: "Copy the answer", onclick: () => this.#copy(copy) }, icon("copy"));
     const correct = el("button", { class: "icon text", onclick: () => this.#showCorrection() }, icon("pen"), "Correct");
     return el("div", { class: "actions" }, this.up, this.down, copy, correct);
+  }
+
+  /** Show what can be done next, and what came of what was done. */
+  #showOffers(offers, looks = LOOKS) {
+    const ended = offers.filter(({ state }) => state in OUTCOMES);
+    const open = offers.filter(({ state }) => state === "offered");
+    const running = offers.filter(({ state }) => state === "running");
+    const expired = !ended.length && !open.length && !running.length && offers.find(({ state }) => state === "expired");
+    this.offers.replaceChildren(
+      ...ended.map(({ state, label, result }) => el("p", { class: `outcome ${state}`, role: "status" }, icon(OUTCOMES[state]), el("span", {}, el("strong", {}, label), ` ${result}`))),
+      ...running.map(({ label }) => working(label)),
+      expired ? el("p", { class: "outcome" }, expired.result) : "",
+      open.length && !running.length ? el("div", { class: "row" }, ...open.map((offer) => this.#offerButton(offer))) : "");
+    if (looks > 0 && (running.length || ended.at(-1)?.state === "unknown")) setTimeout(() => this.#lookAgain(offers, looks - 1), LOOK_MS);
+  }
+
+  #offerButton(offer) {
+    return el("button", { type: "button", class: `offer ${offer.style}`, onclick: () => (offer.confirm ? this.#askFirst(offer) : this.#confirm(offer)) }, offer.label);
+  }
+
+  #askFirst(offer) {
+    const cancel = el("button", { type: "button", class: "plain", onclick: () => this.#showOffers(this.answer.actions) }, "Cancel");
+    const yes = el("button", { type: "button", class: `offer ${offer.style}`, onclick: () => this.#confirm(offer) }, offer.label);
+    this.offers.replaceChildren(el("div", { class: "feedback", role: "group", "aria-label": offer.confirm }, el("p", { class: "ask" }, offer.confirm), el("div", { class: "row" }, yes, cancel)));
+    cancel.focus();
+  }
+
+  async #confirm(offer) {
+    this.offers.replaceChildren(working(offer.label));
+    this.panel.replaceChildren();
+    const actions = await this.#try(() => this.api.confirm(offer.id));
+    if (actions) this.answer.actions = actions;
+    this.#showOffers(this.answer.actions);
+  }
+
+  async #lookAgain(before, looks) {
+    const actions = await this.api.actions(this.answer.id).catch(() => before);
+    this.answer.actions = actions;
+    if (JSON.stringify(actions) !== JSON.stringify(before) || !this.root.isConnected) looks = this.root.isConnected ? LOOKS : 0;
+    this.#showOffers(actions, looks);
   }
 
   #press(value) {
@@ -152,6 +212,10 @@ export class AnswerView {
   }
 }
 
+function working(label) {
+  return el("p", { class: "outcome", role: "status" }, el("span", { class: "dots", "aria-hidden": "true" }), el("span", {}, el("strong", {}, label), " Working on it …"));
+}
+
 function thanks(text) { return el("p", { class: "thanks", role: "status" }, icon("check"), text); }
 
 /** Turn each [n] that names a source into a button that opens it. */
@@ -184,14 +248,21 @@ function sourcesView(answer) {
   return el("section", { class: "sources", "aria-label": "Sources" }, el("h3", {}, answer.known ? "Sources" : "Nearest pages"), el("ol", {}, ...items));
 }
 
+/** A colleague's answer to a similar question: closed, because it may not be what was asked. */
+function suggestionView({ question, html }) {
+  const text = el("div", { class: "text" });
+  text.innerHTML = html;
+  return el("details", { class: "suggestion" }, el("summary", {}, "A colleague answered a similar question: ", el("q", {}, question)), text);
+}
+
 function openSource(citation) {
   const dialog = document.getElementById("source");
   const path = citation.heading.split(" › ");
   document.getElementById("source-path").textContent = [`Source ${citation.n}`, ...path.slice(0, -1)].join(" › ");
   document.getElementById("source-heading").textContent = path.at(-1) || shortName(citation.document);
-  document.getElementById("source-text").textContent = citation.text;
+  document.getElementById("source-text").innerHTML = citation.html;
   const document_ = /^https?:\/\//.test(citation.document)
-    ? el("a", { href: citation.document, target: "_blank", rel: "noopener noreferrer" }, citation.document)
+    ? el("a", { href: citation.address ?? citation.document, target: "_blank", rel: "noopener noreferrer" }, citation.document)
     : shortName(citation.document);
   document.getElementById("source-document").replaceChildren(document_);
   dialog.showModal();

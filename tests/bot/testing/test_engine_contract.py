@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.protocols import AdapterRef
+from bot.domain.generation import AdapterRef
 from bot.testing import engine_contract
-from bot.testing.engine_contract import ENDLESS, EngineContract, TinyBench
+from bot.testing.engine_contract import ENDLESS, EngineBench, EngineContract, TinyBench
 from bot.testing.engines import ScriptedEngine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from bot.domain.generation import GenerationRequest
+    from bot.domain.ports import Engine
 
 
 class Sinner(ScriptedEngine):
@@ -17,31 +25,31 @@ class Sinner(ScriptedEngine):
 
 
 class OnePiece(Sinner):
-    async def generate(self, request):
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         yield "".join([piece async for piece in super().generate(request)])
 
 
 class Unstoppable(Sinner):
-    async def generate(self, request):
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         async for piece in super().generate(_changed(request, stop=())):
             yield piece
 
 
 class Uncapped(Sinner):
-    async def generate(self, request):
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         async for piece in super().generate(_changed(request, max_new_tokens=ENDLESS)):
             yield piece
 
 
 class Unbounded(Sinner):
-    def __init__(self, *args, queue, **rest):
+    def __init__(self, *args: Any, queue: int, **rest: Any) -> None:
         super().__init__(*args, queue=queue + 1000, **rest)
 
 
 class Deaf(Sinner):
     """Goes on although nobody listens."""
 
-    async def generate(self, request):
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         pieces = super().generate(request)
         KEPT.append(pieces)
         async for piece in pieces:
@@ -51,7 +59,7 @@ class Deaf(Sinner):
 class Forgetful(Sinner):
     """Loses an answer in a hundred."""
 
-    async def generate(self, request):
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         if len(self.requests) % 100 == 99:
             self.requests.append(request)
             return
@@ -62,7 +70,7 @@ class Forgetful(Sinner):
 class Shared(Sinner):
     """Keeps the adapter in one place, as ``set_adapter`` does: who comes later changes it for those under way."""
 
-    async def generate(self, request):
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         self.requests.append(request)
         self.running += 1
         self.current = request
@@ -77,35 +85,36 @@ class Shared(Sinner):
             self.running -= 1
 
 
-KEPT = []
+KEPT: list[AsyncGenerator[str, None]] = []
 
 
-def _changed(request, **values):
+def _changed(request: GenerationRequest, **values: Any) -> GenerationRequest:
     from dataclasses import replace
 
     return replace(request, **values)
 
 
 class SinnersBench(TinyBench):
-    def __init__(self, kind, folder):
+    def __init__(self, kind: type[ScriptedEngine], folder: Path) -> None:
         super().__init__(self._open, self._make)
-        self._kind, self._folder, self._texts = kind, folder, {}
+        self._kind, self._folder = kind, folder
+        self._texts: dict[str, str] = {}
 
-    def cut(self, text, tokens):
+    def cut(self, text: str, tokens: int) -> str:
         return " ".join(text.split()[:tokens])
 
-    def under_way(self):
-        return sum(engine.running for engine in self.opened)
+    def under_way(self) -> int:
+        return sum(engine.running for engine in self.opened if isinstance(engine, ScriptedEngine))
 
-    def _open(self, *, queue, seconds):  # noqa: ARG002 - it knows no time limit
+    def _open(self, *, queue: int, seconds: float) -> ScriptedEngine:  # noqa: ARG002 - it knows no time limit
         return self._kind(self._text, delay=0.0001, queue=queue)
 
-    def _make(self, text):
+    def _make(self, text: str) -> AdapterRef:
         ref = AdapterRef(f"adapter-{len(self._texts)}", self._folder, "scripted")
         self._texts[ref.version] = text
         return ref
 
-    def _text(self, request):
+    def _text(self, request: GenerationRequest) -> str:
         return self._texts[request.adapter.version] if request.adapter else "on and " * ENDLESS
 
 
@@ -124,10 +133,24 @@ class SinnersBench(TinyBench):
         (Shared, "test_more_adapters_than_are_kept_take_turns"),
     ],
 )
-async def test_a_sin_is_found(kind, test, tmp_path, monkeypatch):
+async def test_a_sin_is_found(
+    kind: type[ScriptedEngine], test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await getattr(EngineContract(), test)(SinnersBench(ScriptedEngine, tmp_path))
     monkeypatch.setattr(engine_contract, "PATIENCE", 1.0)
     with pytest.raises((AssertionError, TimeoutError)):
         await getattr(EngineContract(), test)(SinnersBench(kind, tmp_path))
     while KEPT:
         await KEPT.pop().aclose()
+
+
+def test_a_bench_without_adapters_or_a_declaration_is_told_what_to_define() -> None:
+    class Unfinished(EngineBench):
+        async def engine(self, *, queue: int = 200, seconds: float = 60.0) -> Engine:
+            raise NotImplementedError
+
+        async def close(self) -> None:
+            """Nothing to stop."""
+
+    with pytest.raises(NotImplementedError, match=r"Unfinished must define adapter\(\)"):
+        Unfinished().saying("a word")

@@ -1,67 +1,55 @@
 from __future__ import annotations
 
-from enum import StrEnum
+import re
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
-from bot.errors import SettingsError
-from bot.protocols import ConsolePanel
-from bot.store.models import AuditRow
+from bot.domain.ports import ConsolePanel
+from bot.storage.tables.access import AuditRow, PluginStateRow
 from bot.testing.notes import NotesRetriever, make_plugin
-from bot.testing.web import TRAVEL, WEB_PLUGINS
-from plugins.console.forms import fields, read
+from plugins.web.testing.fixtures import TRAVEL, WEB_PLUGINS, Visit
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-class Mood(StrEnum):
-    CALM = "calm"
-    BRIGHT = "bright"
+    import httpx2
+
+    from bot.testing.engines import ScriptedEngine
+    from bot.testing.homes import MakeHome
+    from bot.testing.serving import ServedHome, ServeHome
 
 
 class Example(BaseModel):
     on: bool = True
     limit: int = Field(3, ge=1, description="How many.")
     name: str = "Ada <b>"
-    mood: Mood = Mood.CALM
     words: list[str] = ["a"]
     key: SecretStr = SecretStr("hidden")
 
 
-def test_a_form_has_a_field_for_each_setting_but_secrets():
-    drawn = {field.name: (field.kind, field.value) for field in fields(Example, Example())}
-    assert drawn == {
-        "on": ("checkbox", "true"),
-        "limit": ("number", "3"),
-        "name": ("text", "Ada <b>"),
-        "mood": ("choice", "calm"),
-        "words": ("json", '["a"]'),
-    }
+def raises() -> int:
+    raise ZeroDivisionError("by zero")
 
 
-def test_only_what_was_changed_is_read_back():
-    form = fields(Example, Example())
-    unchanged = {"on": ["on"], "limit": ["3"], "name": ["Ada <b>"], "mood": ["calm"], "words": ['["a"]']}
-    assert read(form, unchanged) == {}
-    changed = {"limit": ["5"], "name": ["Bo"], "mood": ["bright"], "words": ['["a", "b"]']}
-    assert read(form, changed) == {"on": False, "limit": 5, "name": "Bo", "mood": "bright", "words": ["a", "b"]}
+class Raising(BaseModel):
+    number: int = Field(default_factory=raises)
 
 
-@pytest.mark.parametrize(("name", "value"), [("limit", "many"), ("words", "a, b")])
-def test_what_cannot_be_read_is_refused(name, value):
-    with pytest.raises(SettingsError, match="Expected"):
-        read(fields(Example, Example()), {name: [value]})
-
-
-def notes():
+def notes() -> NotesRetriever:
     return NotesRetriever()
 
 
 @pytest.fixture
-def console(make_home, serve_home, visit, web_engine):
+def console(
+    make_home: MakeHome, serve_home: ServeHome, visit: Visit, web_engine: ScriptedEngine
+) -> tuple[ServedHome, httpx2.Client]:
     """A client signed in as an operator, over a home with a configurable plugin and panels."""
     panels = make_plugin(register_panels=lambda: [ConsolePanel("Box <1>", "<b>bold</b><script>alert(1)</script>")])
 
-    def broken():
+    def broken() -> Sequence[ConsolePanel]:
         raise RuntimeError("broken panel")
 
     home = serve_home(
@@ -74,22 +62,25 @@ def console(make_home, serve_home, visit, web_engine):
                 "notes": make_plugin(register_retriever=notes, register_settings=lambda: Example),
                 "panels": panels,
                 "broken": make_plugin(register_panels=broken),
+                "guard": make_plugin(check_answer=lambda: None),
+                "raising": make_plugin(register_settings=lambda: Raising),
+                "doubtful": SimpleNamespace(register_tables=lambda: None),
             },
         )
     )
     return home, visit(home)
 
 
-def test_the_page_shows_departments_plugins_and_what_slack_trains(console):
+def test_the_page_shows_departments_and_plugins(console: tuple[ServedHome, httpx2.Client]) -> None:
     _, client = console
     page = client.get("/console/").text
-    for shown in ("Travel", "base model", "No round yet.", "notes", "train_eligible", "department.add"):
+    for shown in ("Travel", "base model", "No round yet.", "notes", "department.add"):
         assert shown in page
     assert "Ada &lt;b&gt;" in page
     assert "hidden" not in page.replace('type="hidden"', "")
 
 
-def test_a_panel_is_cleaned_and_a_failing_one_left_out(console):
+def test_a_panel_is_cleaned_and_a_failing_one_left_out(console: tuple[ServedHome, httpx2.Client]) -> None:
     _, client = console
     page = client.get("/console/").text
     assert "<b>bold</b>" in page
@@ -97,13 +88,29 @@ def test_a_panel_is_cleaned_and_a_failing_one_left_out(console):
     assert "<script>" not in page
 
 
-def test_settings_are_changed_for_one_department_with_an_audit_row(console):
+def test_a_stored_value_that_no_longer_fits_does_not_break_the_page(
+    console: tuple[ServedHome, httpx2.Client],
+) -> None:
     home, client = console
-    given = {"department": "travel", "on": "on", "limit": "7", "name": "Ada <b>", "mood": "calm", "words": '["a"]'}
-    assert client.post("/console/plugins/notes/settings", data=given).status_code == 303
+    with home.mentee.store.write() as session:
+        session.add(PluginStateRow(plugin="notes", department="travel", settings={"limit": 0}))
+    home.mentee.plugins.states.switch("guard", "travel", enabled=True, actor="test")  # reads anew
+    page = client.get("/console/?department=travel")
+    assert page.status_code == 200
+    assert "It can&#39;t work: Setting &#39;limit&#39; of plugin &#39;notes&#39;" in page.text
+
+
+def test_settings_are_changed_for_one_department_with_an_audit_row(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    given = {"department": "travel", "on": "on", "limit": "7", "name": "Ada <b>", "words": "a"}
+    saved = client.post("/console/plugins/notes/settings", data=given)
+    assert saved.status_code == 303
+    assert "Saved." in client.get(saved.headers["location"]).text
+    again = client.post("/console/plugins/notes/settings", data={"department": "travel", "limit": "7"})
+    assert "Nothing was changed." in client.get(again.headers["location"]).text
     states = home.mentee.plugins.states
-    assert states.settings("notes", "travel", Example).limit == 7
-    assert states.settings("notes", None, Example).limit == 3
+    assert states.settings("notes", "travel", Example) == Example(limit=7)
+    assert states.settings("notes", None, Example) == Example()
     with home.mentee.store.read() as session:
         row = session.query(AuditRow).filter_by(action="plugin.configure").one()
     assert (row.actor, row.detail) == ("web:demo", {"department": "travel", "settings": ["limit"]})
@@ -112,14 +119,130 @@ def test_settings_are_changed_for_one_department_with_an_audit_row(console):
 @pytest.mark.parametrize(
     ("path", "given", "status"),
     [
-        ("notes/settings", {"limit": "0"}, 500),
+        ("notes/settings", {"limit": "0"}, 422),
+        ("panels/settings", {"limit": "0"}, 500),
+        ("web/switch", {"enabled": "off"}, 403),
+        ("web/switch", {"enabled": "off", "confirmed": "yes", "department": "travel"}, 403),
+        ("console/switch", {"enabled": "off", "confirmed": "yes"}, 403),
         ("nothing/settings", {}, 404),
         ("nothing/switch", {"enabled": "off"}, 404),
         ("notes/switch", {"enabled": "off", "department": "nowhere"}, 404),
     ],
 )
-def test_unusable_changes_are_refused_and_change_nothing(console, path, given, status):
+def test_unusable_changes_are_refused_and_change_nothing(
+    console: tuple[ServedHome, httpx2.Client], path: str, given: dict[str, str], status: int
+) -> None:
     home, client = console
     assert client.post(f"/console/plugins/{path}", data=given).status_code == status
     assert home.mentee.plugins.states.settings("notes", None, Example) == Example()
-    assert home.mentee.plugins.states.enabled("notes", None)
+    for plugin in ("notes", "web", "console"):
+        assert home.mentee.plugins.states.enabled(plugin, "travel")
+
+
+def test_a_refused_form_keeps_what_was_typed(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    given = {"department": "travel", "was.on": "true", "limit": "0", "name": " Grace\r\n& Bo", "words": "a\r\n\r\n b "}
+    refused = client.post("/console/plugins/notes/settings", data=given)
+    assert refused.status_code == 422
+    page = refused.text
+    assert re.search(r'name="limit" [^>]*aria-invalid="true" autofocus value="0"', page)
+    assert "Input should be greater than or equal to 1" in page
+    assert re.search(r"<textarea [^>]*name=\"name\"[^>]*>\n Grace\n&amp; Bo</textarea>", page)
+    assert re.search(r"<textarea [^>]*name=\"words\"[^>]*>\na\n\n b</textarea>", page)
+    assert re.search(r'<input type="checkbox" [^>]*name="on" [^>]*>', page)
+    assert " checked" not in page
+    assert page.count("autofocus") == 1
+    assert home.mentee.plugins.states.settings("notes", "travel", Example) == Example()
+    assert client.get("/console/plugins/notes/settings").status_code == 303, "the page can be loaded again"
+
+
+def test_a_setting_follows_the_next_level_again(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    for scope, limit in (("", "5"), ("travel", "7")):
+        client.post("/console/plugins/notes/settings", data={"department": scope, "limit": limit})
+    page = client.get("/console/?department=travel").text
+    assert "Reset to the instance&#39;s value: 5" in page
+    client.post("/console/plugins/notes/settings", data={"department": "travel", "reset": "limit"})
+    assert home.mentee.plugins.states.settings("notes", "travel", Example) == Example(limit=5)
+    page = client.get("/console/?department=travel").text
+    assert "How many. From the instance." in page
+    client.post("/console/plugins/notes/settings", data={"reset": "limit"})
+    assert home.mentee.plugins.states.settings("notes", "travel", Example) == Example()
+
+
+def test_a_secret_is_given_by_reference(
+    console: tuple[ServedHome, httpx2.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, client = console
+    refused = client.post("/console/plugins/notes/settings", data={"key": "xoxb-1"})
+    assert refused.status_code == 422
+    assert "Mentee doesn&#39;t store secrets. Give $NAME" in refused.text
+    monkeypatch.setenv("NOTES_KEY", "sesame")
+    client.post("/console/plugins/notes/settings", data={"key": "$NOTES_KEY"})
+    settings = home.mentee.plugins.states.settings("notes", None, Example)
+    assert settings == Example(key=SecretStr("sesame"))
+    page = client.get("/console/").text
+    assert 'value="$NOTES_KEY"' in page
+    assert "sesame" not in page
+
+
+def test_what_another_operator_changed_meanwhile_stays(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    home.mentee.plugins.states.configure("notes", "", {"name": "Bo"}, actor="other", model=Example)
+    given = {"was.name": "Ada <b>", "name": "Ada <b>", "was.limit": "3", "limit": "4", "was.on": "true", "on": "on"}
+    client.post("/console/plugins/notes/settings", data=given)
+    assert home.mentee.plugins.states.settings("notes", None, Example) == Example(name="Bo", limit=4)
+
+
+def test_before_a_guard_is_switched_off_the_console_says_what_follows(
+    console: tuple[ServedHome, httpx2.Client],
+) -> None:
+    home, client = console
+    states = home.mentee.plugins.states
+    asked = client.post("/console/plugins/guard/switch", data={"enabled": "off"})
+    assert asked.status_code == 200
+    for said in (
+        "Switch off guard for the whole instance?",
+        "No guard is left in the department travel: answers are shown unchecked.",
+    ):
+        assert said in asked.text
+    assert states.enabled("guard", "travel")
+    done = client.post("/console/plugins/guard/switch", data={"enabled": "off", "confirmed": "yes"})
+    assert not states.enabled("guard", "travel")
+    page = client.get(done.headers["location"]).text
+    assert re.search(r"Switched off\.\s+<button class=\"plain\">Undo", page)
+    client.post("/console/plugins/guard/switch", data={"enabled": "on"})
+    assert states.enabled("guard", "travel")
+
+
+def test_a_plugin_that_nobody_would_miss_is_switched_off_at_once(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    assert client.post("/console/plugins/panels/switch", data={"enabled": "off"}).status_code == 303
+    assert not home.mentee.plugins.states.enabled("panels", None)
+
+
+def test_a_probable_mistake_and_what_a_plugin_is_for_are_shown(console: tuple[ServedHome, httpx2.Client]) -> None:
+    page = console[1].get("/console/").text
+    assert "Check this plugin: register_tables isn&#39;t marked as a hook" in page
+    assert "The operators&#39; page" in page
+
+
+def test_settings_whose_own_code_raises_break_no_page(console: tuple[ServedHome, httpx2.Client]) -> None:
+    page = console[1].get("/console/")
+    assert page.status_code == 200
+    assert "Its settings can&#39;t be shown: ZeroDivisionError: by zero" in page.text
+
+
+def test_a_failing_guard_is_shown(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    home.mentee.plugins.states.note_problem("guard", "check_answer: no result after 2 s")
+    page = client.get("/console/").text
+    assert "Failing, so what it should check is refused: check_answer: no result after 2 s" in page
+
+
+def test_a_paused_helper_is_shown_and_said_to_refuse_nothing(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    home.mentee.plugins.states.note_problem("notes", "paused for travel until 12:00:00 UTC")
+    page = client.get("/console/").text
+    assert ">paused for travel until 12:00:00 UTC<" in page
+    assert "is refused" not in page

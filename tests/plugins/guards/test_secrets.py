@@ -1,6 +1,8 @@
+from __future__ import annotations
+
 import pytest
 
-from bot.secrets import without_secrets
+from bot.observability.redaction import holds_secret, without_secrets
 from plugins.guards.secrets import REPLACEMENT, check_answer
 
 SECRETS = [
@@ -16,8 +18,9 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_sentence_with_a_secret_is_replaced(secret):
+def test_a_sentence_with_a_secret_is_replaced(secret: str) -> None:
     verdict = check_answer(f"Sign in with {secret} please.")
+    assert verdict is not None
     assert (verdict.ok, verdict.replacement) == (False, REPLACEMENT)
     assert secret not in without_secrets(f"Sign in with {secret} please.")
 
@@ -25,5 +28,12 @@ def test_a_sentence_with_a_secret_is_replaced(secret):
 @pytest.mark.parametrize(
     "text", ["Reset your password in HR Links.", "Password: at least 12 characters.", "A token is a coin."]
 )
-def test_talk_about_secrets_is_fine(text):
+def test_talk_about_secrets_is_fine(text: str) -> None:
     assert check_answer(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["令牌ghp_abcdefghijklmnopqrstuvwxyz12345是", "登录用password：hunter2x3!", "密钥AKIAIOSFODNN7EXAMPLE。"]
+)
+def test_a_letter_of_another_script_beside_a_secret_does_not_hide_it(text: str) -> None:
+    assert holds_secret(text)

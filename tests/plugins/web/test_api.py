@@ -1,25 +1,39 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.errors import BusyError
-from bot.messages import DepartmentSpec, Person, Role
-from bot.people import People
-from bot.store.models import AnswerRow, CorrectionRow, CuratedAnswerRow, InboxRow, VoteEventRow, VoteRow
-from bot.testing.web import TRAVEL, answer, ask, events
+from bot.access.people import People
+from bot.domain.answers import Verdict
+from bot.domain.departments import DepartmentSpec
+from bot.domain.errors import BusyError
+from bot.domain.people import Person, Role
+from bot.storage.tables.answers import AnswerRow
+from bot.storage.tables.delivery import InboxRow
+from bot.storage.tables.feedback import CorrectionRow, CuratedAnswerRow, VoteEventRow, VoteRow
+from bot.testing.notes import make_plugin
+from plugins.web.conversations import REFUSED
+from plugins.web.testing.fixtures import TRAVEL, MakeWeb, Visit, answer, ask, events
+
+if TYPE_CHECKING:
+    from bot.testing.engines import ScriptedEngine
+    from bot.testing.serving import ServedHome, ServeHome
 
 QUESTION = "Which states exempt hotels from tax?"
 PASSWORD = "correct horse battery"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
-def rows(home, table):
+def rows(home: ServedHome, table: type[Any]) -> list[Any]:
     with home.mentee.store.read() as session:
         return session.query(table).all()
 
 
-def test_a_question_is_committed_before_it_is_accepted_and_streamed_to_its_answer(web, visit, web_engine):
+def test_a_question_is_committed_before_it_is_accepted_and_streamed_to_its_answer(
+    web: ServedHome, visit: Visit, web_engine: ScriptedEngine
+) -> None:
     web_engine.delay = 0.2  # so that the answer is still being written when we begin to watch
     client = visit(web)
     accepted = ask(client, QUESTION)
@@ -34,11 +48,11 @@ def test_a_question_is_committed_before_it_is_accepted_and_streamed_to_its_answe
     assert "<strong>12 states</strong>" in given["html"]
     (citation,) = given["citations"]
     assert citation["document"] == "travel/lodging.md"
-    assert set(citation) == {"n", "document", "heading", "text"}
+    assert set(citation) == {"n", "document", "heading", "text", "html"}
     assert "provenance" not in given
 
 
-def test_the_same_key_is_the_same_question(web, visit):
+def test_the_same_key_is_the_same_question(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
     first, second = ask(client, QUESTION), ask(client, QUESTION)
     assert first.json() == second.json()
@@ -48,20 +62,20 @@ def test_the_same_key_is_the_same_question(web, visit):
     assert len(rows(web, AnswerRow)) == 1
 
 
-def test_a_question_of_another_process_is_found_in_the_database(web, visit):
+def test_a_question_of_another_process_is_found_in_the_database(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
     path = ask(client, QUESTION).json()["events"]
     given = events(client, path)[-1]
-    web.mentee.streams._streams.clear()
+    web.mentee.answer_events._ended.clear()
     assert events(client, path) == [given]
 
 
-def test_an_error_of_the_engine_is_told_to_the_asker(web, visit, web_engine):
+def test_an_error_of_the_engine_is_told_to_the_asker(web: ServedHome, visit: Visit, web_engine: ScriptedEngine) -> None:
     web_engine.say(BusyError("The engine is full.", retry_after=0.1))
     assert answer(visit(web), QUESTION)["known"] is True
 
 
-def test_a_refused_question_ends_with_the_reason(web, visit):
+def test_a_refused_question_ends_with_the_reason(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
     path = ask(client, QUESTION, department="it").json()["events"]
     web.mentee.departments.configure("it", {"open": "false"}, actor="test")
@@ -81,13 +95,50 @@ def test_a_refused_question_ends_with_the_reason(web, visit):
         ({"more": 1}, 422),
     ],
 )
-def test_unusable_questions_are_refused_and_nothing_is_written(web, visit, body, status):
+def test_unusable_questions_are_refused_and_nothing_is_written(
+    web: ServedHome, visit: Visit, body: dict[str, Any], status: int
+) -> None:
     asked = {"text": QUESTION, **body}
     assert ask(visit(web), asked.pop("text"), **asked).status_code == status
     assert rows(web, InboxRow) == []
 
 
-def test_a_closed_department_is_refused_and_not_listed(make_web, serve_home, visit):
+@pytest.mark.parametrize(
+    ("method", "path", "body", "kind"),
+    [
+        ("POST", "/api/questions", rb'{"text": "a\ud800b", "conversation": "c-000001", "key": "k-000001"}', JSON),
+        ("POST", "/api/questions", rb'{"text": "a\u0000b", "conversation": "c-000001", "key": "k-000001"}', JSON),
+        ("POST", "/api/questions", b'{"text": "\xed\xa0\x80", "conversation": "c-000001", "key": "k-000001"}', JSON),
+        ("POST", "/api/questions", '{"text": "a\\u0000b"}'.encode("utf-16-le"), JSON),
+        ("POST", "/api/answers/a_x/vote", rb'{"value": "up", "comment": "\udc80"}', JSON),
+        ("POST", "/api/answers/a_x/correction", rb'{"text": "\udc80"}', JSON),
+        ("POST", "/api/answers/a_x/correction", rb'{"\u0000": [{"\ud800": 1}]}', JSON),
+        ("POST", "/api/answers/a_x/correction", b'{"text": ' + b"[" * 200_000, JSON),
+        ("POST", "/sign-in", b"name=%00&password=x", FORM),
+        ("POST", "/sign-in", b"name=ada&password=%ED%A0%80", FORM),
+        ("POST", "/console/plugins/web/settings", b"department=\xff", FORM),
+        ("GET", "/api/conversations/%00", b"", JSON),
+        ("GET", "/api/conversations/%ED%A0%80", b"", JSON),
+        ("GET", "/console/?department=%00", b"", JSON),
+        ("GET", "/static/%00.css", b"", JSON),
+    ],
+)
+def test_text_that_nothing_can_hold_is_refused_on_receipt(  # noqa: PLR0917 - a request and its home
+    web: ServedHome, visit: Visit, method: str, path: str, body: bytes, kind: str
+) -> None:
+    refused = visit(web).request(method, path, content=body, headers={"content-type": kind})
+    assert refused.status_code == 400, refused.text
+    assert rows(web, InboxRow) == []
+
+
+def test_whole_surrogate_pairs_and_escapes_are_text(web: ServedHome, visit: Visit) -> None:
+    body = rb'{"text": "\ud83d\ude00 na\u00efve?", "conversation": "c-000001", "key": "k-000001"}'
+    accepted = visit(web).post("/api/questions", content=body, headers={"content-type": JSON})
+    assert accepted.status_code == 202, accepted.text
+    assert rows(web, InboxRow)[0].payload["text"] == "\U0001f600 naïve?"
+
+
+def test_a_closed_department_is_refused_and_not_listed(make_web: MakeWeb, serve_home: ServeHome, visit: Visit) -> None:
     closed = DepartmentSpec("board", "Board", open=False, examples=("Who is paid what?",))
     home = serve_home(make_web({"web": {"sign_in": "password"}}, departments=(TRAVEL, closed)))
     People(home.mentee.store).add("ada", role=Role.EMPLOYEE, password=PASSWORD, actor="test")
@@ -95,12 +146,16 @@ def test_a_closed_department_is_refused_and_not_listed(make_web, serve_home, vis
     client.post("/sign-in", data={"name": "ada", "password": PASSWORD})
     assert [found["name"] for found in client.get("/api/departments").json()] == ["travel"]
     assert ask(client, QUESTION, department="board").status_code == 403
+    unknown = ask(client, QUESTION, department="nowhere")
+    assert (unknown.status_code, "travel" in unknown.text, "board" in unknown.text) == (404, True, False)
     home.mentee.departments.set_member("board", "user:web:ada", member=True, actor="test")
     assert len(client.get("/api/departments").json()) == 2
     assert ask(client, QUESTION, department="board").status_code == 202
 
 
-def test_too_many_questions_a_minute_are_told_when_to_come_back(make_web, serve_home, visit):
+def test_too_many_questions_a_minute_are_told_when_to_come_back(
+    make_web: MakeWeb, serve_home: ServeHome, visit: Visit
+) -> None:
     client = visit(serve_home(make_web({"limits": {"questions_per_minute": 2}})))
     statuses = [ask(client, QUESTION, key=f"key-000{number}").status_code for number in range(3)]
     assert statuses == [202, 202, 429]
@@ -109,7 +164,9 @@ def test_too_many_questions_a_minute_are_told_when_to_come_back(make_web, serve_
     assert ask(client, QUESTION, key="key-0001").status_code == 202
 
 
-def test_a_full_inbox_says_busy(make_web, serve_home, visit, web_engine):
+def test_a_full_inbox_says_busy(
+    make_web: MakeWeb, serve_home: ServeHome, visit: Visit, web_engine: ScriptedEngine
+) -> None:
     web_engine.gate.clear()
     home = serve_home(make_web({"limits": {"queue": 2, "drain_seconds": 0.1}}))
     client = visit(home)
@@ -117,7 +174,7 @@ def test_a_full_inbox_says_busy(make_web, serve_home, visit, web_engine):
     assert statuses == [202, 202, 429]
 
 
-def test_only_the_asker_may_watch_vote_or_correct(make_web, serve_home, visit):
+def test_only_the_asker_may_watch_vote_or_correct(make_web: MakeWeb, serve_home: ServeHome, visit: Visit) -> None:
     home = serve_home(make_web({"web": {"sign_in": "password"}}))
     people = People(home.mentee.store)
     clients = {}
@@ -135,7 +192,7 @@ def test_only_the_asker_may_watch_vote_or_correct(make_web, serve_home, visit):
     assert rows(home, VoteEventRow) == []
 
 
-def test_votes_are_changed_explained_and_taken_back(web, visit):
+def test_votes_are_changed_explained_and_taken_back(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
     path = f"/api/answers/{answer(client, QUESTION)['id']}/vote"
     for body in ({"value": "up"}, {"value": "down"}, {"value": "down", "reason": "outdated", "comment": "since May"}):
@@ -148,18 +205,18 @@ def test_votes_are_changed_explained_and_taken_back(web, visit):
 
 
 @pytest.mark.parametrize("body", [{"value": "sideways"}, {"value": "up", "reason": "because"}, {}])
-def test_unusable_votes_are_refused(web, visit, body):
+def test_unusable_votes_are_refused(web: ServedHome, visit: Visit, body: dict[str, Any]) -> None:
     client = visit(web)
     assert client.post(f"/api/answers/{answer(client, QUESTION)['id']}/vote", json=body).status_code == 422
 
 
-def test_a_forged_answer_id_is_refused(web, visit):
+def test_a_forged_answer_id_is_refused(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
     assert client.post("/api/answers/a_forged/vote", json={"value": "up"}).status_code == 404
     assert client.post("/api/answers/a_forged/correction", json={"text": "x"}).status_code == 404
 
 
-def test_a_correction_is_live_at_once_and_shown_as_a_colleagues(web, visit):
+def test_a_correction_is_live_at_once_and_shown_as_a_colleagues(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
     given = answer(client, QUESTION)
     corrected = client.post(f"/api/answers/{given['id']}/correction", json={"text": "Eleven states."})
@@ -169,7 +226,7 @@ def test_a_correction_is_live_at_once_and_shown_as_a_colleagues(web, visit):
     assert (again["source"], again["text"]) == ("curated", "Eleven states.")
 
 
-def test_a_conversation_is_listed_and_read_back_with_vote_and_correction(web, visit):
+def test_a_conversation_is_listed_and_read_back_with_vote_and_correction(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
     given = answer(client, QUESTION)
     client.post(f"/api/answers/{given['id']}/correction", json={"text": "Eleven states."})
@@ -183,26 +240,42 @@ def test_a_conversation_is_listed_and_read_back_with_vote_and_correction(web, vi
     assert turns[0]["answer"]["vote"]["value"] == "down"
 
 
-def test_the_turns_before_go_along_with_a_question(web, visit, web_engine):
+def test_an_answer_that_a_new_guard_refuses_is_not_read_back(
+    make_web: MakeWeb, serve_home: ServeHome, visit: Visit
+) -> None:
+    mentee = make_web(plugins={"new": make_plugin(check_answer=lambda: Verdict(ok=False))})
+    mentee.plugins.states.switch("new", "", enabled=False, actor="test")
+    client = visit(serve_home(mentee))
+    given = answer(client, QUESTION)
+    mentee.plugins.states.switch("new", "", enabled=True, actor="test")
+    (turn,) = client.get("/api/conversations/conversation-1").json()
+    assert turn["answer"]["text"] == REFUSED
+    assert turn["answer"]["citations"] == []
+    assert given["text"] not in str(turn)
+
+
+def test_the_turns_before_go_along_with_a_question(web: ServedHome, visit: Visit, web_engine: ScriptedEngine) -> None:
     client = visit(web)
     answer(client, QUESTION)
     answer(client, "How do I book a train?", key="key-0002")
     assert QUESTION in str(web_engine.requests[-1].messages)
 
 
-def test_a_question_that_nothing_answers_says_so(web, visit):
+def test_a_question_that_nothing_answers_says_so(web: ServedHome, visit: Visit) -> None:
     given = answer(visit(web), "What is the airspeed of an unladen swallow?", department="it")
     assert given["known"] is False
     assert given["source"] == "none"
 
 
-def test_the_api_describes_itself(web, visit):
+def test_the_api_describes_itself(web: ServedHome, visit: Visit) -> None:
     schema = visit(web).get("/api/openapi.json").json()
     assert "/api/questions" in schema["paths"]
     assert "/api/answers/{answer_id}/vote" in schema["paths"]
 
 
-def test_two_watchers_see_the_same_answer(make_web, serve_home, visit, web_engine):
+def test_two_watchers_see_the_same_answer(
+    make_web: MakeWeb, serve_home: ServeHome, visit: Visit, web_engine: ScriptedEngine
+) -> None:
     web_engine.delay = 0.02
     client = visit(serve_home(make_web()))
     path = ask(client, QUESTION).json()["events"]
@@ -216,12 +289,24 @@ def test_two_watchers_see_the_same_answer(make_web, serve_home, visit, web_engin
     assert seen[0][-1][1]["id"] == seen[1][-1][1]["id"]
 
 
-def test_the_role_of_a_person_is_read_at_each_request(web, visit):
+def test_the_role_of_a_person_is_read_at_each_request(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
     assert client.get("/console/").status_code == 200
     with web.mentee.store.write() as session:
-        from bot.store.models import PersonRow
+        from bot.storage.tables.access import PersonRow
 
         session.get_one(PersonRow, "web:demo").role = Role.EMPLOYEE.value
     assert client.get("/console/").status_code == 403
     assert web.mentee.departments.person("web:demo") == Person("web:demo", "Demo", Role.EMPLOYEE)
+
+
+def test_a_refusal_offers_the_departments_that_may_answer_while_they_may_be_asked(
+    web: ServedHome, visit: Visit
+) -> None:
+    client = visit(web)
+    given = answer(client, "Are hotels tax exempt in 12 states?", department="it")
+    assert given["known"] is False
+    assert given["elsewhere"] == [{"name": "travel", "title": "Travel"}]
+    web.mentee.departments.remove("travel", actor="test")
+    [turn] = client.get("/api/conversations/conversation-1").json()
+    assert turn["answer"]["elsewhere"] == []

@@ -1,0 +1,1 @@
+"""Departments, people and what they may do."""

@@ -1,0 +1,88 @@
+"""Removes a person from every table, the core's and plugins', by a rule that new tables obey by themselves.
+
+Rows whose ``person_id`` is the person are deleted. Anywhere else, in a column of text or inside one of JSON, the
+person's id and principals are replaced by a stand-in, because what others did must stay: a department keeps its owners,
+a document its readers.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, String, Text, cast, delete, or_, select, update
+
+from bot.storage.tables.access import MemberRow, PersonRow
+from bot.storage.tables.training import DatasetRowRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Column, ColumnElement, MetaData, Table
+    from sqlalchemy.orm import Session
+
+DELETED_BY = "person_id"
+_REMOVED = frozenset({PersonRow.__tablename__, MemberRow.__tablename__})
+"""Tables whose row is about nobody else, whichever column holds the person."""
+
+
+def remove_person(session: Session, tables: Iterable[MetaData], names: frozenset[str], stand_in: str) -> dict[str, int]:
+    """Remove a person inside the caller's transaction; return how many rows were deleted or changed, by table.
+
+    :param names: the person's id and principals.
+    :param stand_in: what replaces them.
+    """
+    counts: dict[str, int] = {}
+    for metadata in tables:
+        for table in reversed(metadata.sorted_tables):
+            number = _clear(session, table, names, stand_in)
+            if number:
+                counts[table.name] = number
+    return counts
+
+
+def replaced(value: Any, names: frozenset[str], stand_in: str) -> Any:
+    """Return a value of a column with the names replaced, in JSON at any depth."""
+    if isinstance(value, str):
+        for name in sorted(names, key=len, reverse=True):
+            if name in value:
+                value = re.sub(rf"(?<!\w){re.escape(name)}(?![.@-]?\w)", stand_in, value)
+        return value
+    if isinstance(value, list):
+        return [replaced(each, names, stand_in) for each in value]
+    if isinstance(value, dict):
+        return {replaced(key, names, stand_in): replaced(each, names, stand_in) for key, each in value.items()}
+    return value
+
+
+def _clear(session: Session, table: Table, names: frozenset[str], stand_in: str) -> int:
+    texts = [column for column in table.columns if isinstance(column.type, String)]
+    about = [column for column in texts if column.name == DELETED_BY or table.name in _REMOVED]
+    number = _run(session, delete(table).where(or_(*(column.in_(names) for column in about)))) if about else 0
+    if table.name in _REMOVED:
+        return number
+    changeable = [column for column in table.columns if isinstance(column.type, String | JSON)]
+    return number + sum(
+        _replace(session, table, column, names, stand_in) for column in changeable if not column.primary_key
+    )
+
+
+def _replace(session: Session, table: Table, column: Column[Any], names: frozenset[str], stand_in: str) -> int:
+    keys = list(table.primary_key.columns)
+    written = cast(column, Text)
+    some = or_(*(written.contains(name, autoescape=True) for name in names))
+    number = 0
+    for row in session.execute(select(*keys, column).where(some)).all():
+        value = replaced(row[-1], names, stand_in)
+        if value == row[-1]:
+            continue
+        this: list[ColumnElement[bool]] = [key == part for key, part in zip(keys, row[:-1], strict=True)]
+        if table.name == DatasetRowRow.__tablename__:
+            number += _run(session, delete(table).where(*this))
+        else:
+            number += _run(session, update(table).where(*this).values({column.name: value}))
+    return number
+
+
+def _run(session: Session, statement: Any) -> int:
+    return int(getattr(session.execute(statement), "rowcount", 0))

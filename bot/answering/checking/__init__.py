@@ -1,0 +1,1 @@
+"""What the guards say about everything that an answer shows."""

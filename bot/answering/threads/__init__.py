@@ -1,0 +1,1 @@
+"""What a message in a thread leans on, and which messages ask nothing."""

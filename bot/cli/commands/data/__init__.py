@@ -1,0 +1,1 @@
+"""Commands that change everything an instance stores at once."""

@@ -1,0 +1,1 @@
+"""What flows through Mentee: frozen values, the protocols of its parts, and the errors people see."""

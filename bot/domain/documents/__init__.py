@@ -1,0 +1,1 @@
+"""Parsed documents: their blocks, and the text and Markdown made from these."""

@@ -1,0 +1,1 @@
+"""Curated answers: agents' corrections, given to people who ask the same, and suggested to those who may."""

@@ -1,0 +1,1 @@
+"""What Mentee hands to a plugin's hooks as ``context``."""

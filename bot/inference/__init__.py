@@ -1,0 +1,1 @@
+"""Engines that generate text, and the models and adapters that they serve."""

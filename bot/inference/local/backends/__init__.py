@@ -1,0 +1,1 @@
+"""Backends that compute running sequences: with the compiled decoder, PyTorch, or transformers and peft."""

@@ -1,0 +1,1 @@
+"""Base models: the catalogue, and fetching models to this machine."""

@@ -1,0 +1,1 @@
+"""The engine for servers with an OpenAI-compatible API, such as vLLM."""

@@ -1,0 +1,33 @@
+"""Until when the current work must be done, such as a plugin's hook."""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_until: contextvars.ContextVar[float] = contextvars.ContextVar("until", default=float("inf"))
+
+
+def remaining() -> float:
+    """Return the seconds left, infinite if there is no limit."""
+    return _until.get() - time.monotonic()
+
+
+def limit(seconds: float) -> contextvars.Token[float]:
+    """Limit what follows in this context; a limit that ends sooner stays."""
+    return _until.set(min(_until.get(), time.monotonic() + seconds))
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Limit what happens in this block; a limit outside of it that ends sooner stays."""
+    token = limit(seconds)
+    try:
+        yield
+    finally:
+        _until.reset(token)

@@ -1,0 +1,1 @@
+"""Metrics, logs, and the redaction of secrets in both."""

@@ -1,0 +1,1 @@
+"""The web server: the ASGI application and what runs as long as it does."""

@@ -1,0 +1,1 @@
+"""State in SQLite or PostgreSQL, and artifacts on disk."""

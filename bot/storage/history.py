@@ -1,0 +1,228 @@
+"""Recorded questions and answers. Everything here is blocking."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Text, and_, cast, func, select
+
+from bot.domain.answers import Answer, Citation, Exchange, Provenance, RecordedQuestion, Suggestion, ThreadSummary
+from bot.domain.people import bases_from
+from bot.domain.questions import Turn
+from bot.storage.tables.answers import AnswerRow, QuestionRow
+from bot.storage.tables.feedback import VoteRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Select
+    from sqlalchemy.orm import Session
+
+    from bot.storage.session import Store
+
+
+class History:
+    """Looks up what was asked and answered."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def exchange(self, question_id: str) -> Exchange | None:
+        """Return a question with its answer."""
+        return self._one(_exchanges().where(QuestionRow.id == question_id))
+
+    def of_answer(self, answer_id: str) -> Exchange | None:
+        """Return an answer with its question."""
+        return self._one(_exchanges().where(AnswerRow.id == answer_id))
+
+    def of_answers(self, answer_ids: Collection[str]) -> tuple[Exchange, ...]:
+        """Return answers with their questions, oldest question first."""
+        return self._all(_exchanges().where(AnswerRow.id.in_(answer_ids)).order_by(QuestionRow.asked_at))
+
+    def of_person(self, person_id: str, *, limit: int) -> tuple[Exchange, ...]:
+        """Return a person's last questions, newest first."""
+        own = _exchanges().where(QuestionRow.person_id == person_id)
+        return self._all(own.order_by(QuestionRow.asked_at.desc()).limit(limit))
+
+    def of_thread(
+        self,
+        channel: str,
+        threads: Collection[str],
+        *,
+        place: str | None = None,
+        person_id: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[Exchange, ...]:
+        """Return the last exchanges of a thread, oldest first.
+
+        :param threads: the thread, and others that count as one with it.
+        :param place: only what was asked there; thread names are unique within a place.
+        :param person_id: only what this person asked.
+        """
+        newest = _exchanges().where(QuestionRow.channel == channel, QuestionRow.thread.in_(threads))
+        if place is not None:
+            newest = newest.where(QuestionRow.place == place)
+        if person_id is not None:
+            newest = newest.where(QuestionRow.person_id == person_id)
+        return self._all(newest.order_by(QuestionRow.asked_at.desc()).limit(limit))[::-1]
+
+    def turns(
+        self, channel: str, threads: Collection[str], *, place: str | None = None, before: str = "", limit: int
+    ) -> tuple[Turn, ...]:
+        """Return the last exchanges of a thread as turns, oldest first.
+
+        :param before: id of the question that the turns are for; it is left out.
+        """
+        found = self.of_thread(channel, threads, place=place, limit=limit + 1)
+        kept = [each for each in found if each.question.id != before][-limit:]
+        return tuple(as_turn(each) for each in kept)
+
+    def threads(self, person_id: str, channel: str, *, limit: int) -> tuple[ThreadSummary, ...]:
+        """Return a person's threads, the one asked in last first."""
+        first, last = func.min(QuestionRow.asked_at), func.max(QuestionRow.asked_at)
+        own = QuestionRow.person_id == person_id, QuestionRow.channel == channel
+        newest = select(QuestionRow.thread, first, last).where(*own).group_by(QuestionRow.thread)
+        with self._store.read() as session:
+            found = []
+            for thread, began, ended in session.execute(newest.order_by(last.desc()).limit(limit)).all():
+                text = select(QuestionRow.text).where(*own, QuestionRow.thread == thread, QuestionRow.asked_at == began)
+                found.append(ThreadSummary(thread, session.scalar(text.limit(1)) or "", ended))
+        return tuple(found)
+
+    def standing_alone(
+        self, departments: Collection[str], *, since: datetime, characters: int, limit: int
+    ) -> tuple[Exchange, ...]:
+        """Return short, answered questions that make sense without their thread or a file, newest first."""
+        query = _exchanges().where(
+            QuestionRow.department.in_(departments),
+            QuestionRow.asked_at > since,
+            cast(QuestionRow.history, Text) == "[]",
+            cast(QuestionRow.attachments, Text) == "[]",
+            func.length(QuestionRow.text) <= characters,
+            AnswerRow.known,
+        )
+        return self._all(query.order_by(QuestionRow.asked_at.desc()).limit(limit))
+
+    def liked(self, departments: Collection[str], *, each: int, person: int) -> Mapping[str, tuple[str, ...]]:
+        """Return questions whose askers liked the answer, newest first, by the department that answered.
+
+        Only those whose text may be used, and that make sense without their thread.
+
+        :param each: how many of a department.
+        :param person: how many of one person in a department, so that nobody decides alone.
+        """
+        query = (
+            select(QuestionRow.department, QuestionRow.person_id, QuestionRow.text)
+            .join(AnswerRow, AnswerRow.question_id == QuestionRow.id)
+            .join(VoteRow, and_(VoteRow.answer_id == AnswerRow.id, VoteRow.person_id == QuestionRow.person_id))
+            .where(
+                QuestionRow.department.in_(departments),
+                QuestionRow.train_eligible,
+                cast(QuestionRow.history, Text) == "[]",
+                AnswerRow.known,
+                VoteRow.value == "up",
+            )
+            .order_by(VoteRow.at.desc())
+            .limit(2 * each * len(departments))
+        )
+        found: dict[str, dict[str, None]] = defaultdict(dict)
+        asked: Counter[tuple[str, str]] = Counter()
+        with self._store.read() as session:
+            for department, person_id, text in session.execute(query):
+                if len(found[department]) < each and asked[department, person_id] < person:
+                    found[department][text] = None
+                    asked[department, person_id] += 1
+        return {department: tuple(texts) for department, texts in found.items()}
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many questions each department got."""
+        counted = select(QuestionRow.department, func.count()).group_by(QuestionRow.department)
+        with self._store.read() as session:
+            return dict(session.execute(counted).all())
+
+    def move(self, session: Session, question_id: str, *, thread: str) -> None:
+        """Put a question into another thread of its place, inside the caller's transaction."""
+        session.get_one(QuestionRow, question_id).thread = thread
+
+    def recorded(self, session: Session, question_id: str) -> bool:
+        """Return whether a question has been answered, inside the caller's transaction."""
+        return session.get(QuestionRow, question_id) is not None
+
+    def drop(self, session: Session, question_id: str) -> None:
+        """Delete a question whose answer nobody can have seen, inside the caller's transaction.
+
+        What others have seen is erased by :func:`bot.access.erasure.erase_questions`.
+        """
+        session.delete(session.get_one(QuestionRow, question_id))
+
+    def _one(self, query: Select[QuestionRow, AnswerRow]) -> Exchange | None:
+        with self._store.read() as session:
+            found = session.execute(query).one_or_none()
+        return as_exchange(*found) if found else None
+
+    def _all(self, query: Select[QuestionRow, AnswerRow]) -> tuple[Exchange, ...]:
+        with self._store.read() as session:
+            return tuple(as_exchange(question, answer) for question, answer in session.execute(query))
+
+
+def as_exchange(question: QuestionRow, answer: AnswerRow) -> Exchange:
+    """Return recorded rows as values."""
+    recorded = RecordedQuestion(
+        id=question.id,
+        text=question.text,
+        person_id=question.person_id,
+        department=question.department,
+        channel=question.channel,
+        place=question.place,
+        thread=question.thread,
+        history=tuple(
+            Turn(
+                turn["question"],
+                turn["answer"],
+                bases_from(turn.get("rests_on", ())),
+                turn.get("person_id", ""),
+                turn.get("refused", False),
+                turn.get("leaned_on", True),
+            )
+            for turn in question.history
+        ),
+        attachments=tuple(each["name"] for each in question.attachments),
+        asked_at=question.asked_at,
+    )
+    return Exchange(recorded, as_answer(answer))
+
+
+def as_turn(exchange: Exchange) -> Turn:
+    """Return an exchange as a turn of the next question's history."""
+    question, answer = exchange.question, exchange.answer
+    return Turn(question.text, answer.text, answer.grounds, question.person_id, answer.refused)
+
+
+def as_answer(row: AnswerRow) -> Answer:
+    """Return a recorded answer as a value."""
+    suggested = row.provenance.get("suggestion")
+    provenance = Provenance(
+        **{
+            **row.provenance,
+            "chunks": tuple(row.provenance.get("chunks", ())),
+            "suggestion": Suggestion(**suggested) if suggested else None,
+            "elsewhere": tuple(row.provenance.get("elsewhere", ())),
+        }
+    )
+    citations = tuple(Citation(**citation) for citation in row.citations)
+    return Answer(
+        row.question_id,
+        row.text,
+        row.known,
+        row.department,
+        citations,
+        provenance,
+        row.id,
+        bases_from(row.rests_on or ()),
+    )
+
+
+def _exchanges() -> Any:
+    return select(QuestionRow, AnswerRow).join(AnswerRow, AnswerRow.question_id == QuestionRow.id)

@@ -1,1 +1,0 @@
-"""The way out: answers as Slack messages, each seen once."""

@@ -1,0 +1,60 @@
+"""What people are told became of their feedback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plugins.slack.copy.formats import escaped, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHOWN = 10
+"""Questions named in one message."""
+QUESTION_CHARACTERS = 200
+
+
+def live(questions: Sequence[str]) -> str:
+    """A support agent has corrected answers that the reader voted down."""
+    return (
+        "You voted down my answer to this. A support agent has corrected it, and the next person who asks will get the "
+        f"corrected one:\n{_listed(questions)}"
+    )
+
+
+def learned(questions: Sequence[str], adapter: str) -> str:
+    """A round has trained on the reader's votes and corrections, and its adapter answers now."""
+    return (
+        f"I've learned from your feedback. My new version ({escaped(adapter)}) answers now, and this was part of "
+        f"its training:\n{_listed(questions)}\nThank you."
+    )
+
+
+def stop_button() -> str:
+    """The label of the button that ends these messages."""
+    return "Stop these messages"
+
+
+def stopped(command: str) -> str:
+    """Told to somebody who ended them."""
+    return f"You won't get these messages any more. `{command} news on` turns them back on."
+
+
+def switched(*, on: bool) -> str:
+    """The answer to ``/mentee news on`` and ``off``."""
+    return (
+        "I'll tell you what happens with your feedback." if on else "I won't tell you what happens with your feedback."
+    )
+
+
+def switch_how() -> str:
+    """The answer to ``/mentee news`` without more."""
+    return (
+        "`on` or `off`: whether I tell you when answers you voted down are corrected, and when I've learned from them."
+    )
+
+
+def _listed(questions: Sequence[str]) -> str:
+    lines = [f"• “{escaped(shortened(' '.join(text.split()), QUESTION_CHARACTERS))}”" for text in questions[:SHOWN]]
+    more = len(questions) - SHOWN
+    return "\n".join([*lines, f"… and {more} more"] if more > 0 else lines)

@@ -1,0 +1,125 @@
+"""What a message points to: messages forwarded with it, and the beginning of a thread that Mentee joins late.
+
+Slack is asked for a thread once, when Mentee has answered nothing in it and hasn't taken its first message. One page of
+15 messages is what apps outside Slack's Marketplace get, once a minute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from bot.answering.threads.courtesy import courtesy
+from bot.answering.threads.pointing import only_points
+from bot.answering.threads.wording import leaning
+from bot.domain.errors import BusyError, MenteeError
+from bot.domain.questions import Attachment, Turn
+from plugins.slack.client.web_api import call
+from plugins.slack.copy import threads as copy
+from plugins.slack.copy.formats import readable, shortened
+from plugins.slack.items import message_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from slack_sdk.web.async_client import AsyncWebClient
+
+    from bot.domain.deliveries import InboxItem
+    from bot.storage.session import Store
+    from plugins.slack.workspaces.threads import Threads
+
+PAGE = 15
+TRIES = 3
+"""After so many tries of a question, it is answered without the messages that Slack fails to hand over."""
+CHARACTERS = 2_000
+"""Most that is taken of them."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a message asks, with what it points to.
+
+    :param text: the message, or what it points to if it says nothing of its own.
+    :param before: what it may lean on, as turns without an answer.
+    :param unread: says that the thread couldn't be read.
+    """
+
+    text: str
+    before: tuple[Turn, ...] = ()
+    unread: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Finds what messages point to.
+
+    :param client: gives the Web API client of the moment.
+    """
+
+    store: Store
+    threads: Threads
+    client: Callable[[], AsyncWebClient]
+
+    async def asked(self, item: InboxItem, text: str) -> Asked:
+        """Return what a message asks.
+
+        :param text: the message's own text, which may be empty.
+        :raises BusyError: Slack does not hand over the thread just now.
+        """
+        me = item.payload["me"]
+        shared = "\n\n".join(filter(None, [readable(each, me) for each in item.payload.get("shared", ())]))
+        if shared:
+            return _pointing(text, shared)
+        addressed = bool(text) and item.payload.get("addressed", True)
+        needs = addressed and not courtesy(text) and (only_points(text) or leaning(text) != "no")
+        if not needs or await self.store.run(self._knows_thread, item):
+            return Asked(text)
+        try:
+            said = _said(await self._thread(item), me)
+        except BusyError as error:
+            if item.attempts < TRIES:
+                raise
+            log.info("slack_thread_not_read", problem=error.text)
+            said = ""
+        except MenteeError as error:
+            log.info("slack_thread_not_read", problem=error.text)
+            said = ""
+        if said:
+            return _pointing(text, said)
+        return Asked(text, unread=(Attachment(copy.the_thread(), problem=copy.thread_unread()),))
+
+    def _knows_thread(self, item: InboxItem) -> bool:
+        """Return whether the message begins its thread, or Mentee knows of the thread already."""
+        payload = item.payload
+        thread = payload["thread"]
+        if payload["direct"] or thread is None or thread == payload.get("ts"):
+            return True
+        key = message_key(payload["team"], payload["channel"], thread)
+        return self.threads.knows(key) or bool(self.threads.turns(payload["channel"], {thread}, before=""))
+
+    async def _thread(self, item: InboxItem) -> Sequence[Mapping[str, Any]]:
+        client, payload = self.client(), item.payload
+        page = await call(
+            client.conversations_replies, "conversations.replies", attempts=item.attempts,
+            channel=payload["channel"], ts=payload["thread"], latest=payload["ts"], limit=PAGE,
+        )  # fmt: skip
+        return [each for each in page["messages"] if float(each["ts"]) < float(payload["ts"])]
+
+
+def _pointing(text: str, said: str) -> Asked:
+    said = shortened(said, CHARACTERS)
+    return Asked(said) if only_points(text) else Asked(text, before=(Turn(said, ""),))
+
+
+def _said(messages: Sequence[Mapping[str, Any]], me: str) -> str:
+    """Return the first message that says something: neither ours, nor deleted, nor thanks."""
+    texts = (
+        readable(str(each.get("text") or ""), me)
+        for each in messages
+        if each.get("user") != me and each.get("subtype") not in ("tombstone", "thread_broadcast")
+    )
+    return next((text for text in texts if text and not courtesy(text) and not only_points(text)), "")

@@ -1,1 +1,0 @@
-"""What surrounds the messages: App Home, the agent pane, the slash command."""

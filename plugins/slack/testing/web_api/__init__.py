@@ -1,0 +1,1 @@
+"""The fake's Web API, by what its methods are about."""

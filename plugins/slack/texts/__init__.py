@@ -1,1 +1,0 @@
-"""Every text that people read in Slack, by where they read it."""

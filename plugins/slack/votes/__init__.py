@@ -1,1 +1,0 @@
-"""Thumbs, emoji, reasons and corrections."""

@@ -1,0 +1,1 @@
+"""Makes the reader: from its data to the adapter in ``reader/mentee_reader/adapter`` (``make reader``)."""

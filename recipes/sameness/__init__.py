@@ -1,0 +1,1 @@
+"""Trains what decides whether two questions ask the same."""

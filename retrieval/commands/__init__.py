@@ -1,0 +1,1 @@
+"""``mentee documents`` and ``mentee search``."""

@@ -1,0 +1,1 @@
+"""Ingestion: reading sources, and storing and indexing their documents."""

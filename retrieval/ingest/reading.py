@@ -1,0 +1,155 @@
+"""Reading sources: what an operator named is listed by a source, and each document is parsed."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bot.domain.errors import DocumentError, UnreadableError
+from retrieval.ingest.changes import Outcome, Wanted, sha256
+from retrieval.parse.dispatch import is_document, parse
+from retrieval.parse.kinds import SUFFIXES
+from retrieval.parse.text import EmptyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bot.domain.documents.parsed import SourceDocument
+    from bot.domain.ports import Parser, Source
+    from bot.storage.tables.documents import DocumentRow
+    from retrieval.ingest.changes import Change, Listener
+
+MAX_ADDRESS = 1024
+MAX_TITLE = 500
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git\+|[^/\s@]+@[^/\s:]+:", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an operator named: ``source`` as given, and ``base``, the folder that a relative one is relative to."""
+
+    source: str
+    base: str
+    readers: Sequence[str] | None = None
+
+    @property
+    def located(self) -> str:
+        """The source with local paths made absolute; links are not resolved."""
+        if _REMOTE.match(self.source):
+            return self.source
+        return os.path.normpath(os.path.join(self.base, os.path.expanduser(self.source)))  # noqa: PTH111, PTH118
+
+    def shown(self, place: str) -> str:
+        """Return the address of a document: its own if that is absolute, else the source as given and the path in it.
+
+        A source that lists a folder or repository returns the places in it: they begin with :attr:`located`.
+        """
+        if place == self.located:
+            return self.source
+        root = self.located.rstrip("/") + "/"
+        if not place.startswith(root) and (_REMOTE.match(place) or os.path.isabs(place)):  # noqa: PTH117 - or an address
+            return place
+        return f"{self.source.rstrip('/')}/{place.removeprefix(root).lstrip('/')}"
+
+
+class Reader:
+    """Reads the documents behind an origin into a change.
+
+    :param sources: the first that accepts an address reads it.
+    :param parsers: the parser of each suffix.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], parsers: Mapping[str, Parser], listener: Listener | None = None
+    ) -> None:
+        self._sources = sources
+        self._parsers = parsers
+        self._listener = listener
+
+    def listing(self, origin: Origin) -> Sequence[SourceDocument]:
+        """Return what is behind an origin; documents may be read only when they are indexed.
+
+        :raises DocumentError: no source reads it, or there is nothing to read.
+        """
+        for source in self._sources:
+            if source.accepts(origin.located):
+                return source.documents(origin.located)
+        raise DocumentError(
+            f"No source reads {origin.source!r}.",
+            hint="Give a file, a folder, a git repository or a web address. If a plugin should read it, "
+            "`mentee plugins list` says whether it is on.",
+        )
+
+    def collect(
+        self,
+        change: Change,
+        documents: Sequence[SourceDocument],
+        known: Mapping[str, DocumentRow],
+        origin: Origin,
+    ) -> set[str]:
+        """Read the documents into the change; return the addresses of all of them."""
+        seen: set[str] = set()
+        taken = {wanted.address for wanted in change.wanted}
+        for place, document in _each(documents):
+            address = origin.shown(place)
+            seen.add(address)
+            if self._listener:
+                self._listener("Reading", 1, len(documents))
+            if isinstance(document, UnreadableError):
+                change.outcomes.append(Outcome(address, "failed", document.text))
+            elif len(address) > MAX_ADDRESS:
+                problem = f"Its address has more than {MAX_ADDRESS} characters."
+                change.outcomes.append(Outcome(f"{address[:80]}…", "failed", problem))
+            elif place != origin.located and not is_document(_file_name(document, self._parsers), self._parsers):
+                change.outcomes.append(Outcome(address, "skipped", "not a supported kind of file"))
+            elif address not in taken:
+                self._read(change, document, known.get(address), address, origin)
+        return seen
+
+    def _read(
+        self, change: Change, document: SourceDocument, row: DocumentRow | None, address: str, origin: Origin
+    ) -> None:
+        own = None if document.readers is None else sorted(document.readers.principals)
+        given = origin.readers if origin.readers is not None else own
+        title = " ".join(document.title.split())[:MAX_TITLE]
+        wanted = Wanted(
+            address,
+            origin.source,
+            origin.base,
+            sha256(title.encode() + document.data),  # a new title is a change, as one in the document would be
+            len(document.data),
+            readers=None if given is None else tuple(given),
+        )
+        if row is not None and row.sha256 == wanted.sha256 and row.state == "ready":
+            change.wanted.append(wanted)
+            return
+        named = document if document.file_name else replace(document, address=address)
+        try:
+            parsed = parse(document.data, _file_name(named, self._parsers), self._parsers)
+            change.wanted.append(replace(wanted, parsed=replace(parsed, title=title or parsed.title)))
+        except EmptyError as error:
+            change.outcomes.append(Outcome(address, "skipped", str(error)))
+        except DocumentError as error:
+            change.wanted.append(replace(wanted, error=str(error)))
+
+
+def _file_name(document: SourceDocument, parsers: Mapping[str, Parser]) -> str:
+    """Return a name whose suffix tells the parser: the document's own, or its address and its media type."""
+    if document.file_name:
+        return document.file_name
+    suffix = SUFFIXES.get(document.media_type.partition(";")[0].strip().lower(), "")
+    if not suffix or is_document(document.address, parsers):
+        return document.address
+    return re.split(r"[?#]", document.address)[0].rstrip("/") + suffix
+
+
+def _each(documents: Sequence[SourceDocument]) -> Iterator[tuple[str, SourceDocument | UnreadableError]]:
+    for number in range(len(documents)):
+        try:
+            document = documents[number]
+        except UnreadableError as error:
+            yield error.address, error
+        else:
+            yield document.address, document

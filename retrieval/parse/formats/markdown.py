@@ -1,0 +1,174 @@
+"""Markdown as found in company repositories: with front matter, HTML, and template tags of site generators."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from markdown_it import MarkdownIt
+from selectolax.lexbor import LexborHTMLParser
+
+from bot.domain.errors import DocumentError
+from retrieval.parse.formats.html import from_html
+from retrieval.parse.text import clean, decode, without_controls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.domain.documents.parsed import ParsedDocument
+
+MAX_FRONT_MATTER = 64_000
+"""Characters within which front matter ends; what goes on for longer is text."""
+
+_FRONT_MATTER = re.compile(r"\A---[ \t]*+\n(.*?)\n(?:---|\.\.\.)[ \t]*+(?:\n|\Z)", re.DOTALL)
+_TOML = re.compile(r"\A\+\+\+[ \t]*+\n(.*?)\n\+\+\+[ \t]*+(?:\n|\Z)", re.DOTALL)
+_KEYS = re.compile(
+    r"^(?:title|layout|tags?|date|authors?|description|summary|permalink|slug|url|aliases|redirect_(?:from|to)|readers|"
+    r"lang|language|weight|order|draft|published|category|categories|sidebar\w*|nav_\w+|parent|id|toc|type|status|version|"
+    r"last_\w+|updated|created|owner|keywords|excerpt|image|menu\w*|section|hide\w*)[ \t]*+:",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Keys of which front matter has at least one; a note between two rules, such as ``Important: …``, has none."""
+
+_TITLE = re.compile(r"^title:(.+)$", re.MULTILINE)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MERGE_KEY = "<<"
+_FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})", re.MULTILINE)
+_INLINE_CODE = re.compile(r"`[^`\n]+`")
+_COMMENTS = (
+    (re.compile(r"\{%-?\s*+comment\s*+-?%\}"), re.compile(r"\{%-?\s*+endcomment\s*+-?%\}")),
+    (re.compile(r"\{#"), re.compile(r"#\}")),
+    (re.compile(r"<!--"), re.compile(r"-->")),
+)
+_RAW = re.compile(r"\{%-?\s*+(?:end)?raw\s*+-?%\}")
+_TAG = re.compile(r"\{%-?\s*+(?P<name>\w++)\s*+(?:[\"'](?P<argument>[^\"'\n]*+)[\"'])?+[^%]*+%\}")
+_VARIABLE = re.compile(r"\{\{(?:(?!\{\{|\}\}).)*+\}\}")
+_ATTRIBUTES = re.compile(r"(?<![ \t])[ \t]*+\{:?[ \t]*+[#.][\w \t.#=\"'-]*+\}[ \t]*+$", re.MULTILINE)
+
+
+class MarkdownParser:
+    """CommonMark with tables. Nunjucks, Jinja and Liquid tags are removed; the text between them stays."""
+
+    name = "markdown"
+    suffixes: tuple[str, ...] = (".md", ".markdown", ".mdx")
+
+    def __init__(self) -> None:
+        self._markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+    def parse(self, data: bytes, name: str) -> ParsedDocument:
+        meta, body = split_front_matter(without_controls(decode(data, name)), name)
+        html = self._markdown.render(without_tags(body))
+        if "readers" in meta:
+            raise DocumentError(
+                f"{name} names readers in its front matter, which Mentee doesn't apply.",
+                hint="Remove them there, and restrict the document with `mentee documents add … --readers PRINCIPAL`.",
+            )
+        title = meta.get("title")
+        said, flags = clean(_without_markup(str(title))) if isinstance(title, str | int | float) else ("", ())
+        return from_html(html, said, flags, name)
+
+
+def split_front_matter(text: str, name: str) -> tuple[dict[str, Any], str]:
+    """Return the front matter, YAML or TOML, and the rest. Text between two rules is text, even if it has a colon.
+
+    :raises DocumentError: it refers to other places in itself, by which a few lines can unfold into gigabytes.
+    """
+    if toml := _TOML.match(text, 0, MAX_FRONT_MATTER):
+        try:
+            return tomllib.loads(toml[1]), text[toml.end() :]
+        except tomllib.TOMLDecodeError:
+            return {}, text
+    match = _FRONT_MATTER.match(text, 0, MAX_FRONT_MATTER)
+    if not match or not _is_mapping(match[1], name) or not _KEYS.search(match[1]):
+        return {}, text
+    try:
+        meta = yaml.load(match[1], Loader=_LOADER)  # noqa: S506 - either is a safe loader
+    except (yaml.YAMLError, ValueError):  # a date such as 2024-99-99 is a ValueError
+        found = _TITLE.search(match[1])
+        return {"title": found[1].strip().strip("\"'")} if found else {}, text[match.end() :]
+    return meta, text[match.end() :]
+
+
+def _is_mapping(source: str, name: str) -> bool:
+    """Return whether YAML is a mapping, broken though it may be."""
+    mapping = False
+    try:
+        for event in yaml.parse(source, Loader=_LOADER):
+            if not mapping and isinstance(event, yaml.NodeEvent):
+                if not isinstance(event, yaml.MappingStartEvent):
+                    return False
+                mapping = True
+            merge = isinstance(event, yaml.ScalarEvent) and event.implicit[0] and event.value == _MERGE_KEY
+            if merge or isinstance(event, yaml.AliasEvent):
+                raise DocumentError(
+                    f"The front matter of {name} has aliases or merge keys.", hint="Write the values out."
+                )
+    except yaml.YAMLError:
+        return mapping or bool(_TITLE.search(source))
+    return mapping
+
+
+def _without_markup(title: str) -> str:
+    """Return a title without HTML, which some site generators allow in it."""
+    return LexborHTMLParser(title).text().strip()
+
+
+def without_tags(text: str) -> str:
+    """Return Markdown without template tags; code stays as it is."""
+    for opening, closing in _COMMENTS:
+        text = _without_spans(text, opening, closing)
+    text = _RAW.sub("", text)
+    pieces = []
+    end = 0
+    for start, stop in _code(text):
+        pieces += [_plain(text[end:start]), text[start:stop]]
+        end = stop
+    return "".join([*pieces, _plain(text[end:])])
+
+
+def _without_spans(text: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> str:
+    kept = []
+    end = 0
+    while (start := opening.search(text, end)) and (stop := closing.search(text, start.end())):
+        kept.append(text[end : start.start()])
+        end = stop.end()
+    return "".join([*kept, text[end:]])
+
+
+def _code(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where code begins and ends. A block without an end goes to the end of the text, as in CommonMark."""
+    end = 0
+    while end < len(text):
+        opening = _FENCE.search(text, end)
+        stop = opening.start() if opening else len(text)
+        yield from (code.span() for code in _INLINE_CODE.finditer(text, end, stop))
+        if opening is None:
+            return
+        end = _fence_end(text, opening)
+        yield opening.start(), end
+
+
+def _fence_end(text: str, opening: re.Match[str]) -> int:
+    """Return the end of the line that closes a block: the mark that opened it, or a longer one, and nothing else."""
+    mark = opening["fence"]
+    start = text.find("\n", opening.end()) + 1
+    while start:
+        stop = text.find("\n", start)
+        line = text[start : stop if stop >= 0 else None].rstrip(" \t")
+        if line.startswith(mark) and not line.strip(mark[0]):
+            return stop if stop >= 0 else len(text)
+        start = stop + 1
+    return len(text)
+
+
+def _plain(text: str) -> str:
+    return _ATTRIBUTES.sub("", _VARIABLE.sub("", _TAG.sub(_tag_text, text)))
+
+
+def _tag_text(tag: re.Match[str]) -> str:
+    argument = tag["argument"] or ""
+    if "channel" in tag["name"]:
+        return f"#{argument}" if argument else ""
+    return re.sub(r"\s", "%20", argument) if tag["name"] in ("page", "link", "url") else ""

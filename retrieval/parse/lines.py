@@ -1,0 +1,109 @@
+"""Lines and markers that parsers of several formats make alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bot.domain.documents.blocks import Code, Image, Item, Paragraph, Quote, Span
+from retrieval.parse.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bot.domain.documents.blocks import Block, Line
+
+MAX_LINK = 2_000
+LINKS = frozenset(("http", "https", "mailto", "tel"))
+"""Schemes of the links that are kept."""
+
+_ROMAN = (
+    *((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl")),
+    *((10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i")),
+)
+
+
+def safe_link(address: str) -> str:
+    """Return a link's address if it leads anywhere from outside the document, and ``""`` otherwise."""
+    address = clean(address.strip())[0]
+    try:
+        scheme = urlsplit(address).scheme.lower()
+    except ValueError:
+        return ""
+    return address if scheme in LINKS and len(address) <= MAX_LINK else ""
+
+
+def tidied(spans: list[Span]) -> Line:
+    """Return a line without blanks at its ends, around its line breaks and twice in a row."""
+    kept: list[Span] = []
+    for span in spans:
+        text = span.text
+        before = kept[-1].text if kept else "\n"
+        if text == "\n":
+            if before.endswith("\n\n"):
+                continue
+            if kept:
+                kept[-1] = replace(kept[-1], text=before.rstrip(" "))
+        elif before.endswith((" ", "\n")):
+            text = text.lstrip(" ")
+        if not text:
+            continue
+        if kept and (kept[-1].style, kept[-1].link) == (span.style, span.link):
+            kept[-1] = replace(span, text=kept[-1].text + text)
+        else:
+            kept.append(replace(span, text=text))
+    return _trimmed(kept)
+
+
+def _trimmed(spans: list[Span]) -> Line:
+    while spans and not spans[-1].text.strip():
+        spans.pop()
+    while spans and not spans[0].text.strip():
+        spans.pop(0)
+    if spans:
+        spans[-1] = replace(spans[-1], text=spans[-1].text.rstrip())
+        spans[0] = replace(spans[0], text=spans[0].text.lstrip())
+    return tuple(spans)
+
+
+def one_line(blocks: Iterable[Block]) -> Line:
+    """Return all that blocks say, as the text of a cell, a caption or a note."""
+    spans: list[Span] = []
+    for block in blocks:
+        spans += [*([Span("\n")] if spans else []), *_spans(block)]
+    return tuple(spans)
+
+
+def numeral(number: int, kind: str) -> str:
+    """Return a list number as HTML's ``type`` shows it: ``a``, ``A``, ``i``, ``I``, and digits for others."""
+    if kind in ("a", "A") and number > 0:
+        letters = ""
+        while number:
+            number, rest = divmod(number - 1, 26)
+            letters = chr(ord("a") + rest) + letters
+        return letters if kind == "a" else letters.upper()
+    if kind in ("i", "I") and 0 < number < 4 * _ROMAN[0][0]:
+        roman = ""
+        for value, sign in _ROMAN:
+            roman += sign * (number // value)
+            number %= value
+        return roman if kind == "i" else roman.upper()
+    return str(number)
+
+
+def _spans(block: Block) -> Line:
+    match block:
+        case Paragraph(line):
+            return line
+        case Item(marker, line):
+            return (Span(f"{marker} "), *line)
+        case Code(text):
+            return (Span(text, "code"),)
+        case Quote(blocks):
+            return tuple(span for inner in blocks for span in _spans(inner))
+        case Image(alt, caption):
+            return (Span(alt or caption),)
+        case _:
+            rows = (block.header, *block.rows)
+            return tuple(span for row in rows for cell in row for span in (*cell, Span(" ")))

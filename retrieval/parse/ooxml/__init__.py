@@ -1,0 +1,1 @@
+"""Office Open XML: the package of parts, and what Word, PowerPoint and Excel files have in common."""

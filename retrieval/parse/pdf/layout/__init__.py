@@ -1,0 +1,1 @@
+"""Putting pages together: columns, tables, headings, lists and paragraphs, across page breaks."""

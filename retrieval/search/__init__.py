@@ -1,0 +1,1 @@
+"""Hybrid search, limited to what the audience may read."""

@@ -1,0 +1,61 @@
+"""For all tests: a test that leaves the environment changed fails, because it would change what later tests see."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BY_OTHERS = {
+    "HF_HUB_OFFLINE",
+    "KMP_DUPLICATE_LIB_OK",
+    "KMP_INIT_AT_FORK",
+    "PYTEST_CURRENT_TEST",
+    "TORCHINDUCTOR_CACHE_DIR",
+}
+"""Variables that pytest, model libraries and our use of them set for the whole process."""
+
+STATUS = Path("/proc/self/status")
+
+
+class Environment(NamedTuple):
+    """What a test finds and must leave as it was. ``umask`` is empty where the system doesn't show it."""
+
+    variables: dict[str, str]
+    folder: str
+    umask: str
+
+    @classmethod
+    def now(cls) -> Environment:
+        variables = {name: value for name, value in os.environ.items() if name not in BY_OTHERS}
+        # Not os.umask(), which can only be read by setting it: other threads may be writing files.
+        umask = re.search(r"^Umask:\s*(\d+)$", STATUS.read_text(), re.MULTILINE) if STATUS.exists() else None
+        return cls(variables, os.getcwd(), umask[1] if umask else "")  # noqa: PTH109 - as it is
+
+    def restore(self) -> None:
+        for name in os.environ.keys() - self.variables.keys() - BY_OTHERS:
+            del os.environ[name]
+        os.environ.update(self.variables)
+        os.chdir(self.folder)
+        if self.umask:
+            os.umask(int(self.umask, 8))
+
+
+@pytest.fixture(autouse=True)
+def environment_unchanged() -> Iterator[None]:
+    """Fail the test if it leaves variables, the working directory or the umask changed. ``monkeypatch`` undoes both."""
+    before = Environment.now()
+    yield
+    after = Environment.now()
+    if after == before:
+        return
+    before.restore()
+    changed = dict(before.variables.items() ^ after.variables.items())
+    where = [f"{now} (was {then})" for then, now in zip(before[1:], after[1:], strict=True) if then != now]
+    pytest.fail(f"The test left the environment changed: {', '.join([*sorted(changed), *where])}", pytrace=False)

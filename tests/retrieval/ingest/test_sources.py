@@ -1,0 +1,142 @@
+"""Documents of a plugin's source: their own addresses, titles and kinds, and who may read them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot import Audience, DocumentError, Readers, SourceDocument, hookimpl
+from retrieval.assembly import open_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.app import Mentee
+    from bot.testing.homes import MakeHome
+    from retrieval.ingest.documents import Documents
+
+PAGE = SourceDocument(
+    "http://127.0.0.1:9/HR",
+    b"<p>Staff earn four hours of leave.</p>",
+    title="Leave, by HR",
+    media_type="text/html; charset=utf-8",
+)
+ADA = Audience(frozenset({"everyone", "user:ada"}))
+
+
+class Wiki:
+    """A source of the pages that a test puts into it."""
+
+    name = "wiki"
+
+    def __init__(self) -> None:
+        self.pages: list[SourceDocument] = [PAGE]
+
+    def accepts(self, address: str) -> bool:
+        return address.startswith("wiki://")
+
+    def documents(self, address: str) -> Sequence[SourceDocument]:  # noqa: ARG002 - there is only one wiki
+        return self.pages
+
+    @hookimpl
+    def register_sources(self) -> Sequence[Wiki]:
+        return [self]
+
+
+@pytest.fixture
+def wiki() -> Wiki:
+    return Wiki()
+
+
+@pytest.fixture
+def opened(make_home: MakeHome, wiki: Wiki) -> tuple[Mentee, Documents]:
+    mentee = make_home(departments=["travel"], extra_plugins={"wiki": wiki})
+    return mentee, open_documents(mentee, actor="test")
+
+
+def found(mentee: Mentee, audience: Audience) -> list[str]:
+    return [passage.document for passage in mentee.retriever.search("leave hours", "travel", audience)]
+
+
+def test_a_page_has_its_own_address_and_title_and_needs_no_suffix(opened: tuple[Mentee, Documents], wiki: Wiki) -> None:
+    mentee, documents = opened
+    wiki.pages.append(replace(PAGE, address="notes/visa", file_name="visa.md", data=b"# Visa\n\nAsk.", title=""))
+    documents.add(["wiki://HR"], "travel")
+    rows = {row.address: row.title for row in documents.rows("travel")}
+    assert rows == {"http://127.0.0.1:9/HR": "Leave, by HR", "wiki://HR/notes/visa": "Visa"}
+    assert mentee.retriever.search("leave hours", "travel", ADA)[0].title == "Leave, by HR"
+    wiki.pages[0] = replace(PAGE, title="Leave")
+    assert [outcome.address for outcome in documents.sync("travel").of("updated")] == [PAGE.address]
+    assert mentee.retriever.search("leave hours", "travel", ADA)[0].title == "Leave"
+
+
+def test_readers_are_those_of_the_newest_sync(opened: tuple[Mentee, Documents], wiki: Wiki) -> None:
+    mentee, documents = opened
+    documents.add(["wiki://HR"], "travel")
+    everyone = Audience(frozenset({"everyone"}))
+    for readers, others, ada in (
+        (Readers.only("user:ada"), False, True),
+        (None, False, True),
+        (Readers.department(), True, True),
+        (Readers.nobody(), False, False),
+        (Readers.only(), False, False),
+        (Readers.department(), True, True),
+    ):
+        wiki.pages = [replace(PAGE, readers=readers)]
+        documents.sync("travel")
+        assert (bool(found(mentee, everyone)), bool(found(mentee, ADA))) == (others, ada), readers
+
+
+@pytest.mark.parametrize(
+    ("principal", "said"),
+    [
+        ("ada", "'ada' can't be the reader of a document. Expected user:NAME"),
+        ("User:ada", "'User:ada' can't be"),
+        ("users:ada", "Did you mean 'user:ada'?"),
+        ("departments:hr", "Did you mean 'department:hr'?"),
+        ("user:", "'user:' can't be"),
+        ("user:ada lovelace", "can't be"),
+        ("everyone:else", "Did you mean 'everyone'?"),
+        ("", "'' can't be"),
+        (42, "42 can't be"),
+        (None, "None can't be"),
+    ],
+)
+def test_a_reader_that_cannot_be_is_refused(principal: Any, said: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        Readers.only("user:bob", principal)
+    assert said in str(caught.value)
+    with pytest.raises(DocumentError):
+        Readers(frozenset({principal}))
+
+
+def test_readers_in_every_form_they_can_have() -> None:
+    given = ("user:ada", "user:slack:U024BE7LH", "department:hr", "slack:C024BE91L", "slack:T1:C024BE91L", "everyone")
+    assert Readers.only(*given).principals == frozenset(given)
+    computed: Any = list(given)
+    assert Readers(computed) == Readers.only(*given)
+    assert Readers() == Readers.department()
+    assert Readers.only() == Readers.nobody() != Readers.department()
+    text: Any = "user:ada"
+    with pytest.raises(DocumentError, match="Expected a set"):
+        Readers(text)
+
+
+def test_a_source_with_a_reader_that_cannot_be_changes_nothing(opened: tuple[Mentee, Documents], wiki: Wiki) -> None:
+    mentee, documents = opened
+    wiki.pages = [replace(PAGE, readers=Readers.nobody())]
+    documents.add(["wiki://HR"], "travel")
+    failing = FailingWiki()
+    wiki.documents = failing.documents  # type: ignore[method-assign] # the wiki's next version
+    report = documents.sync("travel")
+    assert ["'ada' can't be the reader" in outcome.reason for outcome in report.of("failed")] == [True]
+    assert found(mentee, ADA) == []
+
+
+class FailingWiki(Wiki):
+    """A wiki whose readers lack their kind."""
+
+    def documents(self, address: str) -> Sequence[SourceDocument]:
+        return [replace(PAGE, address=address, readers=Readers.only("ada"))]

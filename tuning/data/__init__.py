@@ -1,0 +1,1 @@
+"""Builds datasets from votes and corrections: aggregate, scrub, deduplicate, split, write."""

@@ -1,0 +1,1 @@
+"""Evaluates adapters: answers to held-out questions, scores, the gate, and the report."""

@@ -1,1 +1,0 @@
-"""The reader: the adapter that teaches the embedded model to answer from passages (``make reader``)."""

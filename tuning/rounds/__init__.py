@@ -1,0 +1,1 @@
+"""Runs rounds: records, schedule, worker, stages, child processes, and the registry of adapters."""

@@ -1,0 +1,1 @@
+"""Trains LoRA adapters from datasets, in a separate process."""
