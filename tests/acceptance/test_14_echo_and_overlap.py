@@ -1,4 +1,4 @@
-"""Mentee never replies to itself, other bots, edits or deletions, and answers each message once."""
+"""Mentee never answers itself, other bots or Slack's own notices, and answers each message once."""
 
 from __future__ import annotations
 

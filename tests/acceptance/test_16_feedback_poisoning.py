@@ -1,4 +1,4 @@
-"""Nobody fills a round: shares for everyone, bursts and young accounts wait for a person, outliers are quarantined."""
+"""Nobody can dominate a round: shares are capped, bursts and new accounts are held, outliers are quarantined."""
 
 from __future__ import annotations
 

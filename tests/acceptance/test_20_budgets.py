@@ -1,4 +1,4 @@
-"""Nobody can use up the server: requests, questions and answers have limits, and the refusal says when to come back.
+"""No client can exhaust the server: requests, questions and answers are limited, and a refusal says when to retry.
 
 Check 20: 100 requests a minute → 429 with Retry-After; a question of 1 MB → 413 before it is tokenised; an answer
 without end → cut at the cap.

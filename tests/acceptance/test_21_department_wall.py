@@ -1,4 +1,4 @@
-"""What the audience may not read reaches no prompt, citation, answer, record or log, even when asked for word by word.
+"""Text the audience may not read never reaches a prompt, citation, answer, record or log, even if asked for verbatim.
 
 Asked directly, by a person without the right, in a channel that several departments share, and as a follow-up; nor by
 a colleague's correction, an earlier conversation, a dataset, a membership that has ended or a name that is used again.

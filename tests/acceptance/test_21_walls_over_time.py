@@ -1,4 +1,4 @@
-"""Whatever happens to people, departments and documents, nothing is shown, logged or learned against the rights.
+"""When people, departments or documents change, nothing is shown, logged or learned without permission.
 
 A state machine plays random months of a small company against a model that knows who may read which text. Every version
 of every document has a codeword, and the engine repeats each codeword that stands in its prompt.

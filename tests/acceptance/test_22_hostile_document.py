@@ -1,4 +1,4 @@
-"""What a hostile document says stays data: it ends no fence, hides nothing, and is flagged when it is added.
+"""Text in a hostile document stays data: it can't close its fence or hide, and is flagged when it is added.
 
 Check 22: orders to ignore what was said, zero-width and white text, a blocker's refusal, and marks that close the fence
 around passages. The question is answered from the other documents.

@@ -1,4 +1,4 @@
-"""A document made to exhaust Mentee is marked failed within its limits; the others are added and nothing stalls.
+"""A document made to exhaust Mentee fails within its limits; other documents are added and nothing stalls.
 
 Check 23: a PDF that loops, a Word file that unpacks to gigabytes, ten thousand pages, macros, YAML that unfolds, and
 blanks or braces that a careless pattern takes minutes over; added with others, and attached in Slack.

@@ -1,4 +1,4 @@
-"""What is erased, a document or a person, is found nowhere: by no search, in no table or file, in no next round."""
+"""After a person or document is erased, no search, table, file or later round contains any of it."""
 
 from __future__ import annotations
 

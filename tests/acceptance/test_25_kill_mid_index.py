@@ -1,4 +1,4 @@
-"""An index build that is killed or runs out of disk leaves the old or the new snapshot whole; search never stops.
+"""An index build that is killed or fills the disk leaves the old or the new snapshot intact; search never stops.
 
 Fifty points of a build, spread over every file operation in the home, each ended by kill -9 in a real process.
 """

@@ -1,4 +1,4 @@
-"""Promise: a faulty helper is left out and paused after five failures; a faulty guard refuses and stays on."""
+"""A failing helper is skipped, then paused after five failures; a failing guard blocks answers and is never paused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On shutdown Mentee finishes what it can, returns the rest and waits for nothing that hangs; flooded, it says so."""
+"""On shutdown Mentee finishes or hands back its work in time; under overload it rejects new questions and says so."""
 
 from __future__ import annotations
 
