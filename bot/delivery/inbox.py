@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot.domain.deliveries import Backlog, InboxEntry, InboxItem
 from bot.domain.questions import cleaned
 from bot.storage.clock import moment
-from bot.storage.leases import backlog, heartbeat, lease, put_back
+from bot.storage.leases import backlog, heartbeat, is_held, lease, put_back
 from bot.storage.tables.delivery import InboxRow
 
 if TYPE_CHECKING:
@@ -111,10 +111,13 @@ class Inbox:
         return True
 
     def failed(self, item: InboxItem, error: str, *, strike: bool = True, after: float = 1.0) -> bool:
-        """Put an item back for a later attempt; return whether it has failed for good."""
+        """Put an item back for a later attempt; return whether it has failed for good.
+
+        Nothing changes if another worker has it by now.
+        """
         with self._store.write() as session:
             row = session.get(InboxRow, item.id, with_for_update=True)
-            if row is None or row.state in ("done", "dead"):
+            if row is None or not is_held(row, self._worker):
                 return False
             return put_back(row, error, strike=strike, after=after)
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 
 from bot.domain.deliveries import Backlog, OutboxEntry, OutboxItem, delivery_id
 from bot.storage.clock import moment
-from bot.storage.leases import backlog, heartbeat, lease, put_back
+from bot.storage.leases import backlog, heartbeat, is_held, lease, put_back
 from bot.storage.tables.answers import AnswerRow
 from bot.storage.tables.delivery import OutboxRow
 
@@ -117,10 +117,13 @@ class Outbox:
                 row.leased_by = row.leased_until = None
 
     def failed(self, item: OutboxItem, error: str, *, strike: bool = True, after: float = 1.0) -> bool:
-        """Put a delivery back for a later attempt; return whether it has failed for good."""
+        """Put a delivery back for a later attempt; return whether it has failed for good.
+
+        Nothing changes if another worker has it by now.
+        """
         with self._store.write() as session:
             row = session.get(OutboxRow, item.id, with_for_update=True)
-            if row is None or row.state in ("sent", "dead"):
+            if row is None or not is_held(row, self._worker):
                 return False
             return put_back(row, error, strike=strike, after=after)
 

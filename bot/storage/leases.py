@@ -125,6 +125,11 @@ def put_back(row: Leased, error: str = "", *, strike: bool, after: float) -> boo
     return dead
 
 
+def is_held(row: Leased, worker: str) -> bool:
+    """Return whether a row is leased by ``worker``, which may have lost the lease to another."""
+    return row.state == row.HELD and row.leased_by == worker
+
+
 def _moment_of(row: Leased) -> datetime:
     session = object_session(row)
     assert session is not None, "a row is put back in the transaction that read it"

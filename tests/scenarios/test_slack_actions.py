@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,27 @@ async def test_a_button_pressed_twice_and_delivered_twice_counts_once(
     await fake_slack.press_button("Ask a person", user="U1", post=post)
     await project.settled()
     assert confirmed == ["open"]
+
+
+async def test_who_confirms_what_is_being_done_already_is_told_so(
+    make_project: MakeProject, fake_slack: FakeSlack
+) -> None:
+    go, begun = threading.Event(), threading.Event()
+
+    def on_action() -> ActionResult:
+        begun.set()
+        go.wait(20)
+        return ActionResult("Ticket IT-42 is open.")
+
+    project = await make_project(hooks={"on_action": on_action})
+    post = await project.ask(ASKED)
+    await fake_slack.press_button("Open a ticket", user="U1", post=post)
+    assert await asyncio.to_thread(begun.wait, 10)
+    await fake_slack.press_button("Open a ticket", user="U1", post=post)
+    assert await fake_slack.wait_until(lambda: told(fake_slack)) == [("U1", "This is being done already.")]
+    go.set()
+    await fake_slack.wait_until(lambda: "Ticket IT-42 is open." in fake_slack.posts("C1")[0].shown)
+    await project.settled()
 
 
 async def test_somebody_else_is_refused_in_private(

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 
 from bot.access.audit import note_change
 from bot.domain.answers import Suggestion
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from numpy.typing import NDArray
-    from sqlalchemy import Select
+    from sqlalchemy import Select, Update
     from sqlalchemy.orm import Session
 
     from bot.access.departments import Department
@@ -280,9 +280,15 @@ class CuratedAnswers:
             with self._store.write() as session:
                 for row, vector in zip(missing, fresh, strict=True):
                     row.vector, row.embedder = vector.astype(np.float32).tobytes(), self._embedder
-                    session.merge(row)
+                    session.execute(_with_vector(row))
         vectors = [np.frombuffer(row.vector or b"", dtype=np.float32) for row in rows]
         return rows, np.stack(vectors) if vectors else np.zeros((0, 1), dtype=np.float32)
+
+
+def _with_vector(row: CuratedAnswerRow) -> Update:
+    """Return what stores a row's vector, and nothing else of it: it may have been edited or erased meanwhile."""
+    same = CuratedAnswerRow.id == row.id, CuratedAnswerRow.question == row.question
+    return update(CuratedAnswerRow).where(*same).values(vector=row.vector, embedder=row.embedder)
 
 
 def _select(department: str | None) -> Select[CuratedAnswerRow]:

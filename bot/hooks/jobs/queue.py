@@ -18,7 +18,7 @@ from bot.access.audit import note_change
 from bot.domain.identifiers import now
 from bot.domain.jobs import JobStatus
 from bot.storage.clock import moment
-from bot.storage.leases import heartbeat, is_due, is_too_long, lease
+from bot.storage.leases import heartbeat, is_due, is_held, is_too_long, lease
 from bot.storage.tables.plugins import JobRow
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class JobQueue:
 
     def _held(self, session: Session, run: JobRun) -> JobRow | None:
         row = session.get(JobRow, run.id, with_for_update=True)
-        return row if row is not None and row.state == row.HELD and row.leased_by == self._worker else None
+        return row if row is not None and is_held(row, self._worker) else None
 
 
 def _release(row: JobRow) -> None:

@@ -82,7 +82,7 @@ class ActionHandler:
     def _said(item: InboxItem, action_id: str, found: OfferedAction) -> str:
         """Return what the person alone is told; nothing where the answer itself shows what came of it."""
         if found.state == "running":
-            if item.attempts:
+            if item.attempts > 1:
                 raise _UnderWayError
             return copy.under_way()
         return found.result if found.id == action_id and found.state in ("expired", "cancelled") else ""

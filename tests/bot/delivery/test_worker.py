@@ -288,6 +288,30 @@ async def test_a_worker_that_takes_its_own_item_again_after_a_stall_handles_it_o
     assert len(begun) == 1
 
 
+def test_a_worker_that_lost_its_lease_puts_nothing_back(store: Store) -> None:
+    first, second = (Inbox(store, name, 60) for name in ("a", "b"))
+    first.accept(InboxItem("test", "question", {}, "event-1"))
+    (lost,) = first.lease(1, ["test"])
+    expire(store, InboxRow)
+    (taken,) = second.lease(1, ["test"])
+    assert not first.failed(lost, "too late", after=0)
+    first.give_back([lost])
+    assert first.lease(1, ["test"]) == [], "the second worker is at it"
+    assert second.heartbeat([taken.id]) == {taken.id}
+
+
+def test_a_delivery_under_way_elsewhere_is_not_put_back(store: Store) -> None:
+    first, second = (Outbox(store, name, 60) for name in ("a", "b"))
+    with store.write() as session:
+        first.add(session, OutboxItem("test", "notice", {}, {}), lane="a")
+    (lost,) = first.lease(1, ["test"])
+    expire(store, OutboxRow)
+    (taken,) = second.lease(1, ["test"])
+    assert not first.failed(lost, "too late", after=0)
+    assert first.lease(1, ["test"]) == []
+    assert second.heartbeat([taken.id]) == {taken.id}
+
+
 def test_heartbeats_keep_only_own_leases(store: Store) -> None:
     first, second = Inbox(store, "first", 60), Inbox(store, "second", 60)
     first.accept(ITEM)

@@ -19,7 +19,10 @@ from bot.domain.questions import Question
 from bot.storage.tables.feedback import CuratedAnswerRow, CuratedVersionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from bot.testing.homes import Mentee
 
@@ -60,6 +63,26 @@ def test_the_opposite_question_does_not_get_it_and_other_words_do(mentee: Mentee
     curate(mentee)
     assert given(mentee, "How do I disable two-factor authentication?") is None
     assert given(mentee, "Please, how can I ENABLE two-factor authentication") == "In your profile."
+
+
+@pytest.mark.parametrize("change", ["edit", "erase"])
+def test_what_changes_while_vectors_are_computed_stays_changed(
+    mentee: Mentee, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    curated = curate(mentee)
+    embed = mentee.curated._embed
+
+    def slowly(texts: Sequence[str]) -> NDArray[np.float32]:
+        monkeypatch.setattr(mentee.curated, "_embed", embed)
+        if change == "edit":
+            mentee.curated.edit(curated, text="In the settings.", actor="test")
+        else:
+            mentee.erasing.person(GUS.id, actor="test")
+        return embed(texts)
+
+    monkeypatch.setattr(mentee.curated, "_embed", slowly)
+    given(mentee)
+    assert [row.text for row in rows(mentee, CuratedAnswerRow)] == (["In the settings."] if change == "edit" else [])
 
 
 def test_correcting_a_curated_answer_edits_it_and_keeps_what_it_said(mentee: Mentee) -> None:
