@@ -35,7 +35,7 @@ from bot.feedback.reviews import Reviews
 from bot.hooks import specs
 from bot.hooks.calling.limits import TimeLimits
 from bot.hooks.calling.record import FailureRecord
-from bot.hooks.context.plugin_context import PluginContext
+from bot.hooks.context.plugin_context import ContextParts, PluginContext
 from bot.hooks.host import PluginHost
 from bot.hooks.jobs.queue import JobQueue
 from bot.hooks.jobs.service import Jobs
@@ -324,7 +324,7 @@ class Mentee:
             built_in=built_in,
             extra=extra,
             discover=discover,
-            make_context=partial(PluginContext, instance=self.as_instance, http=self._http, model=self._model),
+            make_context=partial(PluginContext, ContextParts(self.as_instance, self._http, self._model)),
             record=FailureRecord(self.store, self.worker),
         )
 

@@ -71,9 +71,9 @@ class MakeContext(Protocol):
         self,
         plugin: str,
         department: str | None,
-        *,
         settings: Callable[[str | None], Any],
-        audience: Audience | None = None,
+        audience: Audience | None,
+        /,
     ) -> object: ...
 
 
@@ -113,6 +113,7 @@ class Calls:
         guards = {each.plugin for hook in GUARD_HOOKS for each in registry.implementations(hook)}
         self.health = Health(states, guards)
         self._models: dict[str, type[BaseModel] | None] = {}
+        self._settings_of = {plugin: partial(self._settings, plugin) for plugin in registry.loaded}
         self._workers = Workers()
         self._trace = bool(os.environ.get("MENTEE_TRACE_HOOKS"))
 
@@ -239,19 +240,16 @@ class Calls:
         return value
 
     def _arguments(self, implementation: Implementation, known: dict[str, Any]) -> list[Any]:
+        plugin, department = implementation.plugin, known["department"]
         if "settings" in implementation.parameters:
-            model = self.settings_model(implementation.plugin)
-            known["settings"] = self._states.settings(implementation.plugin, known["department"], model)
+            known["settings"] = self._settings(plugin, department)
         if "context" in implementation.parameters:
-            known["context"] = self._context(implementation.plugin, known)
+            audience = getattr(known.get("question"), "audience", None)
+            known["context"] = self._make_context(plugin, department, self._settings_of[plugin], audience)
         return [known[name] for name in implementation.parameters]
 
-    def _context(self, plugin: str, known: Mapping[str, Any]) -> object:
-        def settings(department: str | None) -> BaseModel | None:
-            return self._states.settings(plugin, department, self.settings_model(plugin))
-
-        audience = getattr(known.get("question"), "audience", None)
-        return self._make_context(plugin, known["department"], settings=settings, audience=audience)
+    def _settings(self, plugin: str, department: str | None) -> BaseModel | None:
+        return self._states.settings(plugin, department, self.settings_model(plugin))
 
 
 def _outcome(result: HookResult[Any], seconds: float) -> str:

@@ -9,7 +9,8 @@ it with an entry point in the group ``mentee``::
 Your function takes only the parameters it needs. Mentee fills all of them, even those with a default, and refuses a
 plugin that names others. ``department`` is the department's name. ``settings`` is your plugin's own settings object,
 resolved for that department (department → instance → default); in a hook without a department it has the instance's.
-``context`` is a :class:`bot.PluginContext`: storage, a logger, search, metrics and more.
+Calls share this object for up to a second, so don't change it. ``context`` is a :class:`bot.PluginContext`: storage, a
+logger, search, metrics and more.
 
 Each hook says what happens when an implementation raises or takes too long. *Helpers fail open*: Mentee ignores the
 result and carries on. *Guards fail closed*: what they should have checked is refused. The time limit is 10 s for a

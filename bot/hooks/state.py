@@ -2,7 +2,8 @@
 
 Switches and settings follow one rule: the most specific wins. A department's come before the instance's, these before
 ``mentee.toml``, and that before what the plugin declares. State is read from the database at most once in
-:data:`CACHE_SECONDS`, so a switch made in another process takes effect within that time.
+:data:`CACHE_SECONDS`, so a switch made in another process takes effect within that time. Settings are merged, validated
+and their secrets read once for each such reading, because hooks ask for them at every call.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,21 @@ AS_JSON = dict.fromkeys(("list_type", "tuple_type", "set_type"), '["a", "b"]') |
 
 PROBLEM_CHARS = 200
 
+Scope = tuple[str, str]
+"""A plugin and a department, :data:`INSTANCE` for the whole instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one reading of the database found, and what was made of it.
+
+    These end together: what a slow thread makes of an earlier reading is never used with a later one.
+    """
+
+    rows: Mapping[Scope, PluginStateRow]
+    enabled: dict[tuple[str, str | None], bool] = field(default_factory=dict)
+    settings: dict[tuple[str, str | None, type[BaseModel]], BaseModel | None] = field(default_factory=dict)
+
 
 class PluginStates:
     """The switches and settings of all plugins.
@@ -51,7 +68,7 @@ class PluginStates:
     def __init__(self, store: Store, configured: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self._store = store
         self._configured = configured or {}
-        self._rows: dict[tuple[str, str], PluginStateRow] = {}
+        self._reading = _Reading({})
         self._read_at = float("-inf")
         self._lock = threading.Lock()
         self.opt_in: frozenset[str] = frozenset()
@@ -64,9 +81,14 @@ class PluginStates:
 
     def enabled(self, plugin: str, department: str | None) -> bool:
         """Return whether the plugin acts for the department; without one, whether it acts anywhere."""
-        if department is None:
-            return self.decided(plugin, "")[0] or any(self._own(plugin, each) for each in self._departments(plugin))
-        return self.decided(plugin, department)[0]
+        resolved, key = self._latest().enabled, (plugin, department)
+        enabled = resolved.get(key)
+        if enabled is None:
+            enabled = self.decided(plugin, department or INSTANCE)[0]
+            if department is None and not enabled:
+                enabled = any(self._own(plugin, each) for each in self._departments(plugin))
+            resolved[key] = enabled
+        return enabled
 
     def decided(self, plugin: str, department: str) -> tuple[bool, str]:
         """Return whether a plugin is on, and what decides that.
@@ -90,13 +112,20 @@ class PluginStates:
     def settings(self, plugin: str, department: str | None, model: type[BaseModel] | None) -> BaseModel | None:
         """Return the plugin's settings for the department, or ``None`` when it declares no settings.
 
+        All who ask get the same object, until it is :data:`CACHE_SECONDS` old or this process changes something.
+
         :raises SettingsError: a required setting has no value, a stored one no longer fits, or a secret can't be read.
         """
         if model is None:
             return None
-        layers = self.layers(plugin, department or INSTANCE)
-        merged = {key: value for layer in layers.values() for key, value in layer.items()}
-        return _validated(model, plugin, with_secrets(plugin, model, merged, remember_secret))
+        resolved, key = self._latest().settings, (plugin, department, model)
+        settings = resolved.get(key)
+        if settings is None:
+            layers = self.layers(plugin, department or INSTANCE)
+            merged = {name: value for layer in layers.values() for name, value in layer.items()}
+            settings = _validated(model, plugin, with_secrets(plugin, model, merged, remember_secret))
+            resolved[key] = settings
+        return settings
 
     def checked(self, plugin: str, department: str | None, model: type[BaseModel] | None) -> BaseModel | None:
         """Like :meth:`settings`, for whoever shows them. What the plugin's own code raises is an error like others.
@@ -236,15 +265,19 @@ class PluginStates:
     def _row(self, plugin: str, department: str) -> PluginStateRow | None:
         return self._read().get((plugin, department))
 
-    def _read(self) -> Mapping[tuple[str, str], PluginStateRow]:
+    def _read(self) -> Mapping[Scope, PluginStateRow]:
         """Return the rows as the database had them, at most :data:`CACHE_SECONDS` ago."""
+        return self._latest().rows
+
+    def _latest(self) -> _Reading:
         if time.monotonic() - self._read_at > CACHE_SECONDS:
             with self._lock:
                 if time.monotonic() - self._read_at > CACHE_SECONDS:
                     with self._store.read() as session:
-                        self._rows = {(row.plugin, row.department): row for row in session.query(PluginStateRow)}
+                        rows = {(row.plugin, row.department): row for row in session.query(PluginStateRow)}
+                    self._reading = _Reading(rows)
                     self._read_at = time.monotonic()
-        return self._rows
+        return self._reading
 
     def _forget(self) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from bot.hooks.context.storage import PluginStorage
     from bot.hooks.instance import Instance
     from bot.storage.session import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ContextParts:
+    """What the contexts of an instance are made with; each part when a plugin first uses it."""
+
+    instance: Callable[[], Instance]
+    http: Callable[[str], PluginHttp]
+    model: Callable[[str, str | None], PluginModel]
 
 
 class PluginContext:
@@ -43,22 +53,17 @@ class PluginContext:
     - ``sign_in``: who sent a request to your routes, and whether they may
     """
 
-    def __init__(  # noqa: PLR0913 - what the parts are made with
+    def __init__(
         self,
+        parts: ContextParts,
         plugin: str,
         department: str | None,
-        *,
-        instance: Callable[[], Instance],
-        http: Callable[[str], PluginHttp],
-        model: Callable[[str, str | None], PluginModel],
         settings: Callable[[str | None], Any],
         audience: Audience | None = None,
     ) -> None:
         self.plugin = plugin
         self.department = department
-        self._instance = instance
-        self._http = http
-        self._model = model
+        self._parts = parts
         self._settings = settings
         self._audience = audience
 
@@ -76,30 +81,23 @@ class PluginContext:
     @property
     def departments(self) -> list[str]:
         """The names of the departments in which your plugin is on now. Blocking: asks the database."""
-        instance = self._instance()
+        instance = self._parts.instance()
         enabled = instance.plugins.states.enabled
         return [name for name in instance.departments.names() if enabled(self.plugin, name)]
 
     def of(self, department: str | None) -> PluginContext:
         """Return a context for a department, or (``None``) for the whole instance. It has no question."""
-        return PluginContext(
-            self.plugin,
-            department,
-            instance=self._instance,
-            http=self._http,
-            model=self._model,
-            settings=self._settings,
-        )
+        return PluginContext(self._parts, self.plugin, department, self._settings)
 
     @property
     def instance(self) -> Instance:
         """The running instance."""
-        return self._instance()
+        return self._parts.instance()
 
     @property
     def store(self) -> Store:
         """Sessions on the database: ``with context.store.write() as session: …``."""
-        return self._instance().store
+        return self._parts.instance().store
 
     @cached_property
     def log(self) -> BoundLogger:
@@ -117,19 +115,19 @@ class PluginContext:
     @cached_property
     def http(self) -> PluginHttp:
         """Sends HTTP requests within limits of time, size and addresses."""
-        return self._http(self.plugin)
+        return self._parts.http(self.plugin)
 
     @cached_property
     def model(self) -> PluginModel:
         """Generates text with the instance's model."""
-        return self._model(self.plugin, self.department)
+        return self._parts.model(self.plugin, self.department)
 
     @cached_property
     def retriever(self) -> PluginRetriever:
         """Searches the department."""
         from bot.hooks.context.retriever import PluginRetriever
 
-        return PluginRetriever(self._instance, self.department, self._audience)
+        return PluginRetriever(self._parts.instance, self.department, self._audience)
 
     @cached_property
     def metrics(self) -> PluginMetrics:
@@ -143,4 +141,4 @@ class PluginContext:
         """Says who sent a request."""
         from bot.hooks.context.sign_in import SignIn
 
-        return SignIn(self._instance)
+        return SignIn(self._parts.instance)

@@ -35,7 +35,7 @@ from bot.domain.questions import Passage, Question
 from bot.domain.training import RoundFinished, TrainingExample
 from bot.hooks import specs
 from bot.hooks.calling.limits import TimeLimits
-from bot.hooks.context.plugin_context import PluginContext
+from bot.hooks.context.plugin_context import ContextParts, PluginContext
 from bot.hooks.host import PluginHost
 from bot.hooks.questions import UNCHECKED, Claim
 from bot.hooks.specs import hookimpl
@@ -229,7 +229,7 @@ def open_host(store: Store, plugins: Mapping[str, object], limits: TimeLimits | 
         built_in=(),
         extra=plugins,
         discover=False,
-        make_context=partial(PluginContext, instance=NO_PART, http=NO_PART, model=NO_PART),
+        make_context=partial(PluginContext, ContextParts(NO_PART, NO_PART, NO_PART)),
     )
     assert not any(each.error for each in host.loaded.values())
     return host

@@ -220,6 +220,7 @@ def test_nested_secrets_are_read_by_reference_and_never_told(make: Make, monkeyp
     assert found.account is not None
     assert [found.account.password, *found.keys] == [SecretStr("pw-from-env")] * 2
     states._configured = {"tickets": {"keys": [{"$env": "PW"}], "retries": 9}}
+    states._forget()
     with pytest.raises(SettingsError, match="too many retries") as refused:
         states.settings("tickets", None, Nested)
     assert "pw-from-env" not in str(refused.value)
