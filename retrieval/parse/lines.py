@@ -10,13 +10,17 @@ from bot.domain.documents.blocks import Code, Image, Item, Paragraph, Quote, Spa
 from retrieval.parse.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from bot.domain.documents.blocks import Block, Line
 
 MAX_LINK = 2_000
 LINKS = frozenset(("http", "https", "mailto", "tel"))
 """Schemes of the links that are kept."""
+
+_RAISED = str.maketrans("0123456789+-−=()nix", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱˣ")
+_LOWERED = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
+_LONG = 20  # characters
 
 _ROMAN = (
     *((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl")),
@@ -36,24 +40,25 @@ def safe_link(address: str) -> str:
 
 def tidied(spans: list[Span]) -> Line:
     """Return a line without blanks at its ends, around its line breaks and twice in a row."""
-    kept: list[Span] = []
+    kept: list[tuple[Span, list[str]]] = []  # each with the pieces of its text, put together at the end
+    before = "\n"
     for span in spans:
         text = span.text
-        before = kept[-1].text if kept else "\n"
         if text == "\n":
             if before.endswith("\n\n"):
                 continue
             if kept:
-                kept[-1] = replace(kept[-1], text=before.rstrip(" "))
+                kept[-1][1][-1] = kept[-1][1][-1].rstrip(" ")
         elif before.endswith((" ", "\n")):
             text = text.lstrip(" ")
         if not text:
             continue
-        if kept and (kept[-1].style, kept[-1].link) == (span.style, span.link):
-            kept[-1] = replace(span, text=kept[-1].text + text)
+        if kept and (kept[-1][0].style, kept[-1][0].link) == (span.style, span.link):
+            kept[-1][1].append(text)
         else:
-            kept.append(replace(span, text=text))
-    return _trimmed(kept)
+            kept.append((span, [text]))
+        before = (before[-1:] + text)[-2:]
+    return _trimmed([replace(span, text="".join(pieces)) for span, pieces in kept])
 
 
 def _trimmed(spans: list[Span]) -> Line:
@@ -73,6 +78,29 @@ def one_line(blocks: Iterable[Block]) -> Line:
     for block in blocks:
         spans += [*([Span("\n")] if spans else []), *_spans(block)]
     return tuple(spans)
+
+
+def raised(text: str) -> str:
+    """Return text as it is written above the line, if it could be taken for part of the word or number before it.
+
+    Letters alone, such as those of 1st, stay as they are.
+    """
+    return _moved(text, _RAISED, "^")
+
+
+def lowered(text: str) -> str:
+    """Return text as it is written below the line, if it could be taken for part of the word or number before it."""
+    return _moved(text, _LOWERED, "_")
+
+
+def _moved(text: str, signs: Mapping[int, int], mark: str) -> str:
+    said = text.strip()
+    if not said or (len(said) > 1 and said.isalpha()) or not any(each.isalnum() for each in said):
+        return text
+    if all(ord(each) in signs or each in " ,;" for each in said):
+        return text.translate(signs)
+    plain = said.startswith(("[", "(")) or len(said) > _LONG or not any(each.isdigit() for each in said)
+    return text if plain else text.replace(said, f"{mark}({said})")
 
 
 def numeral(number: int, kind: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import re
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from charset_normalizer import from_bytes
 
+from bot.domain.documents.blocks import Paragraph, plain
 from bot.domain.documents.parsed import ParsedDocument
 from bot.domain.errors import DocumentError
 
@@ -36,6 +38,7 @@ _INVISIBLE = re.compile(
 _DECLARED = re.compile(
     rb"<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([\w.:-]{2,40})", re.IGNORECASE
 )
+_QUESTION = ("?", "\uff1f", "\u061f")
 _SOFT_HYPHEN = "\u00ad"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAX_CONTROL_SHARE = 0.01
@@ -119,6 +122,22 @@ def document(title: str, sections: Sequence[ParsedSection], flags: Sequence[str]
     if sum(lengths) > MAX_CHARACTERS:
         raise DocumentError(f"{name} has more than {MAX_CHARACTERS:,} characters.", hint="Split it.")
     return ParsedDocument(" ".join(title.split())[:500], tuple(kept), tuple(dict.fromkeys(flags)))
+
+
+def with_bare_headings(sections: Sequence[ParsedSection]) -> list[ParsedSection]:
+    """Return sections with headings that nothing stands below, such as "The cafeteria closes at 3 pm", as their text.
+
+    Questions are left out: they would be found instead of their answers.
+    """
+    found = []
+    for section, after in zip(sections, [*sections[1:], None], strict=True):
+        path = section.headings
+        alone = after is None or after.headings[: len(path)] != path
+        if path and alone and not path[-1].endswith(_QUESTION) and not section.text.strip():
+            found.append(replace(section, blocks=(Paragraph(plain(path[-1])),)))
+        else:
+            found.append(section)
+    return found
 
 
 def tidy(text: str) -> str:

@@ -7,6 +7,7 @@ out. The Markdown looks like the document. Both come in :class:`Unit` objects, t
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ _LINE_START = re.compile(r"^([ \t]*+(?:\d{1,9}(?=[.)]))?)((?<=\d)[.)]|(?<!\d)(?:
 _LITERAL = re.compile(r"```.*?```|`[^`\n]*`|\\\[(\d{1,3})\\\]", re.DOTALL)
 _BACKTICKS = re.compile(r"`+")
 _STRONG = {"strong": "**", "emphasis": "*", "struck": "~~"}
+_BLANK = Span(" ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def joined(parts: Sequence[Unit]) -> Rendered:
     table = ""
     pages: list[tuple[int, int]] = []
     for unit in parts:
-        gap = "" if not length else "\n" if unit.tight else "\n\n"
+        gap = "" if not length or not unit.text else "\n" if unit.tight else "\n\n"
         start = length + len(gap)
         texts += [gap, unit.text]
         length = start + len(unit.text)
@@ -136,8 +138,8 @@ def inline(line: Line) -> Rendered:
     """Render one line."""
     text, shown = "", ""
     marks: list[Mark] = []
-    for span in line:
-        markdown = _span(span)
+    for number, span in enumerate(line):
+        markdown = _span(span, *_neighbours(line, number))
         shown += markdown
         said = "" if span.style == "struck" else span.text
         if text.endswith(" ") and said.startswith(" "):  # around what is crossed out
@@ -203,7 +205,8 @@ def _item(item: Item) -> Iterator[Unit]:
     lead = f"{indent}{item.marker} "
     marks = tuple(Mark(mark.start + len(lead), mark.end + len(lead), mark.markdown) for mark in line.marks)
     shown = f"{'   ' * item.level}{_marker(item.marker)} {line.markdown}"
-    yield Unit(lead + line.text, shown, marks, tight=True)
+    said = lead + line.text if line.text or item.blocks or not line.markdown else ""  # all of it is crossed out
+    yield Unit(said, shown, marks if said else (), tight=True)
     inner = "   " * (item.level + 1)
     for unit in units(item.blocks):
         yield _indented(unit, inner)
@@ -259,17 +262,56 @@ def _table_row(cells: Sequence[Line], width: int) -> str:
     return "| " + " | ".join([*shown, *[""] * (width - len(shown))]) + " |"
 
 
-def _span(span: Span) -> str:
+def _neighbours(line: Line, number: int) -> tuple[Span, Span]:
+    """Return the spans before and after one; at the ends of a line, a blank."""
+    before = line[number - 1] if number else _BLANK
+    return before, line[number + 1] if number + 1 < len(line) else _BLANK
+
+
+def _span(span: Span, before: Span, after: Span) -> str:
+    """Return a span in Markdown, which takes marks for such only beside the right characters."""
     if span.style == "code":
         shown = _inline_code(span.text)
+    elif not span.text.strip():
+        return span.text
+    elif span.link:
+        shown = _marked(span, _BLANK, _BLANK)
     else:
-        mark = _STRONG.get(span.style, "")
-        inner = span.text.strip()
-        if not inner:
-            return span.text
-        before, after = span.text[: span.text.index(inner)], span.text[span.text.index(inner) + len(inner) :]
-        shown = f"{before}{mark}{_escaped(inner)}{mark}{after}"
+        shown = _marked(span, before, after)
     return f"[{shown.strip()}]({_address(span.link)})" if span.link else shown
+
+
+def _marked(span: Span, before: Span, after: Span) -> str:
+    mark = _STRONG.get(span.style, "")
+    if span.style == "emphasis" and (_touches(before, -1) or _touches(after, 0)):
+        mark = ""  # *a***b** has more than one reading
+    inner = span.text.strip()
+    start = span.text.index(inner)
+    end = start + len(inner)
+    if mark and not start and _is_letter(before, -1):
+        start += len(inner) - len(inner.lstrip(_marks_of(inner)))
+    if mark and end == len(span.text) and _is_letter(after, 0):
+        end -= len(inner) - len(inner.rstrip(_marks_of(inner)))
+    if start >= end:
+        return _escaped(span.text)
+    return f"{_escaped(span.text[:start])}{mark}{_escaped(span.text[start:end])}{mark}{_escaped(span.text[end:])}"
+
+
+def _touches(beside: Span, at: int) -> bool:
+    """Return whether a neighbour has a mark next to the span's own."""
+    return beside.style == "strong" and not beside.link and not beside.text[at:][:1].isspace()
+
+
+def _is_letter(beside: Span, at: int) -> bool:
+    """Return whether a neighbour has a letter or the like next to the span, so that a mark can't follow a sign."""
+    character = beside.text[at:][:1]
+    plain = beside.style not in ("code", *_STRONG) and not beside.link
+    return plain and bool(character) and not character.isspace() and unicodedata.category(character)[0] != "P"
+
+
+def _marks_of(text: str) -> str:
+    """Return the characters of a text that are no letters and digits."""
+    return "".join({character for character in text if unicodedata.category(character)[0] in "PSZ"})
 
 
 def _inline_code(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, TypeVar
 
-from bot.domain.documents.blocks import Table, words
+from bot.domain.documents.blocks import Table
 from retrieval.parse.grids import MAX_CELLS, MAX_COLUMNS, merged_header, shortened, too_many_cells
 
 if TYPE_CHECKING:
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
     from bot.domain.documents.blocks import Line
 
+_P = TypeVar("_P")
+"""What surrounds a cell."""
+
+_PARTS = {"thead": 0, "tfoot": 2}
+_NUMBERS = re.compile(r"[\d\s]*+")
+_CODE = re.compile(r"(?:^|[\s_-])code(?:$|[\s_-])")
 _LAYOUT = "table, h1, h2, h3, h4, h5, h6"
 
 
@@ -23,21 +30,38 @@ def is_layout(table: LexborNode) -> bool:
     return inner and table.css_first("th") is None
 
 
-def read_table(table: LexborNode, line_of: Callable[[LexborNode], Line], name: str) -> Table:
+def code_cells(table: LexborNode) -> list[LexborNode]:
+    """Return the cells with code of a table that only puts numbers before its lines; nothing for other tables."""
+    found = []
+    for row in rows_of(table):
+        cells = _cells(row)
+        if not cells or any(cell.tag == "th" or not _NUMBERS.fullmatch(cell.text()) for cell in cells[:-1]):
+            return []
+        code = cells[-1]
+        if not _CODE.search(code.attributes.get("class") or "") and code.css_first("pre") is None:
+            return []
+        found.append(code)
+    return found
+
+
+def rows_of(table: LexborNode) -> list[LexborNode]:
+    """Return a table's rows in the order in which they are shown, without those of tables in it."""
+    own = [row for row in table.css("tr") if _owner(row) == table.mem_id]
+    return sorted(own, key=lambda row: _PARTS.get((row.parent.tag if row.parent is not None else None) or "", 1))
+
+
+def read_table(
+    rows: Sequence[tuple[LexborNode, _P]], line_of: Callable[[LexborNode, _P], Line], caption: str, name: str
+) -> Table:
     """Read a table.
 
+    :param rows: its rows, each with what surrounds its cells.
     :param line_of: returns the text of a cell as a reader sees it.
     :raises DocumentError: it has too many cells.
     """
-    rows = [row for row in table.css("tr") if _owner(row) == table.mem_id]
     grid, headers = _grid(rows, line_of, name)
     count = _header_rows(headers)
-    caption = table.css_first("caption")
-    return Table(
-        merged_header(grid[:count]),
-        tuple(map(tuple, grid[count:])),
-        " ".join(words(line_of(caption)).split()) if caption else "",
-    )
+    return Table(merged_header(grid[:count]), tuple(map(tuple, grid[count:])), caption)
 
 
 def _owner(row: LexborNode) -> int:
@@ -47,21 +71,28 @@ def _owner(row: LexborNode) -> int:
     return node.mem_id if node is not None else 0
 
 
+def _cells(row: LexborNode) -> list[LexborNode]:
+    return [each for each in row.iter() if each.tag in ("td", "th")]
+
+
 def _grid(
-    rows: Sequence[LexborNode], line_of: Callable[[LexborNode], Line], name: str
+    rows: Sequence[tuple[LexborNode, _P]], line_of: Callable[[LexborNode, _P], Line], name: str
 ) -> tuple[list[list[Line]], list[list[bool]]]:
     """Return the cells by row and column, each in every place that it spans, and which are header cells."""
     waiting: dict[int, tuple[int, Line, bool]] = {}  # by column: a cell that goes on for some rows
     grid: list[list[Line]] = []
     headers: list[list[bool]] = []
-    cells = 0
-    for row in rows:
+    cells = part = 0
+    for row, place in rows:
+        parent = row.parent
+        if parent is not None and parent.mem_id != part:
+            waiting, part = {}, parent.mem_id  # a cell spans rows of its part of the table only
         line: list[Line] = []
         heads: list[bool] = []
-        in_head = row.parent is not None and row.parent.tag == "thead"
-        for cell in (each for each in row.iter() if each.tag in ("td", "th")):
+        in_head = parent is not None and parent.tag == "thead"
+        for cell in _cells(row):
             _take_waiting(waiting, line, heads)
-            text, head = line_of(cell), cell.tag == "th" or in_head
+            text, head = line_of(cell, place), cell.tag == "th" or in_head
             down, across = _span(cell, "rowspan", len(rows)), _span(cell, "colspan", MAX_COLUMNS)
             for number in range(across):
                 shown = text if number == 0 else shortened(text)

@@ -8,7 +8,7 @@ from bot.domain.documents.blocks import words
 from bot.domain.documents.parsed import ParsedSection
 from retrieval.parse.lines import one_line
 from retrieval.parse.ooxml.package import Package, R, W
-from retrieval.parse.text import document, title_from
+from retrieval.parse.text import document, title_from, with_bare_headings
 from retrieval.parse.word.body import BodyReader, document_sections
 from retrieval.parse.word.document import Part, WordFile, first_part
 from retrieval.parse.word.inline import page_colour
@@ -40,7 +40,7 @@ class DocxParser:
             raise package.damaged("it has no text part")
         file = WordFile.open(package)
         page = page_colour(root)
-        sections = document_sections(file, body, page)
+        sections = with_bare_headings(document_sections(file, body, page))
         above, below = _repeated(file, body, page)
         first = next((section.headings[0] for section in sections if section.headings), "")
         whole = [ParsedSection((), above), *sections, ParsedSection((), below)]
