@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bot.storage.session import Store
 
 APOLOGY = "Sorry, I couldn't answer this: something failed on my side. The operators can see it. Please ask again."
+SERVER_ERROR = 500
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,17 @@ log = structlog.get_logger(__name__)
 def question_id(item: InboxItem) -> str:
     """Return the id of the question made from an inbox item. It is the same for every attempt."""
     return f"q_{item.id}"
+
+
+def _told(error: MenteeError, item: InboxItem) -> str:
+    """Return what the asker is told of an error: of one that only operators can do something about, an apology.
+
+    Such a text may name servers, folders and what a server said, which is nothing for a channel to read.
+    """
+    if error.status < SERVER_ERROR:
+        return str(error)
+    log.error("question_failed", item=item.id, problem=str(error))
+    return APOLOGY
 
 
 class Record(Protocol):
@@ -118,7 +130,7 @@ class QuestionHandler:
         except BusyError as error:
             await asyncio.to_thread(self._unanswered.retry, item, error.text, strike=False, after=error.retry_after)
         except MenteeError as error:
-            await self._refuse(item, question, str(error))
+            await self._refuse(item, question, _told(error, item))
         except Exception as error:
             log.exception("question_failed", item=item.id)
             if await asyncio.to_thread(self._unanswered.retry, item, f"{type(error).__name__}"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import structlog
 
 from bot.domain.errors import MenteeError
+from bot.observability.repeats import Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
@@ -118,15 +119,18 @@ class QueueWorker(Generic[Item]):
         await asyncio.to_thread(self._queue.give_back, [item for item, _, _ in self._running.values()])
 
     async def _forever(self, turn: Callable[[], Awaitable[None]]) -> None:
+        repeats = Repeats()
         while True:
             try:
                 await turn()
             except MenteeError as error:
-                log.warning("worker_turn_failed", problem=error.text)
+                if repeats.is_news(error):
+                    log.warning("worker_turn_failed", problem=error.text)
                 await asyncio.sleep(POLL_SECONDS)
-            except Exception:
-                log.exception("worker_turn_failed")  # the database may be away for a while; the worker must not end
-                await asyncio.sleep(POLL_SECONDS)
+            except Exception as error:
+                if repeats.is_news(error):
+                    log.exception("worker_turn_failed")
+                await asyncio.sleep(POLL_SECONDS)  # the database may be away for a while; the worker must not end
 
     async def _poll(self) -> None:
         self._wake.clear()

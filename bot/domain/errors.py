@@ -90,6 +90,12 @@ class BusyError(MenteeError):
         self.retry_after = retry_after
 
 
+class NotWritableError(BusyError):
+    """Nothing can be stored just now: the disk is full, read-only or failing. What was to be stored isn't."""
+
+    status = 503
+
+
 class ArtifactError(MenteeError):
     """A model, adapter, index or dataset on disk is missing, changed, or doesn't match its manifest."""
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 MASK = "[masked]"
 MAX_CHARS = 2_000
-"""So that a library that logs whole requests can't fill the disk."""
+"""So that a library that logs whole requests can't fill the disk. Of longer texts, begin and end are kept: a traceback
+ends with the error."""
 
 SECRET_SHAPES = (
     SECRET,
@@ -90,7 +91,10 @@ def redacted_text(text: str) -> str:
     text = without_remembered(text, MASK)
     for shape in SECRET_SHAPES:
         text = shape.sub(MASK, text)
-    return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… ({len(text):,} characters)"
+    if len(text) <= MAX_CHARS:
+        return text
+    half = MAX_CHARS // 2
+    return f"{text[:half]}… ({len(text):,} characters) …{text[-half:]}"
 
 
 def _worth_writing(record: logging.LogRecord) -> bool:

@@ -8,18 +8,19 @@ SQLite waits by polling, up to 0.1 s apart, which starves writers under load; so
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.config.extras import require
-from bot.domain.errors import BusyError, SettingsError
+from bot.domain.errors import BusyError, NotWritableError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,17 @@ T = TypeVar("T")
 BUSY_MS = 30_000
 HIDE_PARAMETERS = True
 """Error texts are logged, and the parameters of a statement may hold what people wrote."""
+
+RETRY_SECONDS = 10.0
+"""When to try again to store something, if the disk didn't take it."""
+
+SQLITE_PROBLEMS = {
+    sqlite3.SQLITE_FULL: "its disk is full",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_IOERR: "its disk fails",
+}
+POSTGRES_PROBLEMS = {"53100": "its disk is full", "25006": "it is read-only", "58030": "its disk fails"}
+"""By SQLSTATE."""
 
 _turns: dict[str, threading.RLock] = {}
 """By SQLite file: held by the thread of this process that writes to it."""
@@ -42,6 +54,7 @@ class Store:
         self._read = sessionmaker(self.engine, expire_on_commit=False)
         self._write = sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
         self._closed = False
+        self._refused = False
         event.listen(self.engine, "checkin", self._close_late)
         self._turn_lock = _turns.setdefault(str(self.engine.url.database), threading.RLock())
 
@@ -61,9 +74,21 @@ class Store:
         """Open a session whose transaction commits at the end of the block, or rolls back if it raises.
 
         :raises BusyError: others kept writing for too long.
+        :raises NotWritableError: the database can't be written; nothing is.
         """
-        with self._turn(), self._write.begin() as session:
-            yield session
+        try:
+            with self._turn(), self._write.begin() as session:
+                yield session
+        except DBAPIError as error:
+            problem = _problem(error)
+            if not problem:
+                raise
+            self._refused = True
+            raise NotWritableError(
+                f"The database can't be written: {problem}.",
+                retry_after=RETRY_SECONDS,
+                hint="Ask an operator to free space or to make it writable, then try again.",
+            ) from error
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -82,13 +107,24 @@ class Store:
         return await asyncio.to_thread(work, *args, **kwargs)
 
     def writable(self) -> bool:
-        """Return whether a writing transaction can begin now."""
+        """Return whether a writing transaction can begin now and, after one was refused, whether it is stored again."""
         try:
             with self.write() as session:
                 session.connection()
+                if self._refused:
+                    self._write_something(session)
         except (OperationalError, BusyError):
             return False
+        self._refused = False
         return True
+
+    def _write_something(self, session: Session) -> None:
+        """Change nothing, but in a way that needs the disk: a full one still lets an empty transaction commit."""
+        if self.is_sqlite:
+            version = session.execute(text("PRAGMA user_version")).scalar_one()
+            session.execute(text(f"PRAGMA user_version = {version:d}"))
+        else:
+            session.execute(select(func.txid_current()))
 
     def close(self) -> None:
         """Close every pooled connection; one that a thread still uses is closed when it is handed back."""
@@ -98,6 +134,13 @@ class Store:
     def _close_late(self, connection: Any, _record: object) -> None:
         if self._closed and connection is not None:
             connection.close()
+
+
+def _problem(error: DBAPIError) -> str:
+    """Return what keeps the database from being written, or an empty text for another error."""
+    if isinstance(error.orig, sqlite3.Error):
+        return SQLITE_PROBLEMS.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF, "")
+    return POSTGRES_PROBLEMS.get(getattr(error.orig, "sqlstate", None) or "", "")
 
 
 def take_turns(session: Session, name: str) -> None:

@@ -71,4 +71,4 @@ def test_an_engine_that_never_begins_is_given_up(
     web_engine.gate.clear()
     client = visit(serve_home(make_web({"limits": {"generation_seconds": 0.2}})))
     events = client.get(f"/api/questions/{ask(client, QUESTION).json()['question_id']}/events").text
-    assert "did not begin to answer within 0.4 s" in events
+    assert "I couldn't answer this" in events

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bot.observability.repeats import Repeats
 from tuning.rounds.stages import StoppedError
 from tuning.rounds.store import NotHeldError
 
@@ -80,12 +81,15 @@ class RoundWorker:
 
     @staticmethod
     def _thread(name: str, turn: Callable[[], None], end: threading.Event, seconds: float) -> threading.Thread:
+        repeats = Repeats()
+
         def repeat() -> None:
             while not end.wait(seconds):
                 try:
                     turn()
-                except Exception:
-                    log.exception("round_worker_failed")  # the database may be away for a while; the next turn is soon
+                except Exception as error:  # the database may be away for a while; the next turn is soon
+                    if repeats.is_news(error):
+                        log.exception("round_worker_failed")
 
         return threading.Thread(target=repeat, name=name, daemon=True)
 

@@ -55,6 +55,25 @@ def test_values_under_telling_names_are_masked_whatever_they_hold(lines: Callabl
     assert (line["text"], line["password"], line["bot_token"], line["department"]) == (logs.MASK,) * 3 + ("hr",)
 
 
+def test_a_long_traceback_keeps_the_error_that_it_ends_with(lines: Callable[[], list[Any]]) -> None:
+    def fail(depth: int) -> None:
+        if not depth:
+            raise ValueError("the disk is full")
+        fail_again(depth - 1)
+
+    def fail_again(depth: int) -> None:
+        fail(depth)
+
+    try:
+        fail(30)
+    except ValueError:
+        structlog.get_logger("ours").exception("failed")
+    (line,) = lines()
+    assert line["exception"].startswith("Traceback")
+    assert line["exception"].endswith("ValueError: the disk is full")
+    assert len(line["exception"]) < 2 * logs.MAX_CHARS
+
+
 def test_a_library_cannot_fill_the_disk(lines: Callable[[], list[Any]]) -> None:
     logging.getLogger("a.library").warning("body: %s", "x" * 1_000_000)
     (line,) = lines()

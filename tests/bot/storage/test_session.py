@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from bot.domain.errors import BusyError, SettingsError
+from bot.domain.errors import BusyError, NotWritableError, SettingsError
 from bot.domain.identifiers import now
 from bot.storage import session
 from bot.storage.session import Store
 from bot.storage.tables.access import AuditRow, DepartmentRow, PersonRow, SessionRow
 from bot.storage.tables.answers import AnswerRow, QuestionRow
+from bot.storage.tables.base import Base
 from bot.storage.tables.documents import DocumentRow, SnapshotRow
 from bot.storage.tables.feedback import VoteRow
 from bot.storage.tables.training import RoundRow
@@ -215,6 +217,56 @@ def test_writable_says_whether_a_write_can_begin(store: Store, tmp_path: Path) -
     nowhere = Store(f"sqlite:///{tmp_path / 'missing' / 'store.db'}")
     assert not nowhere.writable()
     nowhere.close()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "relief", "problem"),
+    [
+        ("PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000", "its disk is full"),
+        ("PRAGMA query_only = ON", "PRAGMA query_only = OFF", "it is read-only"),
+    ],
+)
+def test_a_database_that_takes_nothing_says_why(tmp_path: Path, trouble: str, relief: str, problem: str) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    Base.metadata.create_all(store.engine)
+
+    def fill() -> None:
+        with store.write() as session:
+            session.add_all([AuditRow(actor="x", action="y", subject="z" * 10_000) for _ in range(50)])
+
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql(trouble)
+    with pytest.raises(NotWritableError, match=rf"can't be written: {problem}\.") as refused:
+        fill()
+    assert refused.value.status == 503
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql(relief)
+    assert store.writable()
+    fill()
+    with store.read() as session:
+        assert session.query(AuditRow).count() == 50
+    store.close()
+
+
+def test_a_store_that_was_refused_is_not_writable_until_something_is_stored(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    tried: list[bool] = []
+
+    def refuse(_session: Session) -> None:
+        tried.append(True)
+        raise OperationalError("COMMIT", {}, full)
+
+    monkeypatch.setattr(store, "_write_something", refuse)
+    assert store.writable()
+    with pytest.raises(NotWritableError), store.write():
+        raise OperationalError("COMMIT", {}, full)
+    assert not store.writable()
+    monkeypatch.undo()
+    assert store.writable()
+    assert tried == [True]
 
 
 async def test_run_leaves_the_event_loop_free(store: Store) -> None:
