@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -17,11 +16,12 @@ from bot.config.sections import section_name
 from bot.domain.errors import PluginError
 from bot.hooks import results
 from bot.hooks.calling.limits import TimeLimits
-from bot.hooks.calling.tracebacks import of_function
 from bot.hooks.calls import Calls, chained
 from bot.hooks.commands import CommandTree
 from bot.hooks.health import Failure
-from bot.hooks.questions import QuestionHooks, noting
+from bot.hooks.methods.actions import ActionHooks
+from bot.hooks.methods.questions import QuestionHooks, noting
+from bot.hooks.methods.rounds import RoundHooks
 from bot.hooks.registry import BUILT_IN, Registry
 
 if TYPE_CHECKING:
@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     import click
     from pydantic import BaseModel
 
-    from bot.domain.answers import ActionResult, Answer, Exchange, OfferedAction
+    from bot.domain.answers import Answer
     from bot.domain.departments import DepartmentSpec
     from bot.domain.feedback import Correction, Vote
     from bot.domain.jobs import Job
-    from bot.domain.people import Person
     from bot.domain.ports import (
         AdapterRegistry,
         Channel,
@@ -49,13 +48,11 @@ if TYPE_CHECKING:
         WebRoutes,
     )
     from bot.domain.questions import Question
-    from bot.domain.training import RoundFinished, TrainingExample
     from bot.hooks.calling.chains import Chain
     from bot.hooks.calling.record import FailureRecord, RecordedFailure
     from bot.hooks.calls import HookResult, MakeContext
     from bot.hooks.commands import Path
     from bot.hooks.registry import LoadedPlugin
-    from bot.hooks.results import Kind
     from bot.hooks.state import PluginStates
     from bot.storage.migrate import PluginTables
 
@@ -66,7 +63,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class PluginHost(QuestionHooks):
+class PluginHost(QuestionHooks, ActionHooks, RoundHooks):
     """The plugins of one instance. Built per instance, so tests never share one.
 
     Where several plugins answer, the one registered last comes first, unless a method says otherwise. What methods take
@@ -257,43 +254,6 @@ class PluginHost(QuestionHooks):
         """Return what erases plugins' data. A plugin's failure is raised: what it keeps would stay."""
         return self._all("register_erasers", results.ERASERS, instance=instance)
 
-    # --- actions ----------------------------------------------------------------------------------------------------
-
-    def on_action(
-        self, offered: OfferedAction, person: Person, exchange: Exchange, late: Callable[[ActionResult], object]
-    ) -> ActionResult:
-        """Let the plugin that offered an action do it, and return what came of it.
-
-        :param late: is told the result if it comes after this has raised.
-        :raises PluginError: there is no result. The error says whether the plugin was called at all.
-        """
-        department, plugin = exchange.answer.department, offered.plugin
-        known = self._calls.implementations("on_action", department)
-        found = next((each for each in known if each.plugin == plugin), None)
-        if found is None:
-            raise PluginError(plugin, "on_action", "the plugin is off or has no such hook", called=False)
-        given = {
-            "action": offered.action,
-            "person": person,
-            "question": exchange.question,
-            "answer": exchange.answer,
-            "idempotency_key": offered.id,
-        }
-        watched = results.LateResult(found.function, late)
-        call = self._calls.one(replace(found, function=watched), "on_action", results.ACTION_RESULT, department, given)
-        result = self._calls.run(call)
-        if result.skipped:
-            raise PluginError(plugin, "on_action", f"it is {self._calls.health.pauses(plugin)}", called=False)
-        if result.error is not None:
-            watched.give_up()
-            raise result.error
-        if result.value is None:
-            problem = "returned None, not ActionResult"
-            raise self._calls.health.failed(
-                Failure(plugin, "on_action", department, problem, of_function(found.function))
-            )
-        return result.value
-
     # --- after the answer -------------------------------------------------------------------------------------------
 
     def on_answer_recorded(self, question: Question, answer: Answer) -> None:
@@ -315,86 +275,3 @@ class PluginHost(QuestionHooks):
     def on_event(self, event: object, department: str | None) -> None:
         """Tell plugins of an event that one of them published."""
         self._tell("on_event", department, event=event)
-
-    # --- rounds -----------------------------------------------------------------------------------------------------
-
-    def has_scrubber(self, department: str) -> bool:
-        """Return whether a plugin that scrubs texts is on for the department."""
-        return next(self._calls.implementations("scrub_text", department), None) is not None
-
-    @chained
-    def scrub_text(self, text: str, department: str) -> Chain[str]:
-        """Return the text as every scrubber leaves it.
-
-        :raises PluginError: a scrubber failed.
-        """
-        for scrubber in self._calls.turns("scrub_text", department):
-            result = yield from self._calls.one(scrubber, "scrub_text", results.TEXT, department, {"text": text})
-            if result.error is not None:
-                raise result.error
-            text = text if result.value is None else result.value
-        return text
-
-    @chained
-    def filter_training_example(self, example: TrainingExample, department: str) -> Chain[bool]:
-        """Return whether a round may learn from the example. A filter that fails keeps it out."""
-        given = {"example": example}
-        for call in self._calls.each("filter_training_example", results.YES_OR_NO, department, given):
-            result = yield from call
-            if result.error is not None or result.value is False:
-                return False
-        return True
-
-    def on_round_metric(self, round_id: str, name: str, step: int, value: float, department: str) -> None:
-        """Tell plugins a number of a running round."""
-        self._tell("on_round_metric", department, round_id=round_id, name=name, step=step, value=value)
-
-    def on_round_finished(self, event: RoundFinished) -> None:
-        """Tell plugins that a round ended."""
-        self._tell("on_round_finished", event.department, event=event)
-
-    # --- how they are called ----------------------------------------------------------------------------------------
-
-    @chained
-    def _declared(self, hook: str, kind: Kind[T]) -> Chain[dict[str, T]]:
-        """Return what plugins declare, by plugin, even where they are switched off.
-
-        This is asked before the database, which holds the switches, is known to be up to date.
-        """
-        found: dict[str, T] = {}
-        for each in reversed(self._registry.implementations(hook)):
-            result = yield from self._calls.one(each, hook, kind, None, {})
-            if result.value is not None:
-                found[each.plugin] = result.value
-        return found
-
-    @chained
-    def _tell(self, hook: str, department: str | None, /, **given: Any) -> Chain[None]:
-        for call in self._calls.each(hook, results.NOTHING, department, given):
-            yield from call
-
-    @chained
-    def _first(self, hook: str, kind: Kind[T], /, **given: Any) -> Chain[T | None]:
-        """Return the first value and note whose it is; the plugins after it aren't called."""
-        for call in self._calls.each(hook, kind, None, given):
-            result = yield from call
-            if result.value is not None:
-                self._brought[hook] = result.plugin
-                return result.value
-        return None
-
-    @chained
-    def _all(
-        self, hook: str, kind: Kind[Sequence[T]], /, *, only: str = "", oldest_first: bool = False, **given: Any
-    ) -> Chain[list[T]]:
-        """Return the items of all plugins' lists, or of one plugin's.
-
-        :param oldest_first: whether those of the plugin registered first come first.
-        """
-        found: list[Sequence[T]] = []
-        for each in self._calls.turns(hook, None, only):
-            result = yield from self._calls.one(each, hook, kind, None, given)
-            if kind is results.ERASERS and result.error is not None:
-                raise result.error
-            found.append(result.value or ())
-        return [item for items in (reversed(found) if oldest_first else found) for item in items]

@@ -15,7 +15,7 @@ from bot.domain.answers import Done, Verdict
 from bot.domain.people import Person
 from bot.domain.questions import Question
 from bot.hooks.calling.breaker import MAX_FAILURES
-from bot.hooks.questions import UNCHECKED
+from bot.hooks.methods.questions import UNCHECKED
 from bot.hooks.workers import REPLACEABLE, WORKERS
 from bot.observability.metrics import GUARD_FAILURES, PLUGIN_FAILURES
 from bot.testing.engines import ScriptedEngine

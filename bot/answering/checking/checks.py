@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.answering import extractive
 from bot.answering.extractive import Text
-from bot.hooks.questions import shown_text
+from bot.hooks.methods.questions import shown_text
 from bot.language import detection
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from bot.domain.answers import Action, ActionResult, Citation, DirectAnswer, Pro
 from bot.domain.feedback import Correction
 from bot.domain.people import Person, Role
 from bot.domain.questions import Attachment, Question
-from bot.hooks.questions import DONE, NOT_DONE, UNCHECKED
+from bot.hooks.methods.questions import DONE, NOT_DONE, UNCHECKED
 from bot.observability.metrics import GUARD_REFUSALS
 from bot.testing.notes import NotesRetriever, make_plugin
 from bot.testing.questions import ADA, ask

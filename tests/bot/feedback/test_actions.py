@@ -21,7 +21,7 @@ from bot.domain.errors import BusyError, ForbiddenError, MenteeError, NotFoundEr
 from bot.domain.identifiers import now
 from bot.feedback.action_rows import EXPIRED
 from bot.feedback.actions import TOO_LATE, WENT_WRONG
-from bot.hooks.questions import DONE, NOT_DONE
+from bot.hooks.methods.questions import DONE, NOT_DONE
 from bot.hooks.workers import WORKERS
 from bot.storage.tables.access import AuditRow
 from bot.storage.tables.actions import ActionRow

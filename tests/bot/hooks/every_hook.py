@@ -37,7 +37,7 @@ from bot.hooks import specs
 from bot.hooks.calling.limits import TimeLimits
 from bot.hooks.context.plugin_context import ContextParts, PluginContext
 from bot.hooks.host import PluginHost
-from bot.hooks.questions import UNCHECKED, Claim
+from bot.hooks.methods.questions import UNCHECKED, Claim
 from bot.hooks.specs import hookimpl
 from bot.hooks.state import PluginStates
 from bot.storage.migrate import PluginTables

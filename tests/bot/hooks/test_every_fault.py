@@ -20,7 +20,7 @@ import pytest
 from bot.domain.answers import Refusal
 from bot.domain.errors import PluginError
 from bot.hooks.health import GUARD_HOOKS
-from bot.hooks.questions import UNCHECKED
+from bot.hooks.methods.questions import UNCHECKED
 from bot.observability.metrics import PLUGIN_FAILURES
 from bot.storage.session import Store
 from tests.bot.hooks.every_hook import FIRED, HOOKS, IMPATIENT, INSTANCE, OFFERED, Recorder, SameLimits, open_host

@@ -15,7 +15,7 @@ from bot.domain.departments import DepartmentSpec
 from bot.domain.people import Person
 from bot.domain.ports import ConsolePanel, WebRoutes
 from bot.domain.questions import Passage, Question
-from bot.hooks.questions import UNCHECKED
+from bot.hooks.methods.questions import UNCHECKED
 from bot.testing.notes import make_plugin
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from bot.domain.training import TrainingExample
 from bot.hooks import registry
 from bot.hooks.calling.unloaded import unloaded
 from bot.hooks.health import GUARD_HOOKS
-from bot.hooks.questions import UNCHECKED
+from bot.hooks.methods.questions import UNCHECKED
 from bot.testing.notes import make_plugin
 
 if TYPE_CHECKING:

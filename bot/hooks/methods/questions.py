@@ -16,6 +16,7 @@ from bot.domain.questions import Question
 from bot.hooks import results
 from bot.hooks.calls import chained
 from bot.hooks.health import Failure
+from bot.hooks.methods.base import HookMethods
 from bot.observability.metrics import GUARD_REFUSALS
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from bot.domain.answers import Action, ActionResult, AnswerSource, DirectAnswer, Exchange
     from bot.domain.questions import Passage
     from bot.hooks.calling.chains import Chain
-    from bot.hooks.calls import Calls
 
 UNCHECKED = "I can't answer right now, because a check of my answers isn't working. Operators can see why."
 
@@ -64,10 +64,8 @@ class Claim:
     departments: tuple[str, ...]
 
 
-class QuestionHooks:
+class QuestionHooks(HookMethods):
     """The methods of :class:`bot.hooks.host.PluginHost` for hooks of questions. Everything here is blocking."""
-
-    _calls: Calls
 
     @chained
     def claim_question(self, question: Question, candidates: Sequence[str]) -> Chain[Claim | None]:
