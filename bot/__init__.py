@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from bot.config.core import SettingsSection
 from bot.config.sections import read_section
 from bot.domain.answers import (
-    Action,
-    ActionResult,
     Answer,
     AnswerEvent,
     AnswerSource,
@@ -42,8 +40,9 @@ from bot.domain.errors import (
 )
 from bot.domain.feedback import Correction, Vote
 from bot.domain.generation import AdapterRef, EngineInfo, GenerationRequest
-from bot.domain.jobs import Job
 from bot.domain.people import EVERYONE, Audience, Basis, Person, Role, Scope
+from bot.domain.plugins.actions import Action, ActionResult
+from bot.domain.plugins.jobs import Job
 from bot.domain.ports import (
     AdapterRegistry,
     Channel,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.delivery.retention import Retention
-from bot.domain.jobs import Job
+from bot.domain.plugins.jobs import Job
 from bot.hooks.specs import hookimpl
 
 if TYPE_CHECKING:

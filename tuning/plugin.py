@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.config.extras import NotInstalledError, require
-from bot.domain.jobs import Job
+from bot.domain.plugins.jobs import Job
 from bot.hooks.specs import hookimpl
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from bot.domain.ports import AdapterRegistry, Eraser, Service
     from bot.hooks.instance import Instance
+
+SCREENING = timedelta(minutes=5)
+"""How soon a vote that isn't held counts for routing."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +76,10 @@ def register_services(instance: Instance, queues: Sequence[str]) -> Sequence[Ser
 
 @hookimpl
 def register_jobs(instance: Instance) -> Sequence[Job]:
-    """Start rounds that are due, tell people what rounds learned, and delete old files."""
-    from tuning.services import learned, round_retention, rounds, schedule
+    """Start rounds that are due, screen votes, tell people what rounds learned, and delete old files."""
+    from tuning.services import held_votes, learned, round_retention, rounds, schedule
+
+    held = held_votes(instance)
 
     def start_due() -> None:
         if rounds(instance).worker_alive():
@@ -82,6 +87,7 @@ def register_jobs(instance: Instance) -> Sequence[Job]:
 
     return [
         Job("schedule", timedelta(minutes=1), start_due),
+        Job("screening", SCREENING, lambda: held.mark_usable(instance.departments, instance.votes)),
         Job("learned", timedelta(seconds=15), learned(instance).tell),
         Job("retention", timedelta(days=1), round_retention(instance).apply, limit=timedelta(hours=1)),
     ]

@@ -163,7 +163,7 @@ class Departments:
         """
         self.get(name)
         with self._store.write() as session:
-            row = session.get_one(DepartmentRow, name)
+            row = session.get_one(DepartmentRow, name, with_for_update=True)
             config = dict(row.config)
             for key, value in values.items():
                 section, _, setting = key.partition(".")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bot.access.departments import Departments
     from bot.domain.answers import Answer
-    from bot.domain.people import Basis
+    from bot.domain.people import Basis, Person
     from bot.domain.questions import Turn
 
 EVERYTHING = Audience(unrestricted=True)
@@ -41,6 +41,10 @@ class Rights:
     def sight(self, audience: Audience) -> Sight:
         """Return what an audience may see at this moment. Make a new one for each use."""
         return Sight(audience, frozenset(self._departments.askable(audience)), self._find_readable)
+
+    def sees(self, person: Person, grounds: Iterable[Basis]) -> bool:
+        """Return whether a person may see what rests on this, with all that they may read themselves."""
+        return self.sight(self._departments.audience_of(person)).sees(grounds)
 
     def everyones_sight(self, department: str) -> Sight:
         """Return what everybody who may ask a department may see."""

@@ -18,7 +18,15 @@ from bot.answering.checking.checks import Checks, instead
 from bot.answering.prompt import PROMPT_VERSION
 from bot.answering.threads.courtesy import REPLIES, courtesy
 from bot.answering.work import Work
-from bot.domain.answers import Answer, AnswerEvent, Done, OfferedAction, Provenance, Status, TextDelta
+from bot.domain.answers import (
+    Answer,
+    AnswerEvent,
+    Done,
+    Provenance,
+    Status,
+    TextDelta,
+)
+from bot.domain.plugins.actions import OfferedAction
 from bot.domain.questions import check_text
 
 if TYPE_CHECKING:

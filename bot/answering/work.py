@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from bot.access.departments import Department
     from bot.answering.threads.courtesy import Courtesy
-    from bot.domain.answers import AnswerSource, OfferedAction
+    from bot.domain.answers import AnswerSource
     from bot.domain.generation import AdapterRef
+    from bot.domain.plugins.actions import OfferedAction
     from bot.domain.questions import Passage, Question, Turn
     from bot.feedback.curated.answers import CuratedMatch
     from bot.inference.failover import Served

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bot.access.people import People
     from bot.app import Mentee
-    from bot.domain.answers import OfferedAction
+    from bot.domain.plugins.actions import OfferedAction
     from bot.storage.jsonl import Row
 
 OPERATOR = Person("cli:operator", "operator", Role.OPERATOR)

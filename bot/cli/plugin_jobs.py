@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.app import Mentee
-    from bot.domain.jobs import JobStatus
+    from bot.domain.plugins.jobs import JobStatus
 
 
 def jobs(mentee: Mentee, name: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The events of answers in progress, for their watchers in this process (a browser's event stream, the terminal).
 
-A watcher that comes late gets everything from the start. What is remembered is bounded in number and in time; the
-finished answer itself is in the database.
+A watcher that comes late gets everything from the start. What is remembered is bounded in number; the finished answer
+itself is in the database.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 REMEMBERED = 500
 """Answers whose events are kept after their end."""
 
+UNDER_WAY = 5_000
+"""Answers whose end isn't known here: being written, or watched here and written by another process."""
+
 
 @dataclass(slots=True)
 class _Stream:
@@ -32,7 +35,7 @@ class AnswerEvents:
     """Keeps the events of each question and wakes its watchers. Used from the event loop only."""
 
     def __init__(self) -> None:
-        self._running: dict[str, _Stream] = {}
+        self._running: LRUCache[str, _Stream] = LRUCache(UNDER_WAY)
         self._ended: LRUCache[str, _Stream] = LRUCache(REMEMBERED)
         self.closed = asyncio.Event()
 
@@ -48,7 +51,8 @@ class AnswerEvents:
         stream.events.append(event)
         stream.ended = isinstance(event, Done | Failed)
         if stream.ended:
-            self._ended[question_id] = self._running.pop(question_id)
+            self._ended[question_id] = stream
+            self._running.pop(question_id, None)
         stream.changed.set()
 
     def restart(self, question_id: str) -> None:

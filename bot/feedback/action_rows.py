@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from bot.access.audit import note_change
-from bot.domain.answers import MOST_SECONDS, Action, OfferedAction
 from bot.domain.deliveries import OutboxItem
 from bot.domain.errors import NotFoundError
 from bot.domain.identifiers import now
+from bot.domain.plugins.actions import MOST_SECONDS, Action, OfferedAction
 from bot.storage.clock import moment
 from bot.storage.tables.actions import ActionRow
 from bot.storage.tables.answers import AnswerRow, QuestionRow
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from bot.delivery.outbox import Outbox
-    from bot.domain.answers import ActionState
+    from bot.domain.plugins.actions import ActionState
     from bot.storage.session import Store
 
 MOST_PER_ANSWER = 20

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.domain.answers import RESULT_CHARACTERS, ActionResult, OfferedAction
 from bot.domain.errors import BusyError, ForbiddenError, MenteeError, PluginError
+from bot.domain.plugins.actions import RESULT_CHARACTERS, ActionResult, OfferedAction
 from bot.feedback.action_rows import ActionRows, gone
 
 if TYPE_CHECKING:

@@ -60,6 +60,15 @@ class FeedbackHistory:
                 if votes[answer.id] or corrections[answer.id] or proposals[answer.id]
             )
 
+    def state(self, department: str) -> tuple[object, ...]:
+        """Return what changes whenever somebody votes on or corrects a department's answers."""
+        found: list[object] = []
+        with self._store.read() as session:
+            for table in (VoteRow, CorrectionRow):
+                counted = select(func.count(), func.max(table.at)).select_from(table).join(AnswerRow)
+                found += session.execute(counted.where(AnswerRow.department == department)).one()
+        return tuple(found)
+
     def count_votes(self, answer_ids: Collection[str]) -> int:
         """Return how many current votes these answers have."""
         counted = select(func.count()).select_from(VoteRow).where(VoteRow.answer_id.in_(answer_ids))

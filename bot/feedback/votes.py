@@ -1,19 +1,19 @@
 """Votes and corrections.
 
-Each person has one current vote on an answer; every change is kept. A correction by an agent becomes a curated answer
-at once (:mod:`bot.feedback.curated`); an employee's waits until an agent accepts it.
+Each person has one current vote on an answer; every change is kept. A correction by an agent who may read what the
+answer rests on becomes a curated answer at once (:mod:`bot.feedback.curated`); any other waits until one accepts it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from bot.access.names import require_present
 from bot.domain.errors import MenteeError, NotFoundError
 from bot.domain.feedback import CORRECTION_CHARS, Correction, Vote
-from bot.domain.people import Role
+from bot.domain.people import Basis, Role
 from bot.feedback.curated.editing import curate, flag
 from bot.feedback.history import as_correction, as_vote
 from bot.storage.history import as_answer
@@ -21,14 +21,13 @@ from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.feedback import CorrectionRow, VoteEventRow, VoteRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
     from bot.access.rights import Rights
     from bot.domain.answers import Answer
     from bot.domain.feedback import VoteValue
-    from bot.domain.people import Basis
     from bot.feedback.escalations import Escalations
     from bot.storage.session import Store
 
@@ -86,6 +85,24 @@ class Votes:
             found = dict(session.execute(counted.where(VoteRow.answer_id.in_(answer_ids))).all())
         return {"up": found.get("up", 0), "down": found.get("down", 0)}
 
+    def set_usable(self, department: str, usable: Iterable[Vote]) -> int:
+        """Note which current votes on a department's answers may be learned from: these, and no others.
+
+        A vote that was changed since it was looked at is none of them. Return how many it makes a difference to.
+        """
+        wanted = {(each.answer_id, each.person.id, each.at) for each in usable}
+        known = select(VoteRow.answer_id, VoteRow.person_id, VoteRow.at, VoteRow.usable).join(AnswerRow)
+        with self._store.read() as session:
+            rows = session.execute(known.where(AnswerRow.department == department)).all()
+        changed = sorted(key for *key, was in rows if (tuple(key) in wanted) != was)
+        if changed:
+            with self._store.write() as session:
+                for answer_id, person_id, at in changed:
+                    this = VoteRow.answer_id == answer_id, VoteRow.person_id == person_id, VoteRow.at == at
+                    now_usable = (answer_id, person_id, at) in wanted
+                    session.execute(update(VoteRow).where(*this).values(usable=now_usable))
+        return len(changed)
+
     def counts(self) -> Mapping[tuple[str, str], int]:
         """Return how many current votes there are, by department and value."""
         counted = select(AnswerRow.department, VoteRow.value, func.count()).join(VoteRow)
@@ -119,14 +136,16 @@ class Votes:
         with self._store.read() as session:
             known = as_answer(_answer(session, correction.answer_id))
         rests_on = self._rights.without_gone(known.rests_on)
+        agent = correction.person.role_in(known.department).includes(Role.AGENT)
+        agent = agent and self._rights.sees(correction.person, (Basis(known.department), *rests_on))
         with self._store.write() as session:
             require_present(session, correction.person.id, correction.at)
             row = _answer(session, correction.answer_id)
             if session.get(VoteRow, (correction.answer_id, correction.person.id)) is None:
                 store_vote(session, Vote(correction.answer_id, correction.person, "down", "wrong", at=correction.at))
-            live = store_correction(session, row, correction, rests_on)
+            live = store_correction(session, row, correction, rests_on, accept=agent)
             answer = as_answer(row)
-        if correction.person.role_in(answer.department).includes(Role.AGENT):
+        if agent:
             self._escalations.corrected(correction.answer_id, correction.person, correction.text.strip())
         self._listener.on_correction_recorded(correction, answer)
         return live
@@ -167,19 +186,22 @@ def store_vote(session: Session, vote: Vote) -> None:
         if vote.value != row.value or vote.reason or vote.comment:
             row.reason, row.comment = vote.reason, vote.comment
         row.value, row.role, row.at, row.reviewed = vote.value, role, vote.at, vote.reviewed
+        row.usable = False
     session.flush()
 
 
 def store_correction(
-    session: Session, answer: AnswerRow, correction: Correction, rests_on: Sequence[Basis] = ()
+    session: Session, answer: AnswerRow, correction: Correction, rests_on: Sequence[Basis] = (), *, accept: bool = True
 ) -> bool:
     """Write a correction inside the caller's transaction; return whether it is live as a curated answer.
+
+    :param accept: whether an agent's is accepted.
 
     What was answered from somebody's attachment is right for that one question alone.
     """
     question = session.get_one(QuestionRow, answer.question_id)
     role = correction.person.role_in(answer.department)
-    accepted = role.includes(Role.AGENT) and not question.attachments
+    accepted = accept and role.includes(Role.AGENT) and not question.attachments
     text = correction.text.strip()
     own = select(CorrectionRow).where(
         CorrectionRow.answer_id == answer.id, CorrectionRow.person_id == correction.person.id

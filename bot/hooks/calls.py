@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from bot.domain.jobs import Job
     from bot.domain.people import Audience
+    from bot.domain.plugins.jobs import Job
     from bot.hooks.calling.breaker import Pass
     from bot.hooks.calling.chains import Chain
     from bot.hooks.calling.limits import TimeLimits

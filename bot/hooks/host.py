@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bot.domain.answers import Answer
     from bot.domain.departments import DepartmentSpec
     from bot.domain.feedback import Correction, Vote
-    from bot.domain.jobs import Job
+    from bot.domain.plugins.jobs import Job
     from bot.domain.ports import (
         AdapterRegistry,
         Channel,

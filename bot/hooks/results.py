@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel
 from sqlalchemy import MetaData
 
-from bot.domain.answers import ActionResult, Citation, DirectAnswer, Verdict
+from bot.domain.answers import Citation, DirectAnswer, Verdict
 from bot.domain.departments import DepartmentSpec
-from bot.domain.jobs import Job
+from bot.domain.plugins.actions import ActionResult
+from bot.domain.plugins.jobs import Job
 from bot.domain.ports import ConsolePanel, WebRoutes
 from bot.domain.questions import Passage, Question, is_text
 from bot.hooks.calling.awaiting import result_of

@@ -40,11 +40,12 @@ if TYPE_CHECKING:
     import click
     from pydantic import BaseModel
 
-    from bot.domain.answers import Action, ActionResult, Answer, AnswerSource, DirectAnswer, RecordedQuestion, Verdict
+    from bot.domain.answers import Answer, AnswerSource, DirectAnswer, RecordedQuestion, Verdict
     from bot.domain.departments import DepartmentSpec
     from bot.domain.feedback import Correction, Vote
-    from bot.domain.jobs import Job
     from bot.domain.people import Person
+    from bot.domain.plugins.actions import Action, ActionResult
+    from bot.domain.plugins.jobs import Job
     from bot.domain.ports import (
         AdapterRegistry,
         Channel,

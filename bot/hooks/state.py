@@ -289,8 +289,8 @@ def _place(row: PluginStateRow) -> str:
 
 
 def _row_of(session: Session, plugin: str, department: str) -> PluginStateRow:
-    """Return the row of a plugin in a scope, which is added if there is none."""
-    row = session.get(PluginStateRow, (plugin, department))
+    """Lock and return the row of a plugin in a scope, which is added if there is none."""
+    row = session.get(PluginStateRow, (plugin, department), with_for_update=True)
     if row is None:
         row = PluginStateRow(plugin=plugin, department=department, settings={})
         session.add(row)

@@ -32,7 +32,7 @@ LONGEST_CONTEXT = 32_768
 
 
 # Our own progress bars replace them.
-transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call] # transformers has no types there
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def load_model(path: Path, dtype: torch.dtype, device: str) -> PreTrainedModel:
             f"Can't load the model {path}: {error}", hint="Fetch it again with `mentee model fetch`."
         ) from error
     model.requires_grad_(requires_grad=False)
-    return model.to(device).eval()  # type: ignore[no-any-return]
+    return model.to(device).eval()  # type: ignore[no-any-return] # as above
 
 
 def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:

@@ -56,7 +56,7 @@ class GuardedClient:
         pool = httpx2.Limits(max_connections=self._limits.connections)
         transport = httpx2.HTTPTransport(trust_env=False, limits=pool)
         backend = transport._pool._network_backend  # noqa: SLF001 - no public way in
-        transport._pool._network_backend = _CheckedNetwork(backend, addresses)  # type: ignore[assignment]  # noqa: SLF001
+        transport._pool._network_backend = _CheckedNetwork(backend, addresses)  # type: ignore[assignment]  # noqa: SLF001 - as above
         self._client = httpx2.Client(
             transport=transport,
             trust_env=False,

@@ -108,7 +108,8 @@ class History:
     def liked(self, departments: Collection[str], *, each: int, person: int) -> Mapping[str, tuple[str, ...]]:
         """Return questions whose askers liked the answer, newest first, by the department that answered.
 
-        Only those whose text may be used, and that make sense without their thread.
+        Only those whose text may be used, and that make sense without their thread. Votes that wait for an operator,
+        were discarded or haven't been screened yet don't count.
 
         :param each: how many of a department.
         :param person: how many of one person in a department, so that nobody decides alone.
@@ -123,6 +124,7 @@ class History:
                 cast(QuestionRow.history, Text) == "[]",
                 AnswerRow.known,
                 VoteRow.value == "up",
+                VoteRow.usable,
             )
             .order_by(VoteRow.at.desc())
             .limit(2 * each * len(departments))

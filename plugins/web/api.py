@@ -15,10 +15,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bot.access.departments import Departments
 from bot.access.sessions import Sessions
-from bot.domain.answers import ActionState, ActionStyle
 from bot.domain.errors import ForbiddenError, NotFoundError, SignInRequiredError
 from bot.domain.feedback import Correction, Vote
 from bot.domain.people import Person, Scope
+from bot.domain.plugins.actions import ActionState, ActionStyle
 from bot.feedback.actions import Actions
 from bot.feedback.reasons import REASONS
 from bot.feedback.votes import Votes

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from bot.access.departments import Departments
     from bot.access.rights import Rights
-    from bot.domain.answers import Answer, Exchange, OfferedAction
+    from bot.domain.answers import Answer, Exchange
     from bot.domain.people import Person
+    from bot.domain.plugins.actions import OfferedAction
     from bot.domain.questions import Turn
     from bot.feedback.actions import Actions
     from bot.feedback.votes import Votes

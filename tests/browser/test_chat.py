@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.domain.answers import Action, ActionResult, DirectAnswer
+from bot.domain.answers import DirectAnswer
+from bot.domain.plugins.actions import Action, ActionResult
 from bot.storage.tables.answers import QuestionRow
 from bot.storage.tables.feedback import CorrectionRow, VoteRow
 from bot.testing.notes import make_plugin

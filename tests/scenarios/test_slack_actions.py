@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.domain.answers import Action, ActionResult, DirectAnswer
+from bot.domain.answers import DirectAnswer
 from bot.domain.departments import DepartmentSpec
 from bot.domain.identifiers import now
+from bot.domain.plugins.actions import Action, ActionResult
 from bot.feedback.actions import TOO_LATE
 from bot.storage.tables.actions import ActionRow
 from bot.storage.tables.delivery import InboxRow, OutboxRow

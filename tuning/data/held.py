@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bot.access.departments import Department, Departments
     from bot.feedback.history import FeedbackHistory
+    from bot.feedback.votes import Votes
     from bot.storage.session import Store
     from tuning.data.screening import Decision, Held, Screened
 
@@ -28,6 +29,7 @@ class HeldVotes:
     def __init__(self, store: Store, feedback: FeedbackHistory) -> None:
         self._store = store
         self._feedback = feedback
+        self._marked: dict[str, object] = {}
 
     def screened(self, department: Department, as_of: datetime) -> Screened:
         """Return what a round of the department may use, and what waits.
@@ -40,6 +42,16 @@ class HeldVotes:
             known_since=self._feedback.known_since(department.name),
             decisions=self._decisions(department.name, as_of),
         )
+
+    def mark_usable(self, departments: Departments, votes: Votes) -> None:
+        """Tell the core which votes may be learned from, of departments where anything has changed since last time."""
+        for department in departments.all():
+            name, at = department.name, now()
+            seen = (self._feedback.state(name), self._decisions(name, at), department.tuning)
+            if self._marked.get(name) != seen:
+                rated = self.screened(department, at).rated
+                votes.set_usable(name, (vote for each in rated for vote in each.votes))
+                self._marked[name] = seen
 
     def waiting(self, departments: Departments, names: Collection[str]) -> Sequence[Held]:
         """Return what waits in these departments, oldest first within each."""

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.access.audit import note_change
 from bot.domain.identifiers import now
-from bot.domain.jobs import JobStatus
+from bot.domain.plugins.jobs import JobStatus
 from bot.storage.clock import moment
 from bot.storage.leases import heartbeat, is_due, is_held, is_too_long, lease
 from bot.storage.tables.plugins import JobRow
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from bot.domain.errors import PluginError
-    from bot.domain.jobs import Job, Outcome
+    from bot.domain.plugins.jobs import Job, Outcome
     from bot.storage.session import Store
 
 ERROR_CHARS = 2_000

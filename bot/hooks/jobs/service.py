@@ -22,7 +22,7 @@ from bot.observability.metrics import JOB_RUNS, JOB_SECONDS
 
 if TYPE_CHECKING:
     from bot.delivery.worker import Lease
-    from bot.domain.jobs import Job, JobStatus, Outcome
+    from bot.domain.plugins.jobs import Job, JobStatus, Outcome
     from bot.hooks.host import PluginHost
     from bot.hooks.jobs.queue import JobQueue
 

@@ -14,8 +14,9 @@ from bot.hooks.methods.base import HookMethods
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bot.domain.answers import ActionResult, Exchange, OfferedAction
+    from bot.domain.answers import Exchange
     from bot.domain.people import Person
+    from bot.domain.plugins.actions import ActionResult, OfferedAction
 
 
 class ActionHooks(HookMethods):

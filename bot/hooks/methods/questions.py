@@ -22,7 +22,8 @@ from bot.observability.metrics import GUARD_REFUSALS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from bot.domain.answers import Action, ActionResult, AnswerSource, DirectAnswer, Exchange
+    from bot.domain.answers import AnswerSource, DirectAnswer, Exchange
+    from bot.domain.plugins.actions import Action, ActionResult
     from bot.domain.questions import Passage
     from bot.hooks.calling.chains import Chain
 

@@ -207,7 +207,7 @@ def weights_of(runner: LocalRunner) -> tuple[int, int]:
 
     with torch.device("meta"):
         config = AutoConfig.from_pretrained(runner.path, local_files_only=True)
-        model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call] # transformers has no types there
     head = model.get_output_embeddings().weight.numel()
     embeddings = model.get_input_embeddings().weight
     total = sum(weight.numel() for weight in model.parameters() if weight is not embeddings)
@@ -252,5 +252,5 @@ def report(bench: Bench, name: str, threads: int, vocabulary: int) -> Report:
         limits.operations_per_second / 1e9,
         prefill / prefill_limit,
         decode / decode_limit,
-        f"{'matrix products' if reading > 0.5 else 'memory'} ({max(reading, 1 - reading):.0%} of an answer's time)",  # noqa: PLR2004
+        f"{'matrix products' if reading > 0.5 else 'memory'} ({max(reading, 1 - reading):.0%} of an answer's time)",  # noqa: PLR2004 - half
     )

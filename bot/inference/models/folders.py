@@ -131,7 +131,7 @@ def _parameters(path: Path) -> int:
         tensors = [entry for name, entry in header.items() if name != "__metadata__"]
         end = max((entry["data_offsets"][1] for entry in tensors), default=0)
         if path.stat().st_size != 8 + length + end:
-            raise ValueError(f"it has {path.stat().st_size} bytes, its header says {8 + length + end}")  # noqa: TRY301
+            raise ValueError(f"it has {path.stat().st_size} bytes, its header says {8 + length + end}")  # noqa: TRY301 - as above
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
         raise ArtifactError(f"The weights {path} are damaged: {error}.", hint="Get the file again.") from error
     count = 0

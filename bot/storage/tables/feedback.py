@@ -32,6 +32,7 @@ class VoteRow(Base):
     comment: Mapped[str] = mapped_column(Text, default="")
     at: Mapped[datetime] = mapped_column(default=now)
     reviewed: Mapped[bool] = mapped_column(default=False)  # an operator brought it in
+    usable: Mapped[bool] = mapped_column(default=False)  # screened: neither held nor discarded
     __table_args__ = (CheckConstraint("value in ('up', 'down')", name="votes_value"),)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, CheckConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.domain.identifiers import now
-from bot.domain.jobs import Outcome
+from bot.domain.plugins.jobs import Outcome
 from bot.storage.tables.base import Base, id_column
 from bot.storage.tables.leased import Leased
 

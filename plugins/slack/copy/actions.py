@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from plugins.slack.copy.formats import escaped, shortened
 
 if TYPE_CHECKING:
-    from bot.domain.answers import ActionState
+    from bot.domain.plugins.actions import ActionState
 
 SECTION_CHARACTERS = 3_000
 CUT_ENTITY = re.compile(r"&[a-z]*…$")

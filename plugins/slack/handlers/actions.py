@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from slack_sdk.web.async_client import AsyncWebClient
 
     from bot.access.departments import Departments
-    from bot.domain.answers import OfferedAction
     from bot.domain.deliveries import InboxItem
     from bot.domain.people import Audience, Person
+    from bot.domain.plugins.actions import OfferedAction
     from bot.feedback.actions import Actions
     from bot.storage.session import Store
     from plugins.slack.outbound.ephemeral import EphemeralSender

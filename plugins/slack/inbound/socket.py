@@ -57,13 +57,13 @@ class Socket:
             raise error.at_start() from error
         except BusyError as error:
             log.warning("slack_not_connected", problem=error.text)
-        self._connecting = asyncio.create_task(self._handler.client.connect())  # type: ignore[no-untyped-call]
+        self._connecting = asyncio.create_task(self._handler.client.connect())  # type: ignore[no-untyped-call] # slack_sdk has no types there
         await asyncio.wait({self._connecting}, timeout=FIRST_CONNECTION_SECONDS)
 
     async def stop(self) -> None:
         """Close the socket; what was accepted is in the inbox, what was not acknowledged comes again."""
         client = self._handler.client
-        await client.close()  # type: ignore[no-untyped-call]
+        await client.close()  # type: ignore[no-untyped-call] # as above
         tasks = (self._connecting, client.message_processor, client.current_session_monitor, client.message_receiver)
         open_tasks = [task for task in tasks if task is not None]
         for task in open_tasks:

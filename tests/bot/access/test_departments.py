@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,12 +8,14 @@ import pytest
 from bot.domain.departments import DepartmentSpec
 from bot.domain.errors import ForbiddenError, SettingsError
 from bot.domain.people import Person, Role
+from bot.storage.tables.access import DepartmentRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bot.access.departments import Departments
-    from bot.testing.homes import Mentee
+    from bot.storage.session import Store
+    from bot.testing.homes import MakeHome, Mentee
 
 
 @pytest.fixture
@@ -25,6 +28,19 @@ def test_a_department_answers_by_its_own_settings_over_the_instances(departments
     hr, it = departments.get("hr"), departments.get("it")
     assert (hr.answers.passages, hr.tuning.epochs) == (2, 5)
     assert (it.answers.passages, it.tuning.epochs) != (2, 5)
+
+
+def test_two_operators_who_configure_a_department_at_once_both_count(make_home: MakeHome, store: Store) -> None:
+    departments = make_home(departments=("hr",), settings={"store": {"url": store.url}}).departments
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as session:
+            row = session.get_one(DepartmentRow, "hr", with_for_update=True)
+            configuring = other.submit(departments.configure, "hr", {"tuning.epochs": 5}, actor="ada")
+            with pytest.raises(TimeoutError):
+                configuring.result(0.5)
+            row.config = {"answers": {"passages": 2}}
+        hr = configuring.result(20)
+    assert (hr.answers.passages, hr.tuning.epochs) == (2, 5)
 
 
 @pytest.mark.parametrize(

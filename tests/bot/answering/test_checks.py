@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from bot.answering.checking.checks import HIDDEN_PROBLEM, HIDDEN_SOURCE, NOT_SHOWN
-from bot.domain.answers import Action, ActionResult, Citation, DirectAnswer, Provenance, TextDelta, Verdict
+from bot.domain.answers import Citation, DirectAnswer, Provenance, TextDelta, Verdict
 from bot.domain.feedback import Correction
 from bot.domain.people import Person, Role
+from bot.domain.plugins.actions import Action, ActionResult
 from bot.domain.questions import Attachment, Question
 from bot.hooks.methods.questions import DONE, NOT_DONE, UNCHECKED
 from bot.observability.metrics import GUARD_REFUSALS

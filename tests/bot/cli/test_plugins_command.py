@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, SecretStr
 from bot.cli.home import opened
 from bot.cli.main import run
 from bot.config.settings import CONFIG_NAME
-from bot.domain.jobs import Job
+from bot.domain.plugins.jobs import Job
 from bot.storage.tables.access import PluginStateRow
 from bot.testing.notes import make_plugin
 

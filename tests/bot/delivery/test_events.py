@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from bot.delivery.events import REMEMBERED, AnswerEvents
+from bot.delivery.events import REMEMBERED, UNDER_WAY, AnswerEvents
 from bot.domain.answers import Answer, Done, Failed, Status, TextDelta
 
 if TYPE_CHECKING:
@@ -26,6 +26,17 @@ async def test_a_late_watcher_gets_everything() -> None:
     streams.publish("q", DONE)
     late = await collect(streams, "q")
     assert late == await early == [Status("Searching"), TextDelta("Yes."), DONE]
+
+
+async def test_questions_that_another_process_answers_are_not_remembered_for_ever() -> None:
+    streams = AnswerEvents()
+    for number in range(UNDER_WAY + 1):
+        watcher = asyncio.ensure_future(anext(streams.watch(f"q_{number}")))
+        await asyncio.sleep(0)
+        watcher.cancel()
+    assert len(streams._running) == UNDER_WAY
+    streams.publish("q_0", DONE)
+    assert await collect(streams, "q_0") == [DONE]
 
 
 async def test_nothing_follows_the_end() -> None:

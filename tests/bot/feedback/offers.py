@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from bot.domain.answers import Action, DirectAnswer
+from bot.domain.answers import DirectAnswer
 from bot.domain.people import Person
+from bot.domain.plugins.actions import Action
 from bot.domain.questions import Question
 from bot.storage.tables.actions import ActionRow
 from bot.testing.questions import ADA, ask
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bot.app import Mentee
-    from bot.domain.answers import OfferedAction
+    from bot.domain.plugins.actions import OfferedAction
 
 BOB = Person("user:bob", "Bob")
 

@@ -21,7 +21,7 @@ from tests.bot.feedback.offers import offered, row, run, state, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bot.domain.answers import OfferedAction
+    from bot.domain.plugins.actions import OfferedAction
 
 SCRIPT = Path(tickets.__file__)
 

@@ -15,10 +15,11 @@ from sqlalchemy import update
 
 from bot.cli.asking import confirm_action, print_actions
 from bot.delivery.retention import Retention
-from bot.domain.answers import Action, ActionResult, DirectAnswer, Status
+from bot.domain.answers import DirectAnswer, Status
 from bot.domain.departments import DepartmentSpec
 from bot.domain.errors import BusyError, ForbiddenError, MenteeError, NotFoundError
 from bot.domain.identifiers import now
+from bot.domain.plugins.actions import Action, ActionResult
 from bot.feedback.action_rows import EXPIRED
 from bot.feedback.actions import TOO_LATE, WENT_WRONG
 from bot.hooks.methods.questions import DONE, NOT_DONE

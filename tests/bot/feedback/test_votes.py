@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.domain.answers import Answer
+from bot.domain.departments import DepartmentSpec
 from bot.domain.errors import InputFileError, MenteeError, NotFoundError
 from bot.domain.feedback import Correction, Vote
 from bot.domain.people import Audience, Person, Role
@@ -41,6 +42,19 @@ def answer(mentee: Mentee) -> Answer:
     given = Answer(question.id, "Yes.", known=True, department="travel")
     mentee.recorder.record(question, given)
     return given
+
+
+def test_an_agent_who_may_not_read_what_it_rests_on_proposes(make_mentee: Callable[..., Mentee]) -> None:
+    closed = DepartmentSpec("board", "Board", open=False)
+    mentee = make_mentee(departments=(closed,))
+    question = Question("Are hotels tax exempt?", ADA)
+    mentee.recorder.record(question, Answer(question.id, "Yes.", known=True, department="board", id="a_1"))
+    opened, _ = mentee.escalations.open("a_1", ADA)
+    assert not mentee.votes.correct(Correction("a_1", GUS, "In 12 states."))
+    assert (rows(mentee, CuratedAnswerRow), mentee.escalations.get(opened.id).outcome) == ([], "")
+    mentee.departments.set_member("board", "user:gus", member=True, actor="test")
+    assert mentee.votes.correct(Correction("a_1", GUS, "In 12 states."))
+    assert mentee.escalations.get(opened.id).outcome == "corrected"
 
 
 def rows(mentee: Mentee, table: type[Any]) -> list[Any]:

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.domain.answers import Action, ActionResult, DirectAnswer
+from bot.domain.answers import DirectAnswer
+from bot.domain.plugins.actions import Action, ActionResult
 from bot.hooks.specs import hookimpl
 
 if TYPE_CHECKING:

@@ -15,12 +15,9 @@ from pydantic import BaseModel
 from sqlalchemy import MetaData
 
 from bot.domain.answers import (
-    Action,
-    ActionResult,
     Answer,
     DirectAnswer,
     Exchange,
-    OfferedAction,
     RecordedQuestion,
     Refusal,
     Verdict,
@@ -28,8 +25,9 @@ from bot.domain.answers import (
 from bot.domain.departments import DepartmentSpec
 from bot.domain.errors import PluginError
 from bot.domain.feedback import Correction, Vote
-from bot.domain.jobs import Job
 from bot.domain.people import Person
+from bot.domain.plugins.actions import Action, ActionResult, OfferedAction
+from bot.domain.plugins.jobs import Job
 from bot.domain.ports import ConsolePanel, WebRoutes
 from bot.domain.questions import Passage, Question
 from bot.domain.training import RoundFinished, TrainingExample

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from bot.domain.answers import Action, ActionResult, Answer, Exchange, OfferedAction, RecordedQuestion
+from bot.domain.answers import Answer, Exchange, RecordedQuestion
 from bot.domain.identifiers import now
 from bot.domain.people import Person
+from bot.domain.plugins.actions import Action, ActionResult, OfferedAction
 from bot.domain.questions import Question
 from bot.testing.notes import make_plugin
 

@@ -14,10 +14,11 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 
-from bot.domain.answers import Action, Answer, Exchange, OfferedAction, RecordedQuestion
+from bot.domain.answers import Answer, Exchange, RecordedQuestion
 from bot.domain.errors import PluginError, SettingsError
 from bot.domain.identifiers import now
 from bot.domain.people import Person
+from bot.domain.plugins.actions import Action, OfferedAction
 from bot.domain.questions import Question
 from bot.hooks.calling.breaker import MAX_FAILURES
 from bot.hooks.specs import hookimpl

@@ -9,8 +9,9 @@ import httpx2
 import pytest
 
 from bot.access.tokens import Tokens
-from bot.domain.answers import Action, ActionResult, DirectAnswer
+from bot.domain.answers import DirectAnswer
 from bot.domain.people import Role, Scope
+from bot.domain.plugins.actions import Action, ActionResult
 from bot.testing.notes import make_plugin
 from plugins.web.testing.fixtures import MakeWeb, Visit, answer
 

@@ -18,7 +18,7 @@ ROOM = 128
 """Columns by which a cache grows; each growth copies it once."""
 
 
-class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call] # transformers has no types there
     """Keys and values of one layer in buffers with spare room, shape ``(rows, heads, columns, head_size)``.
 
     transformers' own layer copies everything at every step (``torch.cat``), which costs more than the step itself for
@@ -26,7 +26,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call] # as above
         self._buffers: tuple[torch.Tensor, torch.Tensor] | None = None
         self._length = 0
 

@@ -34,7 +34,7 @@ class CudaCapture:
     """
 
     def __init__(self) -> None:
-        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call] # torch has no type there
         self._memory = torch.cuda.graph_pool_handle()
 
     def __call__(self, work: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
@@ -119,4 +119,4 @@ def _power(number: int, bits: int) -> int:
 def _near(number: int) -> int:
     """Return the first of 4, 6, 8, 12, 16, 24, 32, … that is not below."""
     power = max(4, 1 << (number - 1).bit_length())
-    return power // 4 * 3 if power > 4 and number <= power // 4 * 3 else power  # noqa: PLR2004
+    return power // 4 * 3 if power > 4 and number <= power // 4 * 3 else power  # noqa: PLR2004 - quarters

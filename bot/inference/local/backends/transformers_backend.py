@@ -85,7 +85,7 @@ class PeftAdapters:
         else:
             self._set_all("")
             output = self._wrapped(**arguments, adapter_names=slots)
-        return output.logits[:, -1].float()  # type: ignore[no-any-return]
+        return output.logits[:, -1].float()  # type: ignore[no-any-return] # a model of transformers has no types
 
     def _set_all(self, slot: str) -> None:
         """Make one adapter, or none, active for whole batches, which is faster than choosing row by row."""

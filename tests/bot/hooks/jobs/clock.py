@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.domain.jobs import Job
+from bot.domain.plugins.jobs import Job
 from bot.hooks.specs import hookimpl
 
 if TYPE_CHECKING:

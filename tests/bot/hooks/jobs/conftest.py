@@ -20,7 +20,7 @@ from bot.testing.notes import make_plugin
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bot.domain.jobs import Job, JobStatus
+    from bot.domain.plugins.jobs import Job, JobStatus
     from bot.storage.session import Store
 
 OFTEN = timedelta(seconds=1)

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from bot.domain.errors import PluginError
 from bot.domain.identifiers import now
-from bot.domain.jobs import Job
+from bot.domain.plugins.jobs import Job
 from bot.hooks.jobs.queue import Ended
 from bot.storage.clock import moment
 from bot.storage.tables.access import AuditRow

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from bot.domain.errors import BusyError, NotFoundError
-from bot.domain.jobs import Job
+from bot.domain.plugins.jobs import Job
 from bot.hooks.calling import breaker
 from bot.hooks.jobs import service
 from bot.observability.metrics import REGISTRY

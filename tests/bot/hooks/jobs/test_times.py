@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.domain.jobs import Job
+from bot.domain.plugins.jobs import Job
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 BERLIN = ZoneInfo("Europe/Berlin")

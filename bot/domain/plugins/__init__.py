@@ -1,0 +1,1 @@
+"""What plugins have Mentee do for them: jobs at regular times, and actions under answers."""
