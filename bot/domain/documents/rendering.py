@@ -142,7 +142,7 @@ def inline(line: Line) -> Rendered:
         markdown = _span(span, *_neighbours(line, number))
         shown += markdown
         said = "" if span.style == "struck" else span.text
-        if text.endswith(" ") and said.startswith(" "):  # around what is crossed out
+        if said.startswith(" ") and (text.endswith(" ") or (number and not text)):  # around what is crossed out
             said = said.lstrip(" ")
             marks[-1:] = [Mark(mark.start, mark.end, f"{mark.markdown} ") for mark in marks[-1:]]
         if span.style or span.link:
@@ -305,7 +305,7 @@ def _touches(beside: Span, at: int) -> bool:
 def _is_letter(beside: Span, at: int) -> bool:
     """Return whether a neighbour has a letter or the like next to the span, so that a mark can't follow a sign."""
     character = beside.text[at:][:1]
-    plain = beside.style not in ("code", *_STRONG) and not beside.link
+    plain = beside.style not in ("code", "strong", "struck") and not beside.link
     return plain and bool(character) and not character.isspace() and unicodedata.category(character)[0] != "P"
 
 

@@ -71,7 +71,7 @@ def from_nodes(
 
     :raises DocumentError: nothing readable is in them.
     """
-    page = Page(name, StyleSheets(tree), _base(tree, name))
+    page = Page(name, tree, StyleSheets(tree), _base(tree, name))
     walk = Walk(page)
     for root in roots:
         place: Place | None = Place()

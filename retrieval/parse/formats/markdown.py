@@ -12,11 +12,10 @@ from selectolax.lexbor import LexborHTMLParser
 
 from bot.domain.errors import DocumentError
 from retrieval.parse.formats.html import from_html
+from retrieval.parse.formats.markup import commonmark
 from retrieval.parse.text import clean, decode, without_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bot.domain.documents.parsed import ParsedDocument
 
 MAX_FRONT_MATTER = 64_000
@@ -25,27 +24,19 @@ MAX_FRONT_MATTER = 64_000
 _FRONT_MATTER = re.compile(r"\A---[ \t]*+\n(.*?)\n(?:---|\.\.\.)[ \t]*+(?:\n|\Z)", re.DOTALL)
 _TOML = re.compile(r"\A\+\+\+[ \t]*+\n(.*?)\n\+\+\+[ \t]*+(?:\n|\Z)", re.DOTALL)
 _KEYS = re.compile(
-    r"^(?:title|layout|tags?|date|authors?|description|summary|permalink|slug|url|aliases|redirect_(?:from|to)|readers|"
+    r"^(?:(?i:title|layout|tags?|permalink|slug|aliases|redirect_(?:from|to)|readers)|date|authors?|description|summary|url|"
     r"lang|language|weight|order|draft|published|category|categories|sidebar\w*|nav_\w+|parent|id|toc|type|status|version|"
     r"last_\w+|updated|created|owner|keywords|excerpt|image|menu\w*|section|hide\w*)[ \t]*+:",
-    re.IGNORECASE | re.MULTILINE,
+    re.MULTILINE,
 )
-"""Keys of which front matter has at least one; a note between two rules, such as ``Important: …``, has none."""
+"""Keys of which front matter has at least one; a note between two rules, such as ``Important: …``, has none.
+
+Most count in small letters only: ``Date: 12 May`` and ``Place: Room 3`` between rules are for people.
+"""
 
 _TITLE = re.compile(r"^title:(.+)$", re.MULTILINE)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE_KEY = "<<"
-_FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})", re.MULTILINE)
-_INLINE_CODE = re.compile(r"`[^`\n]+`")
-_COMMENTS = (
-    (re.compile(r"\{%-?\s*+comment\s*+-?%\}"), re.compile(r"\{%-?\s*+endcomment\s*+-?%\}")),
-    (re.compile(r"\{#"), re.compile(r"#\}")),
-    (re.compile(r"<!--"), re.compile(r"-->")),
-)
-_RAW = re.compile(r"\{%-?\s*+(?:end)?raw\s*+-?%\}")
-_TAG = re.compile(r"\{%-?\s*+(?P<name>\w++)\s*+(?:[\"'](?P<argument>[^\"'\n]*+)[\"'])?+[^%]*+%\}")
-_VARIABLE = re.compile(r"\{\{(?:(?!\{\{|\}\}).)*+\}\}")
-_ATTRIBUTES = re.compile(r"(?<![ \t])[ \t]*+\{:?[ \t]*+[#.][\w \t.#=\"'-]*+\}[ \t]*+$", re.MULTILINE)
 
 
 class MarkdownParser:
@@ -59,7 +50,7 @@ class MarkdownParser:
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         meta, body = split_front_matter(without_controls(decode(data, name)), name)
-        html = self._markdown.render(without_tags(body))
+        html = self._markdown.render(commonmark(body))
         if "readers" in meta:
             raise DocumentError(
                 f"{name} names readers in its front matter, which Mentee doesn't apply.",
@@ -113,62 +104,3 @@ def _is_mapping(source: str, name: str) -> bool:
 def _without_markup(title: str) -> str:
     """Return a title without HTML, which some site generators allow in it."""
     return LexborHTMLParser(title).text().strip()
-
-
-def without_tags(text: str) -> str:
-    """Return Markdown without template tags; code stays as it is."""
-    for opening, closing in _COMMENTS:
-        text = _without_spans(text, opening, closing)
-    text = _RAW.sub("", text)
-    pieces = []
-    end = 0
-    for start, stop in _code(text):
-        pieces += [_plain(text[end:start]), text[start:stop]]
-        end = stop
-    return "".join([*pieces, _plain(text[end:])])
-
-
-def _without_spans(text: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> str:
-    kept = []
-    end = 0
-    while (start := opening.search(text, end)) and (stop := closing.search(text, start.end())):
-        kept.append(text[end : start.start()])
-        end = stop.end()
-    return "".join([*kept, text[end:]])
-
-
-def _code(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where code begins and ends. A block without an end goes to the end of the text, as in CommonMark."""
-    end = 0
-    while end < len(text):
-        opening = _FENCE.search(text, end)
-        stop = opening.start() if opening else len(text)
-        yield from (code.span() for code in _INLINE_CODE.finditer(text, end, stop))
-        if opening is None:
-            return
-        end = _fence_end(text, opening)
-        yield opening.start(), end
-
-
-def _fence_end(text: str, opening: re.Match[str]) -> int:
-    """Return the end of the line that closes a block: the mark that opened it, or a longer one, and nothing else."""
-    mark = opening["fence"]
-    start = text.find("\n", opening.end()) + 1
-    while start:
-        stop = text.find("\n", start)
-        line = text[start : stop if stop >= 0 else None].rstrip(" \t")
-        if line.startswith(mark) and not line.strip(mark[0]):
-            return stop if stop >= 0 else len(text)
-        start = stop + 1
-    return len(text)
-
-
-def _plain(text: str) -> str:
-    return _ATTRIBUTES.sub("", _VARIABLE.sub("", _TAG.sub(_tag_text, text)))
-
-
-def _tag_text(tag: re.Match[str]) -> str:
-    argument = tag["argument"] or ""
-    if "channel" in tag["name"]:
-        return f"#{argument}" if argument else ""
-    return re.sub(r"\s", "%20", argument) if tag["name"] in ("page", "link", "url") else ""

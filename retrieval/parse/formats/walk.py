@@ -98,6 +98,8 @@ class Walk:
             self._heading(level, self._line_of(node, inside))
         else:
             self._element(tag, node, inside)
+        if not self._nested and not self._line:
+            self._add_notes()
 
     def _say(self, text: str, place: Place) -> None:
         if place.look.hidden:
@@ -113,24 +115,14 @@ class Walk:
 
     def _element(self, tag: str, node: LexborNode, place: Place) -> None:
         match tag:
-            case "br":
-                self._line.append(Span("\n"))
-            case "img":
-                self._say(node.attributes.get("alt") or "", place)
+            case "a" | "sup" if _is_reference(node) and self._refers(node):
+                pass
             case "a":
                 self._link(node, place)
             case "sup" | "sub":
                 self._moved(tag, node, place)
-            case "q" | "rt":
-                before, after = "“”" if tag == "q" else "()"
-                self._say(before, place)
-                self.visit(node, place)
-                self._say(after, place)
-            case "button":
-                self._line.append(Span(" ") if self._line and not self._line[-1].text[-1:].isspace() else Span(""))
-                self.visit(node, place)
-            case "input" if node.attributes.get("type") in _TICKS:
-                self._say("☒ " if "checked" in node.attributes else "☐ ", place)
+            case "br" | "img" | "input" | "q" | "rt" | "button":
+                self._inline(tag, node, place)
             case _ if tag in _BLOCKS or (place.style == "code" and place.spaced and "\n" in node.text().strip()):
                 self._flush()
                 self._block(tag, node, place)
@@ -138,16 +130,53 @@ class Walk:
             case _:
                 self.visit(node, place)
 
+    def _inline(self, tag: str, node: LexborNode, place: Place) -> None:
+        before = after = ""
+        match tag:
+            case "br":
+                self._line.append(Span("\n"))
+            case "img":
+                before = node.attributes.get("alt") or ""
+            case "input" if node.attributes.get("type") in _TICKS:
+                before = "☒ " if "checked" in node.attributes else "☐ "
+            case "q" | "rt":
+                before, after = "“”" if tag == "q" else "()"
+            case "button" if self._line and not self._line[-1].text[-1:].isspace():
+                before = " "
+        self._say(before, place)
+        self.visit(node, place)
+        self._say(after, place)
+
     def _link(self, node: LexborNode, place: Place) -> None:
         attributes = node.attributes
-        address = self._address(attributes.get("href") or "")
-        if not address and node.text(strip=True) in _PERMALINKS:
-            return
+        href = attributes.get("href") or ""
+        address = self._address(href)
+        if href.startswith("#") and (self._page.in_note or node.text(strip=True) in _PERMALINKS):
+            return  # back from a footnote, or to the heading itself
         inside = replace(place, link=address or place.link)
         self.visit(node, inside)
         if address and not node.text(strip=True) and not any(img.attributes.get("alt") for img in node.css("img")):
             pictured = address if node.css_first("img, svg") else ""
             self._say(attributes.get("aria-label") or attributes.get("title") or pictured, inside)
+
+    def _refers(self, node: LexborNode) -> bool:
+        """Say the mark of a footnote if an element refers to one."""
+        mark = self._page.refer(node)
+        if not mark:
+            return False
+        self._line += [] if self._page.in_note else [Span(f" (note {mark})")]
+        return True
+
+    def _add_notes(self) -> None:
+        """Put the footnotes that the last block refers to below it."""
+        if self._page.in_note or not self._page.notes:
+            return
+        self._flush()
+        self._page.in_note = True
+        for mark, note in self._page.notes:
+            line = self._line_of(note, Place())
+            self._blocks += [Paragraph((Span(f"Note {mark}: "), *line))] if line else []
+        self._page.notes, self._page.in_note = [], False
 
     def _moved(self, tag: str, node: LexborNode, place: Place) -> None:
         """Add text above or below the line: 10³ is not 103."""
@@ -314,7 +343,9 @@ class Walk:
         heading = " ".join(words(line).split())
         if not line:
             return
+        own_notes, self._page.notes = self._page.notes, []
         self._close()
+        self._page.notes = own_notes
         while self._path and self._path[-1][0] >= level:
             self._path.pop()
         if heading:
@@ -325,6 +356,7 @@ class Walk:
 
     def _close(self) -> None:
         self._flush()
+        self._add_notes()
         self._done.append(ParsedSection(tuple(heading for _, heading in self._path), tuple(self._blocks)))
         self._blocks = []
 
@@ -335,6 +367,15 @@ def _children(node: LexborNode) -> Iterator[LexborNode]:
     while child is not None:
         yield child
         child = child.next
+
+
+def _is_reference(node: LexborNode) -> bool:
+    """Return whether an element may refer to a footnote: a raised link to a place in the page."""
+    if node.tag == "sup":
+        return node.css_first("a[href^='#']") is not None
+    attributes = node.attributes
+    raised = attributes.get("role") == "doc-noteref" or node.css_first("sup") is not None
+    return raised and (attributes.get("href") or "").startswith("#")
 
 
 def _said_level(attributes: Mapping[str, str | None]) -> int:
