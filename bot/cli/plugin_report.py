@@ -121,7 +121,8 @@ def unusable_settings(plugins: PluginHost) -> Iterator[str]:
 def _state(plugins: PluginHost, plugin: LoadedPlugin, department: str | None, problem: str) -> str:
     states = plugins.states
     if plugin.error:
-        return f"not loaded: {plugin.error}" if plugin.installed else plugin.error
+        off = "" if states.enabled(plugin.name, department) else "off, "
+        return f"{off}not loaded: {plugin.error}" if plugin.installed else plugin.error
     on_in = [name for name, on in states.switched_in(plugin.name).items() if on]
     if department is None and on_in and not states.decided(plugin.name, "")[0]:
         return f"on for {', '.join(on_in)} only"

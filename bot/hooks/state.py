@@ -86,7 +86,7 @@ class PluginStates:
         if enabled is None:
             enabled = self.decided(plugin, department or INSTANCE)[0]
             if department is None and not enabled:
-                enabled = any(self._own(plugin, each) for each in self._departments(plugin))
+                enabled = any(self.own(plugin, each) for each in self._departments(plugin))
             resolved[key] = enabled
         return enabled
 
@@ -95,11 +95,15 @@ class PluginStates:
 
         :param department: a department's name, or ``""`` for departments that have no switch of their own.
         """
-        rows = self._read()
-        for scope in (department, INSTANCE):
-            row = rows.get((plugin, scope))
-            if row is not None and row.enabled is not None:
-                return row.enabled, f"department {scope}" if scope else "instance"
+        own = self.own(plugin, department)
+        if own is not None:
+            return own, f"department {department}" if department else "instance"
+        return self.inherited(plugin, department)
+
+    def inherited(self, plugin: str, department: str) -> tuple[bool, str]:
+        """Like :meth:`decided`, as if the department, or with ``""`` the instance, had no switch of its own."""
+        if department:
+            return self.decided(plugin, INSTANCE)
         given = self._configured.get(plugin, {}).get("enabled")
         if given is not None:
             return bool(given), "mentee.toml"
@@ -107,7 +111,7 @@ class PluginStates:
 
     def switched_in(self, plugin: str) -> dict[str, bool]:
         """Return the departments that have a switch of their own, and how it is set."""
-        return {each: bool(self._own(plugin, each)) for each in self._departments(plugin)}
+        return {each: bool(self.own(plugin, each)) for each in self._departments(plugin)}
 
     def settings(self, plugin: str, department: str | None, model: type[BaseModel] | None) -> BaseModel | None:
         """Return the plugin's settings for the department, or ``None`` when it declares no settings.
@@ -154,12 +158,15 @@ class PluginStates:
             for name, likely in unknown_names(model, values)
         ]
 
-    def switch(self, plugin: str, department: str, *, enabled: bool, actor: str, reason: str = "") -> None:
-        """Switch a plugin on or off for a department, or (``department=""``) where no department has its own switch."""
+    def switch(self, plugin: str, department: str, *, enabled: bool | None, actor: str, reason: str = "") -> None:
+        """Switch a plugin on or off for a department, or (``department=""``) where no department has its own switch.
+
+        :param enabled: ``None`` removes the switch: the department or instance inherits again.
+        """
         with self._store.write() as session:
             row = _row_of(session, plugin, department)
             row.enabled, row.reason, row.changed_at = enabled, reason, now()
-            action = "plugin.enable" if enabled else "plugin.disable"
+            action = {True: "plugin.enable", False: "plugin.disable", None: "plugin.reset"}[enabled]
             detail = {"department": department, "reason": reason}
             note_change(session, actor=actor, action=action, subject=plugin, detail=detail)
         self._forget()
@@ -227,8 +234,9 @@ class PluginStates:
             with _own_code(plugin):
                 _validated(model, plugin, placeholders(model, merged), partial=True, where=where)
 
-    def _own(self, plugin: str, scope: str) -> bool | None:
-        row = self._row(plugin, scope)
+    def own(self, plugin: str, department: str) -> bool | None:
+        """Return the switch of a department, or with ``""`` of the instance; ``None`` if it has none of its own."""
+        row = self._row(plugin, department)
         return row.enabled if row is not None else None
 
     def _departments(self, plugin: str) -> list[str]:

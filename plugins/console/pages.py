@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, quote, urlencode
 
 import nh3
@@ -26,6 +26,9 @@ from plugins.console.switches import NEEDED, RefusedFormError, Switches
 PREFIX = "/console"
 FOLDER = Path(__file__).parent
 CHANGES = 8
+SWITCHES = {"on": True, "off": False, "inherit": None}
+"""What a form sends, and the switch that it asks for."""
+
 templates = page_templates(FOLDER / "templates")
 Scope = Annotated[str, Query(max_length=64)]
 Name = Annotated[str, Query(max_length=200)]
@@ -33,10 +36,14 @@ Name = Annotated[str, Query(max_length=200)]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What was just done with a plugin: ``saved``, ``same`` (nothing to save), ``on`` or ``off``."""
+    """What was just done with a plugin: ``saved``, ``same`` (nothing to save), ``on``, ``off`` or ``reset``.
 
-    plugin: str = ""
-    done: str = ""
+    :param was: its switch before, as the form sends it; empty if it wasn't switched.
+    """
+
+    plugin: Name = ""
+    done: Name = ""
+    was: Literal["", "on", "off", "inherit"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +90,11 @@ def build_console(page: Page, sessions: Sessions) -> FastAPI:
     def show(
         request: Request,
         person: Annotated[Person, Depends(operator)],
+        notice: Annotated[Notice, Depends()],
         department: Scope = "",
-        plugin: Name = "",
-        done: Name = "",
     ) -> Response:
         """Show the page; ``department`` is the scope of the plugins' switches and settings."""
-        values = page.shown(person, department, Notice(plugin, done), None)
+        values = page.shown(person, department, notice, None)
         return templates.TemplateResponse(request, "console.html", values)
 
     _add_plugin_routes(console, page, operator)
@@ -105,16 +111,18 @@ def _add_plugin_routes(console: FastAPI, page: Page, operator: Callable[[Request
 
     @console.post("/plugins/{plugin}/switch")
     async def switch(plugin: str, request: Request, person: Operator) -> Response:
-        """Switch a plugin on or off; before it is switched off, say what follows and ask."""
+        """Switch a plugin on or off, or reset its switch; before it goes off, say what follows and ask."""
         given = await _form(request)
-        scope, enabled = _scope(given), given.get("enabled") == ["on"]
-        if not enabled and plugin not in NEEDED and "confirmed" not in given:
-            told = await asyncio.to_thread(page.switches.consequences, plugin, scope)
+        scope, sent = _scope(given), given.get("enabled", [""])[0]
+        enabled = SWITCHES.get(sent, False)
+        if plugin not in NEEDED and "confirmed" not in given:
+            told = await asyncio.to_thread(page.switches.consequences, plugin, scope, enabled=enabled)
             if told:
-                values = {"person": person, "scope": scope, "plugin": plugin, "consequences": told}
+                values = {"person": person, "scope": scope, "plugin": plugin, "sent": sent, "consequences": told}
                 return templates.TemplateResponse(request, "switch_off.html", values)
-        await asyncio.to_thread(page.switches.switch, plugin, scope, enabled=enabled, person=person)
-        return _back(scope, plugin, "on" if enabled else "off")
+        before = await asyncio.to_thread(page.switches.switch, plugin, scope, enabled=enabled, person=person)
+        was = next(name for name, value in SWITCHES.items() if value is before)
+        return _back(scope, plugin, "reset" if enabled is None else "on" if enabled else "off", was)
 
     @console.post("/plugins/{plugin}/settings")
     async def configure(plugin: str, request: Request, person: Operator) -> Response:
@@ -137,7 +145,7 @@ def _scope(given: dict[str, list[str]]) -> str:
     return given.get("department", [""])[0]
 
 
-def _back(scope: str, plugin: str, done: str) -> Response:
-    told = {"department": scope, "plugin": plugin, "done": done}
+def _back(scope: str, plugin: str, done: str, was: str = "") -> Response:
+    told = {"department": scope, "plugin": plugin, "done": done, "was": was}
     query = urlencode({name: value for name, value in told.items() if value})
     return RedirectResponse(f"{PREFIX}/?{query}#plugin-{quote(plugin)}", 303)

@@ -28,7 +28,10 @@ NEEDED = {
 class PluginView:
     """A plugin in a scope: a department, or the whole instance.
 
+    :param error: why it did not load.
+    :param installed: ``False`` for one of Mentee's own that needs an extra, which there is no need to switch off.
     :param decided_by: what decides whether it is on.
+    :param inherits: what decides that, and how, once the scope's own switch is reset; empty if it has none.
     :param needed: why the console doesn't switch it off; empty if it does.
     :param fields: empty when it has no settings.
     :param refused: whether ``fields`` are of a form that was refused.
@@ -40,8 +43,10 @@ class PluginView:
     version: str
     origin: str
     error: str
+    installed: bool
     enabled: bool
     decided_by: str
+    inherits: str
     reason: str
     problem: str
     warning: str
@@ -97,8 +102,10 @@ class Switches:
             plugin.version,
             plugin.origin,
             plugin.error,
+            plugin.installed,
             enabled if scope else states.enabled(name, None),
             decided_by,
+            self._inherits(name, scope),
             states.reason(name, scope) or states.reason(name),
             problem or self._problem(name),
             plugin.warning,
@@ -108,6 +115,14 @@ class Switches:
             of_this,
         )
 
+    def _inherits(self, plugin: str, scope: str) -> str:
+        states = self._plugins.states
+        if states.own(plugin, scope) is None:
+            return ""
+        enabled, decided_by = states.inherited(plugin, scope)
+        where = {"instance": "the instance", "default": "the default"}.get(decided_by, decided_by)
+        return f"{where}: {'on' if enabled else 'off'}"
+
     def _problem(self, plugin: str) -> str:
         """Return how a plugin that is on fails, and what that means for answers."""
         problem = self._plugins.states.problem(plugin)
@@ -115,27 +130,36 @@ class Switches:
             return f"Failing, so what it should check is refused: {problem}"
         return problem
 
-    def consequences(self, plugin: str, scope: str) -> list[str]:
-        """Return what follows when a plugin is switched off, a sentence each.
+    def consequences(self, plugin: str, scope: str, *, enabled: bool | None) -> list[str]:
+        """Return what follows when a plugin is switched, a sentence each; nothing if it stays or goes on.
 
+        :param enabled: see :meth:`switch`.
         :raises NotFoundError: there is no such plugin or department.
         """
         self._require(plugin, scope)
+        if self._will_be_on(plugin, scope, enabled=enabled) or not self._plugins.states.enabled(plugin, scope or None):
+            return []
         return consequences(self._plugins, plugin, scope, self._departments.names())
 
-    def switch(self, plugin: str, scope: str, *, enabled: bool, person: Person) -> None:
-        """Switch a plugin on or off.
+    def switch(self, plugin: str, scope: str, *, enabled: bool | None, person: Person) -> bool | None:
+        """Switch a plugin on or off, or with ``None`` let the scope inherit again. Return its switch before.
 
         :raises NotFoundError: there is no such plugin or department.
         :raises ForbiddenError: it would take the console away.
         """
         self._require(plugin, scope)
-        if not enabled and plugin in NEEDED:
+        if plugin in NEEDED and not self._will_be_on(plugin, scope, enabled=enabled):
             raise ForbiddenError(
                 f"The console can't switch off the plugin {plugin!r}: {NEEDED[plugin]}.",
                 hint=f"If that is what you want, run `mentee plugins disable {plugin}` on the server.",
             )
-        self._plugins.states.switch(plugin, scope, enabled=enabled, actor=person.id)
+        states = self._plugins.states
+        before = states.own(plugin, scope)
+        states.switch(plugin, scope, enabled=enabled, actor=person.id)
+        return before
+
+    def _will_be_on(self, plugin: str, scope: str, *, enabled: bool | None) -> bool:
+        return self._plugins.states.inherited(plugin, scope)[0] if enabled is None else enabled
 
     def configure(self, plugin: str, scope: str, given: Mapping[str, Sequence[str]], *, person: Person) -> bool:
         """Set a plugin's settings from a form that was filled in. Return whether it changes any.

@@ -21,6 +21,8 @@ from bot.hooks.operators.consequences import consequences, made_at_start
 from bot.hooks.scaffold import write_plugin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.app import Mentee
 
 ACTOR = "command line"
@@ -109,6 +111,18 @@ def disable(name: str, department: str | None, *, everywhere: bool) -> None:
 
 @plugins.command()
 @click.argument("name")
+@department_option
+def reset(name: str, department: str | None) -> None:
+    """Remove the switch of plugin NAME, so that a department follows the instance again.
+
+    Without --department, the instance follows mentee.toml or the plugin's default again. Settings stay as they
+    are; reset these with `mentee plugins configure NAME --unset KEY`.
+    """
+    _switch(name, department, enabled=None)
+
+
+@plugins.command()
+@click.argument("name")
 @click.argument("values", nargs=-1, metavar="KEY=VALUE…")
 @click.option("--unset", multiple=True, metavar="KEY", help="Let a setting follow its default again.")
 @department_option
@@ -144,30 +158,39 @@ def _short(state: str) -> str:
     return state if len(state) <= STATE_CHARS else state.partition(":")[0].partition(",")[0]
 
 
-def _switch(name: str, department: str | None, *, enabled: bool, everywhere: bool = False) -> None:
+def _switch(name: str, department: str | None, *, enabled: bool | None, everywhere: bool = False) -> None:
     with opened() as mentee:
         _require(mentee, name, department)
-        states, names = mentee.plugins.states, mentee.departments.names()
-        ends = states.enabled(name, department) and not enabled
-        follows = consequences(mentee.plugins, name, department or "", names, everywhere=everywhere) if ends else []
+        states, names, scope = mentee.plugins.states, mentee.departments.names(), department or ""
+        will_be_on = states.inherited(name, scope)[0] if enabled is None else enabled
+        ends = states.enabled(name, department) and not will_be_on
+        follows = consequences(mentee.plugins, name, scope, names, everywhere=everywhere) if ends else []
         if everywhere:
-            states.switch_everywhere(name, enabled=enabled, actor=ACTOR)
+            states.switch_everywhere(name, enabled=will_be_on, actor=ACTOR)
         else:
-            states.switch(name, department or "", enabled=enabled, actor=ACTOR)
-        said = "on" if enabled else "off"
-        console.print(f"Plugin {name} is {said}{_where(department)}.")
-        others = [] if department else [each for each, on in states.switched_in(name).items() if on is not enabled]
-        if others:
-            console.print(f"It stays {'off' if enabled else 'on'} for {', '.join(others)}, which has its own switch.")
-        parts = made_at_start(mentee.plugins, name) if enabled else []  # what follows from "off" is said below
-        if parts:
-            console.print(f"Restart `mentee serve` for its {' and '.join(parts)}; the rest follows within seconds.")
-        else:
-            console.print("Running processes follow within seconds.")
-        if enabled:
-            _tell_what_is_missing(mentee, name, department)
-        for consequence in follows:
-            console.print(f"[bold]{escape(consequence)}[/]", soft_wrap=True)
+            states.switch(name, scope, enabled=enabled, actor=ACTOR)
+        decided_by = f", decided by: {states.decided(name, scope)[1]}" if enabled is None else ""
+        console.print(f"Plugin {name} is {'on' if will_be_on else 'off'}{_where(department)}{decided_by}.")
+        _tell_what_follows(mentee, name, department, follows, enabled=will_be_on)
+
+
+def _tell_what_follows(
+    mentee: Mentee, name: str, department: str | None, follows: Sequence[str], *, enabled: bool
+) -> None:
+    """Say where a switch has no effect, and what takes effect when."""
+    switched_in = mentee.plugins.states.switched_in(name)
+    others = [] if department else [each for each, on in switched_in.items() if on is not enabled]
+    if others:
+        console.print(f"It stays {'off' if enabled else 'on'} for {', '.join(others)}, which has its own switch.")
+    parts = made_at_start(mentee.plugins, name) if enabled else []  # what follows from "off" is said below
+    if parts:
+        console.print(f"Restart `mentee serve` for its {' and '.join(parts)}; the rest follows within seconds.")
+    else:
+        console.print("Running processes follow within seconds.")
+    if enabled:
+        _tell_what_is_missing(mentee, name, department)
+    for consequence in follows:
+        console.print(f"[bold]{escape(consequence)}[/]", soft_wrap=True)
 
 
 def _tell_what_is_missing(mentee: Mentee, name: str, department: str | None) -> None:

@@ -102,6 +102,31 @@ def test_switching_says_what_holds_now(command: Command) -> None:
     assert "Did you mean 'tickets'?" in command("plugins", "disable", "tickts", exit_code=1)
 
 
+def test_a_switch_is_reset(command: Command) -> None:
+    command("plugins", "disable", "tickets")
+    command("plugins", "enable", "tickets", "--department", "it")
+    said = command("plugins", "reset", "tickets", "--department", "it")
+    assert "Plugin tickets is off for it, decided by: instance." in said
+    assert "No guard is left" not in said, "grounding and the others are on"
+    assert "Answers in the department it are no longer checked by it." in said
+    said = command("plugins", "reset", "tickets")
+    assert "Plugin tickets is on, decided by: default." in said
+    assert "Restart `mentee serve` for its routes" in said
+    shown = json.loads(command("plugins", "show", "tickets", "--department", "it", "--json").splitlines()[-1])
+    assert (shown["decided_by"], shown["departments"]) == ("default", {})
+    assert "There is no department 'itt'" in command("plugins", "reset", "tickets", "--department", "itt", exit_code=1)
+
+
+def test_a_plugin_that_did_not_load_is_said_to_be_off(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.hooks.registry.entry_points", lambda **_: [EntryPoint("tickets", "no_such", "mentee")])
+    command("plugins", "disable", "tickets", "--department", "it")
+    states = [
+        {row["name"]: row["state"] for row in json.loads(command("plugins", "list", "--json", *where).splitlines()[-1])}
+        for where in ((), ("--department", "it"))
+    ]
+    assert [each["tickets"].partition(": ")[0] for each in states] == ["not loaded", "off, not loaded"]
+
+
 def test_a_list_is_configured_as_json_and_the_error_says_how(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     class Names(BaseModel):
         names: list[str] = []

@@ -91,6 +91,22 @@ def test_a_departments_switch_counts_more_than_the_instances(make: Make) -> None
     assert not any(states.enabled("tickets", each) for each in ("it", "hr", None))
 
 
+def test_a_switch_that_is_reset_inherits_again(make: Make) -> None:
+    mentee = make(Tickets(), {"enabled": False})
+    states = mentee.plugins.states
+    states.switch("tickets", "", enabled=True, actor="test")
+    states.switch("tickets", "it", enabled=False, actor="test", reason="noisy")
+    assert states.inherited("tickets", "it") == (True, "instance")
+    states.switch("tickets", "it", enabled=None, actor="ada")
+    assert (states.decided("tickets", "it"), states.own("tickets", "it")) == ((True, "instance"), None)
+    assert (states.switched_in("tickets"), states.reason("tickets", "it")) == ({}, "")
+    states.switch("tickets", "", enabled=None, actor="ada")
+    assert states.decided("tickets", "it") == (False, "mentee.toml")
+    with mentee.store.read() as session:
+        rows = session.query(AuditRow).filter_by(action="plugin.reset").order_by(AuditRow.at)
+        assert [(row.actor, row.detail["department"]) for row in rows] == [("ada", "it"), ("ada", "")]
+
+
 def test_an_opt_in_plugin_is_off_until_somebody_switches_it_on(make: Make) -> None:
     states = make(OffAtFirst()).plugins.states
     assert states.decided("tickets", "it") == (False, "default")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
+from bot.domain.people import Person
 from bot.domain.ports import ConsolePanel
+from bot.domain.questions import Question
 from bot.storage.tables.access import AuditRow, PluginStateRow
 from bot.testing.notes import NotesRetriever, make_plugin
 from plugins.web.testing.fixtures import TRAVEL, WEB_PLUGINS, Visit
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from bot.testing.engines import ScriptedEngine
     from bot.testing.homes import MakeHome
     from bot.testing.serving import ServedHome, ServeHome
+
+QUESTION = Question("Are hotels taxed?", Person("user:ada"))
 
 
 class Example(BaseModel):
@@ -36,6 +40,10 @@ def raises() -> int:
 
 class Raising(BaseModel):
     number: int = Field(default_factory=raises)
+
+
+def unloaded_guard(drafts: str) -> None:
+    """A guard that is left out: its hook has no such parameter."""
 
 
 def notes() -> NotesRetriever:
@@ -64,6 +72,7 @@ def console(
                 "broken": make_plugin(register_panels=broken),
                 "guard": make_plugin(check_answer=lambda: None),
                 "raising": make_plugin(register_settings=lambda: Raising),
+                "unloaded": make_plugin(check_answer=unloaded_guard),
                 "doubtful": SimpleNamespace(register_tables=lambda: None),
             },
         )
@@ -199,6 +208,7 @@ def test_before_a_guard_is_switched_off_the_console_says_what_follows(
 ) -> None:
     home, client = console
     states = home.mentee.plugins.states
+    states.switch("unloaded", "", enabled=False, actor="test")  # it would be a guard, too
     asked = client.post("/console/plugins/guard/switch", data={"enabled": "off"})
     assert asked.status_code == 200
     for said in (
@@ -213,6 +223,62 @@ def test_before_a_guard_is_switched_off_the_console_says_what_follows(
     assert re.search(r"Switched off\.\s+<button class=\"plain\">Undo", page)
     client.post("/console/plugins/guard/switch", data={"enabled": "on"})
     assert states.enabled("guard", "travel")
+
+
+def test_a_plugin_that_did_not_load_can_be_switched_off(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    refused = home.mentee.plugins.check_answer(QUESTION, "Hotels are taxed.", (), None, "model", "travel")
+    assert refused is not None
+    assert refused.guard == "unloaded"
+    page = client.get("/console/?department=travel").text
+    assert "Not loaded: the hook &#39;check_answer&#39; has no parameter &#39;drafts&#39;" in page
+    assert 'aria-checked="true" aria-label="unloaded"' in page
+    asked = client.post("/console/plugins/unloaded/switch", data={"department": "travel", "enabled": "off"})
+    assert "Answers in the department travel are no longer checked by it." in asked.text
+    given = {"department": "travel", "enabled": "off", "confirmed": "yes"}
+    page = client.get(client.post("/console/plugins/unloaded/switch", data=given).headers["location"]).text
+    assert "Switched off for travel." in page
+    assert 'aria-checked="false" aria-label="unloaded"' in page
+    assert home.mentee.plugins.check_answer(QUESTION, "Hotels are taxed.", (), None, "model", "travel") is None
+
+
+def test_a_switch_is_reset_and_this_can_be_undone(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    states = home.mentee.plugins.states
+    states.switch("guard", "", enabled=False, actor="test")
+    states.switch("guard", "travel", enabled=True, actor="test")
+    page = client.get("/console/?department=travel").text
+    assert page.count("Reset to ") == 1
+    assert "Reset to the instance: off" in page
+    reset = {"department": "travel", "enabled": "inherit"}
+    asked = client.post("/console/plugins/guard/switch", data=reset)
+    assert "Answers in the department travel are no longer checked by it." in asked.text
+    assert 'name="enabled" value="inherit"' in asked.text
+    assert states.enabled("guard", "travel")
+    done = client.post("/console/plugins/guard/switch", data={**reset, "confirmed": "yes"})
+    assert states.decided("guard", "travel") == (False, "instance")
+    page = client.get(done.headers["location"]).text
+    assert "Switch reset for travel." in page
+    assert 'name="enabled" value="on"' in page, "undo"
+    client.post("/console/plugins/guard/switch", data={"enabled": "inherit"})
+    assert states.decided("guard", "travel") == (True, "default")
+
+
+def test_undo_restores_a_switch_that_inherited(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    done = client.post("/console/plugins/panels/switch", data={"department": "travel", "enabled": "off"})
+    page = client.get(done.headers["location"]).text
+    assert re.search(r'name="enabled" value="inherit">\s+Switched off for travel\.', page)
+    client.post("/console/plugins/panels/switch", data={"department": "travel", "enabled": "inherit"})
+    assert home.mentee.plugins.states.own("panels", "travel") is None
+
+
+def test_a_reset_that_takes_the_console_away_is_refused(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    home.mentee.plugins.states.switch("web", "travel", enabled=True, actor="test")
+    home.mentee.plugins.states.switch("web", "", enabled=False, actor="test")
+    refused = client.post("/console/plugins/web/switch", data={"department": "travel", "enabled": "inherit"})
+    assert refused.status_code == 403
 
 
 def test_a_plugin_that_nobody_would_miss_is_switched_off_at_once(console: tuple[ServedHome, httpx2.Client]) -> None:
@@ -245,4 +311,4 @@ def test_a_paused_helper_is_shown_and_said_to_refuse_nothing(console: tuple[Serv
     home.mentee.plugins.states.note_problem("notes", "paused for travel until 12:00:00 UTC")
     page = client.get("/console/").text
     assert ">paused for travel until 12:00:00 UTC<" in page
-    assert "is refused" not in page
+    assert "Failing, so what it should check is refused" not in page
