@@ -154,7 +154,7 @@ class Mentee:
         retriever = self._given_retriever or self.plugins.register_retriever(self.as_instance())
         if retriever is None:
             raise SettingsError(
-                "No plugin brings a retriever.", hint="`mentee plugins list` shows why retrieval did not load."
+                "No plugin provides a retriever.", hint="`mentee plugins list` shows why retrieval did not load."
             )
         return retriever
 
@@ -167,7 +167,8 @@ class Mentee:
         registry = self.plugins.register_adapter_registry(self.as_instance())
         if registry is None:
             raise SettingsError(
-                "No plugin brings a registry of adapters.", hint="`mentee plugins list` shows why tuning did not load."
+                "No plugin provides a registry of adapters.",
+                hint="`mentee plugins list` shows why tuning did not load.",
             )
         return registry
 

@@ -79,8 +79,8 @@ def require_fresh(session: Session, name: str) -> None:
     if is_retired(session, name):
         shown = name.partition(":")[2]
         raise SettingsError(
-            f"The name {shown!r} belonged to one that was removed. Names are never given again.",
-            hint="Choose another name, so that nobody inherits old answers and rights.",
+            f"The name {shown!r} belonged to a removed person or department, so it can't be reused.",
+            hint="Choose another name, so that nobody inherits old answers and permissions.",
         )
 
 

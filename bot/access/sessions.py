@@ -105,7 +105,7 @@ class Sessions:
         person, scopes = held
         if needed not in scopes:
             raise ForbiddenError(
-                f"This API token has not the scope {needed.value}.", hint="Ask an operator for one that has."
+                f"This API token doesn't have the scope {needed.value}.", hint="Ask an operator for one that does."
             )
         return person
 

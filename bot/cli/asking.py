@@ -62,7 +62,7 @@ def confirm_action(mentee: Mentee, action_id: str, person: Person, as_user: str 
     """
     found = mentee.actions.run(action_id, person, [mentee.departments.audience_of(person)])
     if found.state not in ("done", "failed", "unknown"):
-        raise MenteeError(found.result or "This is being done already.")
+        raise MenteeError(found.result or "This is already being done.")
     shown = mentee.actions.of_answer(mentee.actions.answer_of(action_id))
     if as_json:
         emit_json([each.shown() for each in shown])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.table import Column
 
 if TYPE_CHECKING:
     from bot.domain.errors import MenteeError
@@ -19,6 +20,12 @@ console = Console(highlight=False, soft_wrap=True)
 
 progress_console = Console(stderr=True, highlight=False)
 """Progress, notes and problems."""
+
+
+def id_column(header: str) -> Column:
+    """Return a column for ids. On a narrow screen, they continue on the next line, so that they can be copied."""
+    return Column(header, overflow="fold")
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -61,8 +61,8 @@ class WebSettings(SettingsSection):
     public_url: str = Field("", description="URL people open; https turns on secure cookies.")
     trusted_proxies: tuple[str, ...] = Field(
         (),
-        description="Addresses or networks of your proxies, such as 10.0.0.0/8. Only from them does X-Forwarded-For "
-        "count. Empty: from nobody.",
+        description="Addresses or networks of your proxies, such as 10.0.0.0/8. X-Forwarded-For counts only from "
+        "them. Empty: never.",
     )
     sign_in: Literal["password", "demo"] = Field(
         "password",
@@ -192,7 +192,9 @@ class TuningSettings(SettingsSection):
     )
     burst_minutes: float = Field(60, gt=0, description="How long a burst is.")
     alike_accounts: int = Field(
-        5, ge=0, description="Votes of this many employees who vote alike in a burst wait for an operator. 0: never."
+        5,
+        ge=0,
+        description="Votes of at least this many employees who vote alike in a burst are held. 0: never.",
     )
     outlier_level: float = Field(
         0.01,
@@ -221,7 +223,7 @@ class TuningSettings(SettingsSection):
 
 
 class RetentionSettings(SettingsSection):
-    """How long things are kept, in days. 0: always. Questions, answers, votes and reports are kept until erased."""
+    """How long things are kept, in days. 0: forever. Questions, answers, votes and reports are kept until erased."""
 
     inbox_days: int = Field(30, ge=0, description="Messages that were received and handled.")
     outbox_days: int = Field(90, ge=0, description="Messages that were sent. Older ones can't be changed any more.")

@@ -22,7 +22,7 @@ class InboxItem:
     :param dedupe_key: the channel's id of the delivery (Slack's ``event_id``). A second delivery is dropped.
     :param message_key: id of the message itself, shared by all events about it.
     :param kind: what the payload is, in the channel's own terms.
-    :param attempts: how often it has been taken to be handled, this time included: 1 at the first.
+    :param attempts: how often a worker has taken it, including this time: 1 the first time.
     """
 
     channel: str

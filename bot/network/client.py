@@ -115,7 +115,7 @@ class GuardedClient:
         if response.headers.get("content-encoding", "identity") in ("gzip", "x-gzip"):
             body = _unpacked(body, limit, url)
         elif response.headers.get("content-encoding", "identity") != "identity":
-            raise FetchError(f"{url} responds in an encoding that wasn't asked for.", hint="Use another address.")
+            raise FetchError(f"{url} responded in an encoding that Mentee didn't ask for.", hint="Use another address.")
         headers = [(k, v) for k, v in response.headers.multi_items() if k not in ("content-encoding", "content-length")]
         return httpx2.Response(response.status_code, headers=headers, content=body, request=response.request)
 
@@ -138,7 +138,7 @@ class _CheckedNetwork:
         return _TimedStream(self._inner.connect_tcp(found[-1], port, max(ends - time.monotonic(), 0.01), **more))
 
     def connect_unix_socket(self, *_: Any, **__: Any) -> None:
-        raise FetchError("Sockets of this machine can't be reached.", hint="Use an http or https address.")
+        raise FetchError("Unix sockets can't be reached.", hint="Use an http or https address.")
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)

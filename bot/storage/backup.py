@@ -66,7 +66,7 @@ def back_up(settings: Settings, store: Store, target: Path, progress: Callable[[
         manifest = artifacts.read_manifest(target, KIND)
     except OSError as error:
         raise MenteeError(
-            f"Can't write the backup: {error.strerror or error}.", hint="Nothing was kept of it."
+            f"Can't write the backup: {error.strerror or error}.", hint="The incomplete backup was removed."
         ) from error
     size = sum(entry["bytes"] for entry in manifest.files.values())
     return Backup(target, manifest.sha256, len(manifest.files), size, dict(manifest.meta))
@@ -81,9 +81,11 @@ def _sweep(folder: Path) -> None:
 
 def _check_target(settings: Settings, target: Path) -> None:
     if target.exists():
-        raise SettingsError(f"{target} exists already.", hint="Give a new name, such as one with today's date.")
+        raise SettingsError(f"{target} already exists.", hint="Give a new name, such as one with today's date.")
     if any(target.is_relative_to(folder.resolve()) for folder in (settings.home, settings.artifacts_dir)):
-        raise SettingsError(f"{target} is in what is backed up.", hint="Give a folder outside, best on another disk.")
+        raise SettingsError(
+            f"{target} is inside the home or the artifacts.", hint="Give a folder outside, ideally on another disk."
+        )
 
 
 def _fill(settings: Settings, store: Store, folder: Path, progress: Callable[[str, int, int], None]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def copy_file(source: Path, target: Path) -> None:
             same = before == _state(os.fstat(original.fileno())) == _state(source.stat())
         if same and hash_file(target) == digest.hexdigest():
             return
-    raise ArtifactError(f"{source} changes all the time.", hint="Try again when the round has ended.")
+    raise ArtifactError(f"{source} keeps changing.", hint="Try again when the round has ended.")
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -115,7 +115,7 @@ def _row(path: Path, number: int, line: str) -> Row:
     if not isinstance(values, dict):
         raise InputFileError(f"{place} is {_shown(values)}.", hint='Expected a JSON object, like {"question": "…"}.')
     if cleaned(values) != values:
-        raise InputFileError(f"{place} has a NUL or half a surrogate pair.", hint="Remove it: no text holds these.")
+        raise InputFileError(f"{place} has a NUL or half a surrogate pair.", hint="Remove it: Mentee can't store it.")
     return Row(place, values)
 
 

@@ -41,7 +41,7 @@ def restore(
     if home.exists() and any(home.iterdir()):
         raise SettingsError(f"{home} is not empty.", hint=CLEAR)
     if home.resolve().is_relative_to(source.resolve()):
-        raise SettingsError(f"{home} is in the backup itself.", hint=CLEAR)
+        raise SettingsError(f"{home} is inside the backup.", hint=CLEAR)
     progress("verify", 0, 0)
     manifest = artifacts.verify(source, KIND, suffixes=None)
     _check_meta(manifest, source)
@@ -52,7 +52,9 @@ def restore(
         _check_places(manifest, settings, store)
         _write(source, settings, store, plugins, progress)
     except OSError as error:
-        raise MenteeError(f"Can't restore: {error.strerror or error}.", hint="What was written is removed.") from error
+        raise MenteeError(
+            f"Can't restore: {error.strerror or error}.", hint="What it had written was removed."
+        ) from error
     finally:
         store.close()
     return settings
@@ -72,7 +74,7 @@ def _check_meta(manifest: Manifest, source: Path) -> None:
     for key, kind in META.items():
         if not isinstance(manifest.meta.get(key), kind):
             raise ArtifactError(
-                f"The manifest of the backup {source} doesn't say the {key} of what was backed up.",
+                f"The manifest of the backup {source} doesn't say the {key} of the backed-up instance.",
                 hint="Nothing was changed. The manifest was altered: restore another copy of the backup.",
             )
     if CONFIG_NAME not in manifest.files:

@@ -129,7 +129,7 @@ Actor = Annotated[Person, Depends(_with(Scope.ACT))]
 def _watcher(question_id: Id, person: Asker, web: Here) -> Person:
     unknown = web.intake.state(person, question_id) == "unknown"
     if unknown and web.conversations.answer_to(person, question_id) is None:
-        raise NotFoundError("There is no such question of yours.", hint="Ask it again.")
+        raise NotFoundError("This question doesn't exist, or it isn't yours.", hint="Ask it again.")
     return person
 
 
@@ -137,7 +137,7 @@ def _receiver(scope: Scope) -> Callable[[Id, Request, Web], Person]:
     def receiver(answer_id: Id, request: Request, web: Here) -> Person:
         person = web.sessions.require(request, scope=scope)
         if not web.conversations.owns_answer(person, answer_id):
-            raise NotFoundError("There is no such answer of yours.", hint="Reload the page.")
+            raise NotFoundError("This answer doesn't exist, or it isn't yours.", hint="Reload the page.")
         return person
 
     return receiver

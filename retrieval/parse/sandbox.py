@@ -203,7 +203,9 @@ def _document(answer: bytes, name: str) -> ParsedDocument:
         kind = EmptyError if told.get("empty") else DocumentError
         refused = kind(str(told["error"]), hint=str(told.get("hint", "")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DocumentError(f"Can't read {name}: its parser gave no readable answer.", hint="Save it again.") from error
+        raise DocumentError(
+            f"Can't read {name}: its parser returned nothing readable.", hint="Save it again."
+        ) from error
     raise refused
 
 

@@ -98,7 +98,7 @@ def test_a_token_opens_what_its_scopes_name_and_no_more(web: ServedHome, visit: 
     for path, body in (("vote", {"value": "up"}), ("correction", {"text": "Eleven."})):
         refused = program.post(f"/api/answers/{given['id']}/{path}", json=body)
         assert refused.status_code == 403
-        assert "has not the scope" in refused.json()["error"]["text"]
+        assert "doesn't have the scope" in refused.json()["error"]["text"]
     assert program.get("/console/").status_code == 403
     voting, _ = Tokens(web.mentee.store).create("ada", [Scope.VOTE, Scope.OPERATE], actor="test")
     also = {"authorization": f"bearer {voting}"}

@@ -123,7 +123,7 @@ async def test_who_confirms_what_is_being_done_already_is_told_so(
     await fake_slack.press_button("Open a ticket", user="U1", post=post)
     assert await asyncio.to_thread(begun.wait, 10)
     await fake_slack.press_button("Open a ticket", user="U1", post=post)
-    assert await fake_slack.wait_until(lambda: told(fake_slack)) == [("U1", "This is being done already.")]
+    assert await fake_slack.wait_until(lambda: told(fake_slack)) == [("U1", "This is already being done.")]
     go.set()
     await fake_slack.wait_until(lambda: "Ticket IT-42 is open." in fake_slack.posts("C1")[0].shown)
     await project.settled()

@@ -110,6 +110,14 @@ def test_a_round_without_a_worker_is_queued_and_says_so() -> None:
     assert "cancelled" in invoke(round_, "list")
 
 
+@pytest.mark.usefixtures("mentee")
+def test_the_ids_of_rounds_are_listed_whole_on_a_narrow_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    started = json.loads(invoke(round_, "start", "--department", "support", "--json"))
+    rows = invoke(round_, "list").splitlines()[1:]
+    assert "".join(row.split()[0] for row in rows) == started["round"]
+
+
 def test_a_finished_round_is_shown_with_its_intervals(mentee: Mentee) -> None:
     metrics = {"rouge_l": {"champion": 0.2, "challenger": 0.4, "difference": 0.2, "interval": [0.1, 0.3], "n": 30}}
     with mentee.store.write() as session:

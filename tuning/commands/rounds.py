@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Column, Table
 
 from bot.cli.home import opened
-from bot.cli.output import console, emit_json, json_option, progress_console
+from bot.cli.output import console, emit_json, id_column, json_option, progress_console
 from bot.domain.errors import MenteeError
 from bot.inference.active_adapters import CACHE_SECONDS
 from tuning import services
@@ -98,7 +98,9 @@ def list_(department: str | None, *, as_json: bool) -> None:
         emit_json({"rounds": found})
         return
     state = Column("state", no_wrap=True)  # which must be read whole, even on a narrow screen
-    table = Table("round", "department", state, "verdict", "adapter", "started", box=None, header_style="bold")
+    table = Table(
+        id_column("round"), "department", state, "verdict", "adapter", "started", box=None, header_style="bold"
+    )
     for row in rows:
         table.add_row(
             row.id,
@@ -141,7 +143,7 @@ def cancel(round_id: str, *, as_json: bool) -> None:
 @click.argument("round_id", metavar="ID")
 @json_option
 def approve(round_id: str, *, as_json: bool) -> None:
-    """Let the better adapter of a round go live that waits for you (tuning.approval = "operator")."""
+    """Approve the better adapter of a round, so that it goes live (with tuning.approval = "operator")."""
     with opened() as instance:
         row = services.approvals(instance).approve(round_id, actor=ACTOR)
     time.sleep(CACHE_SECONDS)
@@ -155,7 +157,7 @@ def approve(round_id: str, *, as_json: bool) -> None:
 @click.argument("round_id", metavar="ID")
 @json_option
 def reject(round_id: str, *, as_json: bool) -> None:
-    """Keep the better adapter of a round out that waits for you. The champion stays."""
+    """Reject the better adapter of a round. The champion stays."""
     with opened() as instance:
         services.approvals(instance).reject(round_id, actor=ACTOR)
     if as_json:

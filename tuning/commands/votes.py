@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.cli.home import opened
-from bot.cli.output import console, emit_json, json_option
+from bot.cli.output import console, emit_json, id_column, json_option
 from bot.domain.errors import MenteeError
 from tuning import services
 from tuning.data.held import chosen
@@ -42,7 +42,7 @@ def held(department: str | None, *, as_json: bool) -> None:
     if not rows:
         console.print("Nothing is held.")
         return
-    table = Table("id", "person", "vote", "question", "why", box=None, header_style="bold")
+    table = Table(id_column("id"), "person", "vote", "question", "why", box=None, header_style="bold")
     for row in rows:
         said = "correction" if row["correction"] else row["vote"]
         why = f"{row['state']}: {row['reason']} ({row['detail']})"
@@ -56,7 +56,7 @@ def held(department: str | None, *, as_json: bool) -> None:
 @_department
 @json_option
 def release(ids: Sequence[str], people: Sequence[str], department: str | None, *, as_json: bool) -> None:
-    """Let the next round use what is held. Everybody's share still applies."""
+    """Release held votes and corrections to the next round. Everybody's share still applies."""
     _decide(ids, people, department, "released", as_json=as_json)
 
 
@@ -66,7 +66,7 @@ def release(ids: Sequence[str], people: Sequence[str], department: str | None, *
 @_department
 @json_option
 def discard(ids: Sequence[str], people: Sequence[str], department: str | None, *, as_json: bool) -> None:
-    """Keep what is held out of every round. Answers and curated answers stay as they are."""
+    """Discard held votes and corrections: no round uses them. Answers and curated answers stay as they are."""
     _decide(ids, people, department, "discarded", as_json=as_json)
 
 
@@ -74,7 +74,7 @@ def _decide(
     ids: Sequence[str], people: Sequence[str], department: str | None, decision: Decision, *, as_json: bool
 ) -> None:
     if not ids and not people:
-        raise MenteeError("Name what to decide on.", hint="Give ids from `mentee votes held`, or --person PERSON.")
+        raise MenteeError("No votes were named.", hint="Give ids from `mentee votes held`, or --person PERSON.")
     with opened() as instance:
         found = chosen(_waiting(instance, department), ids, people)
         services.held_votes(instance).decide(found, decision, actor=ACTOR)

@@ -31,7 +31,7 @@ DATA = {
     "up": "good answers for preference",
     "down": "bad answers for preference",
     "held_out": "held-out questions",
-    "clusters": "clusters of near-copies",
+    "clusters": "clusters of near-duplicates",
     "scrubbed": "personal details removed",
 }
 SET_ASIDE = {

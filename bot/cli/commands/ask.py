@@ -60,7 +60,8 @@ def ask(  # noqa: PLR0913 - one parameter for each option
 
     With --file, each line is {"question", "department"?, "history"?} and one JSON line is printed per row, in order.
 
-    If a plugin offers to do something, the answer ends with the command that confirms it. Only who asked can confirm.
+    If a plugin offers to do something, the answer ends with the command that confirms it. Only the person who
+    asked can confirm it.
     """
     if action_id and (question or file):
         raise click.UsageError("Give --confirm without a question.")

@@ -33,7 +33,7 @@ Check = Callable[[Mentee], str]
 @click.option(
     "--orphans",
     is_flag=True,
-    help="Instead, search every table and file for what was erased, and for what belongs to nothing any more.",
+    help="Instead, search every table and file for what was erased, and for orphaned rows and files.",
 )
 @click.option("--text", metavar="TEXT", help="With --orphans: search for these words instead.")
 @json_option
@@ -88,7 +88,9 @@ def _home(mentee: Mentee) -> str:
 def _database(mentee: Mentee) -> str:
     migrate.check(mentee.store, mentee.plugins.register_tables())
     if not mentee.store.writable():
-        raise MenteeError("The database can't be written to.", hint="Is another process holding it, or the disk full?")
+        raise MenteeError(
+            "The database can't be written to.", hint="Check whether another process locks it, or the disk is full."
+        )
     return mentee.store.engine.url.render_as_string(hide_password=True)
 
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.cli.home import opened
-from bot.cli.output import console, emit_json, json_option
+from bot.cli.output import console, emit_json, id_column, json_option
 from bot.cli.pairs import pairs
 from bot.cli.plugin_report import details, overview, print_details
 from bot.config.suggestions import did_you_mean
@@ -47,7 +47,7 @@ def list_(department: str | None, *, as_json: bool) -> None:
     if as_json:
         emit_json(rows)
         return
-    table = Table("Plugin", "Version", "From", "State", "Settings")
+    table = Table(id_column("Plugin"), "Version", "From", "State", "Settings")
     for row in rows:
         table.add_row(
             row["name"], row["version"], row["origin"], escape(_short(row["state"])), escape(", ".join(row["settings"]))
@@ -94,7 +94,7 @@ def run(name: str, job: str) -> None:
 @click.argument("name")
 @department_option
 def enable(name: str, department: str | None) -> None:
-    """Enable plugin NAME. A department's own switch counts more than the instance's."""
+    """Enable plugin NAME. A department's own switch takes precedence over the instance's."""
     _switch(name, department, enabled=True)
 
 

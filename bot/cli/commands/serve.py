@@ -132,7 +132,7 @@ async def _work(mentee: Mentee, deadline: ExitDeadline, queues: tuple[str, ...])
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await runtime.start()
-    progress_console.print(f"Working on {', '.join(queues)}. Ctrl-C stops.")
+    progress_console.print(f"Working on {', '.join(queues)}. Press Ctrl-C to stop.")
     await stop.wait()
     deadline.start(_seconds_to_stop(mentee))
     await runtime.stop()
@@ -180,5 +180,5 @@ def _greet(mentee: Mentee, address: tuple[Any, ...]) -> None:
         text.append("\nTry asking\n")
     for title, example in examples[:EXAMPLES]:
         text.append(f"  {example}", "italic").append(f"  ({title})\n", "dim")
-    text.append(f"\nConsole: {url}/console · Ctrl-C stops.")
+    text.append(f"\nConsole: {url}/console · Press Ctrl-C to stop.")
     progress_console.print(Panel(text, expand=False, padding=(1, 2)))

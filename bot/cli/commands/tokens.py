@@ -78,7 +78,7 @@ def revoke(token_id: str | None, name: str | None) -> None:
             kept.revoke(token_id, actor=ACTOR)
             console.print(f"Revoked {token_id}.")
         elif name is not None:
-            console.print(f"Revoked {kept.revoke_all(name, actor=ACTOR)} tokens of {name}.")
+            console.print(f"Tokens of {name} revoked: {kept.revoke_all(name, actor=ACTOR)}.")
 
 
 @contextmanager

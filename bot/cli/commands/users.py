@@ -87,7 +87,7 @@ def role_(name: str, role: str, department: str | None) -> None:
     """
     with _people() as people:
         people.set_role(name, Role(role), department=department, actor=ACTOR)
-    console.print(f"{name} is {role} in {department or 'all departments'}.")
+    console.print(f"{name} now has the role {role} in {department or 'all departments'}.")
 
 
 @users.command("remove")

@@ -51,7 +51,10 @@ class PluginHttp:
         """
         left = remaining() - MARGIN
         if left <= 0:
-            raise FetchError("The hook has no time left for a request.", hint="Ask for less, or in a service.")
+            raise FetchError(
+                "The hook has no time left for a request.",
+                hint="Request less, or make the request in a job or a service.",
+            )
         return self._client.request(method, url, seconds=min(left, seconds or left), **parts)
 
     def get(self, url: str, **parts: Any) -> httpx2.Response:

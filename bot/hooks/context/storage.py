@@ -171,7 +171,10 @@ def _check(key: str, value: Any) -> None:
             f"The value of {key!r} can't be stored: {error}.", hint="Use what JSON can hold: texts, numbers, lists, …"
         ) from None
     if cleaned(same := json.loads(text)) != same:
-        raise SettingsError(f"The value of {key!r} holds characters that are no text.", hint="Remove NUL and the like.")
+        raise SettingsError(
+            f"The value of {key!r} contains characters that aren't text.",
+            hint="Remove NUL characters and unpaired surrogates.",
+        )
     if len(text) > MAX_VALUE_BYTES:
         raise TooLargeError(
             f"The value of {key!r} has {len(text):,} bytes as JSON. The limit is {MAX_VALUE_BYTES:,}.",

@@ -34,4 +34,4 @@ def outcome(state: ActionState, label: str, result: str, limit: int) -> str:
 
 def under_way() -> str:
     """Told to somebody who confirms what is being done already."""
-    return "This is being done already."
+    return "This is already being done."

@@ -39,7 +39,7 @@ def list_(*, as_json: bool) -> None:
     for name, settings in found.items():
         changed = settings.model_dump(exclude_defaults=True)
         table.add_row(name, escape(", ".join(f"{key}={_text(value)}" for key, value in changed.items())))
-    console.print(table if found else "No channel is configured: all have the defaults.")
+    console.print(table if found else "No channels are configured: all use the defaults.")
 
 
 @channel.command()

@@ -58,7 +58,7 @@ def doctor(*, as_json: bool) -> None:
 
 @slack.command("encrypt-tokens")
 def encrypt_tokens() -> None:
-    """Encrypt the tokens of all workspaces with the first key of MENTEE_SLACK_TOKEN_KEY, to rotate it."""
+    """Encrypt the tokens of all workspaces with the first key in MENTEE_SLACK_TOKEN_KEY. Use this to rotate the key."""
     from plugins.slack.settings import SlackSettings
     from plugins.slack.workspaces.encryption import TokenCipher
     from plugins.slack.workspaces.installations import Installations
@@ -66,4 +66,4 @@ def encrypt_tokens() -> None:
     with opened() as mentee:
         slack = SlackSettings.of(mentee.settings)
         count = Installations(mentee.store, lambda: TokenCipher(slack), mentee.publish).encrypt_again()
-    console.print(f"{count} tokens are encrypted with the first key. The others are no longer needed.")
+    console.print(f"Tokens encrypted with the first key: {count}. You can remove the other keys.")

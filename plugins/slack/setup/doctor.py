@@ -248,7 +248,7 @@ async def verify_address(url: str, signing_secret: str) -> None:
         )
     if challenge not in text:
         raise MenteeError(
-            f"{url} answers {status} without the challenge, so it isn't Mentee that answers there.",
+            f"{url} answers {status} without the challenge, so something other than Mentee answers there.",
             hint="Make sure web.public_url and your proxy lead to `mentee serve`.",
         )
 

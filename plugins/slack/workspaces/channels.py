@@ -36,23 +36,27 @@ class ChannelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    departments: Names = Field((), description="Who answers there; empty: every department open to the channel.")
-    reads: Names = Field((), description="What all of its people may read beyond what is open, as department:hr.")
-    answers: Literal["tagged", "all", "never"] = Field(
-        "tagged", description="tagged: only when mentioned; all: every question asked in the channel; never: nothing."
+    departments: Names = Field((), description="Departments that answer. Empty: all that are open to the channel.")
+    reads: Names = Field(
+        (), description="What everyone in the channel may read besides open documents: department:hr, …"
     )
-    follow_ups: bool = Field(default=True, description="Answer on in threads it takes part in, without a mention.")
+    answers: Literal["tagged", "all", "never"] = Field(
+        "tagged", description="tagged: answer mentions. all: also answer other questions. never: don't answer."
+    )
+    follow_ups: bool = Field(default=True, description="Answer without a mention in threads that Mentee is part of.")
     quiet: Literal["off", "react", "silent"] = Field(
-        "off", description="What an untagged question gets when nothing is found: a text, a 🤷 or nothing."
+        "off",
+        description="If nobody mentioned Mentee and it finds nothing: off: say so. react: add a 🤷. silent: nothing.",
     )
     askers: Annotated[tuple[Annotated[str, Field(pattern=GROUP_ID)], ...], BeforeValidator(_names)] = Field(
-        (), description="Slack user groups (S…) whose members may ask; empty: everybody in the channel."
+        (), description="Slack user groups (S…) whose members may ask. Empty: everyone in the channel."
     )
     private_first: bool = Field(
-        default=False, description="Show the answer to the asker alone, who shares or discards it."
+        default=False, description="Show the answer only to the asker, who can share or discard it."
     )
     train_eligible: bool | None = Field(
-        None, description="Whether rounds may learn from it; null: by slack.train_eligible, never in Slack Connect."
+        None,
+        description="Whether rounds may learn from it. null: as slack.train_eligible, never in Slack Connect.",
     )
 
 

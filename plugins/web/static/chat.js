@@ -17,12 +17,12 @@ async function call(path, body) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error("Mentee cannot be reached just now.");
+    throw new Error("Can't reach Mentee right now.");
   }
   if (response.status === 401) location.assign("/");
   if (response.status === 204) return null;
   const data = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused([data.error?.text ?? "This was refused.", data.error?.hint].filter(Boolean).join(" "));
+  if (!response.ok) throw new Refused([data.error?.text ?? "The request was refused.", data.error?.hint].filter(Boolean).join(" "));
   return data;
 }
 
@@ -69,7 +69,7 @@ function watch(address, view, question) {
   on("failed", (data) => { atEnd(); fail(view, data.text, { ...question, key: freshId("k_") }); });
   stream.onopen = () => view.showStatus("Thinking");
   stream.onerror = () => {
-    view.showStatus("Connecting again");
+    view.showStatus("Reconnecting");
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => stream === watching && watch(address, view, question), 2000);
   };
 }

@@ -166,7 +166,7 @@ export class AnswerView {
       event.preventDefault();
       if (await this.#try(() => this.api.vote(this.answer.id, { value: "down", reason, comment: comment.value }))) this.#thank("Thank you. Mentee learns from this.");
     };
-    const correct = el("button", { type: "button", class: "plain", onclick: () => this.#showCorrection() }, "Write what would have been right");
+    const correct = el("button", { type: "button", class: "plain", onclick: () => this.#showCorrection() }, "Write the right answer");
     this.panel.replaceChildren(el("form", { class: "feedback", onsubmit: send },
       el("p", { class: "ask" }, "What was wrong with it?"), el("div", { class: "chips" }, ...chips), comment,
       el("div", { class: "row" }, el("button", { class: "primary" }, "Send"), correct)));
@@ -181,10 +181,10 @@ export class AnswerView {
       if (!sent) return;
       this.answer.correction = text.value;
       this.#press(this.value ?? "down");
-      this.#thank(sent.live ? "Thank you. From now on this is the answer to questions that mean the same." : "Thank you. An agent will look at it before others see it.");
+      this.#thank(sent.live ? "Thank you. From now on, everyone who asks this gets your answer." : "Thank you. A support agent will review your correction.");
     };
     const cancel = el("button", { type: "button", class: "plain", onclick: () => this.panel.replaceChildren() }, "Cancel");
-    this.panel.replaceChildren(el("form", { class: "feedback", onsubmit: send }, el("label", { class: "ask" }, "What would have been right?", text),
+    this.panel.replaceChildren(el("form", { class: "feedback", onsubmit: send }, el("label", { class: "ask" }, "What should the answer have been?", text),
       el("div", { class: "row" }, el("button", { class: "primary" }, "Save the correction"), cancel)));
     this.#reveal(text);
   }

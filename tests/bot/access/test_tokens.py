@@ -93,6 +93,6 @@ def test_the_command_shows_a_token_once_lists_it_without_and_revokes_it(make_hom
     assert made["token"] not in listed
     assert made["id"] in run(command, ["list"]).output
     assert run(command, ["revoke", made["id"]]).exit_code == 0
-    assert run(command, ["revoke", "--user", "ada"]).output == "Revoked 1 tokens of ada.\n"
+    assert run(command, ["revoke", "--user", "ada"]).output == "Tokens of ada revoked: 1.\n"
     assert run(command, ["revoke"]).exit_code == 2
     assert run(command, ["create", "--user", "ada", "--scope", "everything"]).exit_code == 2

@@ -139,7 +139,7 @@ def test_memory_ends_at_the_limit(hostile: ModuleType) -> None:
         ("Leaves", "ended by no answer"),
         ("Raises", "failed with LookupError: no such thing"),
         ("Rambles", "ended by no answer"),
-        ("Misleads", "no readable answer"),
+        ("Misleads", "returned nothing readable"),
     ],
 )
 def test_whatever_a_parser_does_is_a_named_failure_and_costs_its_child_only(

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 ACTOR = "cli:operator"
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-dry_run_option = click.option("--dry-run", is_flag=True, help="Change nothing; count what would go from the database.")
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Change nothing; count what would be erased from the database."
+)
 
 
 @click.group()
@@ -33,7 +35,7 @@ def erase() -> None:
 def person(name: str, *, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Erase a person: NAME as they sign in, or an id such as slack:U024BE7LH.
 
-    Their questions go, with the answers, and their votes, corrections, memberships and sessions.
+    This includes their questions with the answers, and their votes, corrections, memberships and sessions.
     """
     _ask(f"Erase {name} and all they asked, voted and corrected?", yes=yes or dry_run)
     with opened() as instance:
@@ -48,8 +50,8 @@ def person(name: str, *, yes: bool, dry_run: bool, as_json: bool) -> None:
 @dry_run_option
 @json_option
 def document(address: str, department: str, *, yes: bool, dry_run: bool, as_json: bool) -> None:
-    """Erase the document at ADDRESS: its text, its index, and every question whose answer rests on it."""
-    _ask(f"Erase {address} of {department} and every answer that rests on it?", yes=yes or dry_run)
+    """Erase the document at ADDRESS: its text, its index, and every question whose answer is based on it."""
+    _ask(f"Erase {address} of {department} and every answer that is based on it?", yes=yes or dry_run)
     with opened() as instance:
         erased = instance.erasing.document(address, department, actor=ACTOR, dry_run=dry_run)
     _tell(erased, dry_run=dry_run, as_json=as_json)

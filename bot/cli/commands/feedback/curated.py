@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.cli.home import opened
-from bot.cli.output import console, emit_json, json_option
+from bot.cli.output import console, emit_json, id_column, json_option
 from bot.domain.identifiers import now
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def list_(department: str | None, *, review: bool, retired: bool, as_json: bool)
     if as_json:
         emit_json([_json(each, conflicts) for each in found])
         return
-    table = Table("Id", "Department", "Question", "Answer", "Author", "Edited", "State", box=None, pad_edge=False)
+    table = Table(
+        id_column("Id"), "Department", "Question", "Answer", "Author", "Edited", "State", box=None, pad_edge=False
+    )
     for each in found:
         edited = f"{each.edited_at:%Y-%m-%d}"
         texts = (each.id, each.department, each.question, each.text, each.author, edited, each.state)

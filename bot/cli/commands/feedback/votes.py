@@ -34,8 +34,8 @@ def import_(file: Path, *, as_json: bool) -> None:
         emit_json(summary)
         return
     console.print(
-        f"{summary.rows} rows: {summary.votes} votes and {summary.corrections} corrections imported, "
-        f"{summary.unchanged} were there already."
+        f"Rows: {summary.rows}. Imported votes: {summary.votes}, corrections: {summary.corrections}. "
+        f"Already there: {summary.unchanged}."
     )
 
 
