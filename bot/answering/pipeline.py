@@ -28,6 +28,7 @@ from bot.domain.answers import (
 )
 from bot.domain.plugins.actions import OfferedAction
 from bot.domain.questions import check_text
+from bot.hooks.calling.acting import Acted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -122,7 +123,7 @@ class Pipeline:
         question = replace(question, history=await self._turns(question, question.history))
         said = None if question.attachments else courtesy(question.text)
         topic = () if said else await asyncio.to_thread(self._topics.of, question)
-        acted: set[str] = set()
+        acted = Acted()
         route = await self._router.route(question, acted, None if said else topic)
         department, plugins = route.department, self._plugins
         question = replace(question, department=department.name, history=await self._turns(question, question.history))
@@ -186,7 +187,8 @@ class Pipeline:
             snapshot=next((passage.snapshot for passage in work.passages if passage.snapshot), None),
             prompt_version=PROMPT_VERSION,
             chunks=tuple({"chunk_id": passage.chunk_id, "score": passage.score} for passage in work.read),
-            plugins=self._plugins.versions(work.acted),
+            plugins=self._plugins.versions(work.acted.plugins),
+            completions=dict(work.acted.completions),
             timings=work.timings,
             elsewhere=elsewhere,
             source=work.source,

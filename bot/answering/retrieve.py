@@ -60,7 +60,7 @@ class Retrieval:
             raise EngineError(
                 f"Retrieval took longer than {self._seconds:g} s.", hint="Try again in a minute."
             ) from None
-        work.acted |= {self._plugins.brought_by("register_retriever")} - {""}
+        work.acted.plugins |= {self._plugins.brought_by("register_retriever")} - {""}
         work.found = await self._ranked(work, found)
         answers = work.department.answers
         known = extractive.found(work.found, answers.known_threshold)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bot.access.departments import Department, Departments
     from bot.domain.ports import Retriever
     from bot.domain.questions import Passage, Question, Turn
+    from bot.hooks.calling.acting import Acted
     from bot.hooks.host import PluginHost
     from bot.storage.history import History
 
@@ -54,10 +55,10 @@ class Router:
         self._retriever = retriever
         self._history = history
 
-    async def route(self, question: Question, acted: set[str], topic: Sequence[Turn] | None) -> Route:
+    async def route(self, question: Question, acted: Acted, topic: Sequence[Turn] | None) -> Route:
         """Return the department that answers.
 
-        :param acted: takes the names of the plugins that chose it.
+        :param acted: takes what plugins do.
         :param topic: the earlier turns that the question leans on; ``None`` for a message that asks nothing, which is
             not searched for.
         :raises NotFoundError: the department named does not exist.
@@ -78,7 +79,7 @@ class Router:
         name = _last(question, candidates) if topic is None else await self._choose(question, candidates, acted, topic)
         return Route(await asyncio.to_thread(departments.get, name), claim.plugin if claim else "")
 
-    async def _choose(self, question: Question, candidates: list[str], acted: set[str], topic: Sequence[Turn]) -> str:
+    async def _choose(self, question: Question, candidates: list[str], acted: Acted, topic: Sequence[Turn]) -> str:
         """Return one of the departments."""
         if len(candidates) == 1:
             return candidates[0]

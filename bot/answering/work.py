@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bot.answering.extractive import Text
 from bot.domain.people import Basis, united
 from bot.domain.questions import PROMPT_TURNS
+from bot.hooks.calling.acting import Acted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ class Work:
     :param served: what wrote the answer.
     :param timings: seconds spent in each stage.
     :param actions: what a plugin offers to do.
-    :param acted: plugins that acted on the question.
+    :param acted: what plugins did for the question.
     :param claimed_by: the plugin that claimed it before it was routed, or ``""``.
     :param courtesy: which courtesy the message is, if it asks nothing.
     :param topic: the earlier turns that the question leans on.
@@ -46,7 +47,7 @@ class Work:
 
     question: Question
     department: Department
-    acted: set[str] = field(default_factory=set)
+    acted: Acted = field(default_factory=Acted)
     claimed_by: str = ""
     courtesy: Courtesy | None = None
     topic: tuple[Turn, ...] = ()

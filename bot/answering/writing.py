@@ -161,7 +161,7 @@ class Writer:
                     break
         work.served = served(engine, request, pieces)
         work.adapter = work.served.adapter
-        work.acted |= {self._plugins.brought_by("register_engine")} - {""}
+        work.acted.plugins |= {self._plugins.brought_by("register_engine")} - {""}
         for sentence in await stream.finish():
             yield sentence
         work.took("generate")

@@ -60,6 +60,7 @@ class Provenance:
     :param suggestion: a curated answer to a similar question that is shown beside it.
     :param elsewhere: if there is no answer, other departments whose documents seem relevant. The asker may ask them.
     :param plugins: the versions of the plugins that acted on it, from routing its question to checking its text.
+    :param completions: how many texts plugins had the model write for it with ``context.model``, by plugin.
     """
 
     adapter: str | None = None
@@ -70,6 +71,7 @@ class Provenance:
     prompt_version: str = ""
     chunks: tuple[Mapping[str, Any], ...] = ()
     plugins: Mapping[str, str] = field(default_factory=dict)
+    completions: Mapping[str, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     source: AnswerSource = "model"
     curated: str | None = None

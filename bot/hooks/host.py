@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from bot.config.sections import section_name
 from bot.domain.errors import PluginError
 from bot.hooks import results
+from bot.hooks.calling.acting import Acted, noting
 from bot.hooks.calling.limits import TimeLimits
 from bot.hooks.calls import Calls, chained
 from bot.hooks.commands import CommandTree
 from bot.hooks.health import Failure
 from bot.hooks.methods.actions import ActionHooks
-from bot.hooks.methods.questions import QuestionHooks, noting
+from bot.hooks.methods.questions import QuestionHooks
 from bot.hooks.methods.rounds import RoundHooks
 from bot.hooks.registry import BUILT_IN, Registry
 
@@ -153,8 +154,8 @@ class PluginHost(QuestionHooks, ActionHooks, RoundHooks):
         """
         return await self._run_in(contextvars.copy_context(), partial(work, *args, **kwargs))
 
-    async def run_noting(self, acted: set[str], work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Like :meth:`run`; add the plugins that act on a question to ``acted``."""
+    async def run_noting(self, acted: Acted, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like :meth:`run`; ``acted`` takes what plugins do for a question."""
         return await self._run_in(noting(acted), partial(work, *args, **kwargs))
 
     async def _run_in(self, context: contextvars.Context, work: Callable[[], T]) -> T:

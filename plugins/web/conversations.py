@@ -129,6 +129,7 @@ class Conversations:
             "html": render(answer.text),
             "department_title": self._departments.title(answer.department),
             "source": answer.provenance.source,
+            "completions": dict(answer.provenance.completions),
             "citations": [
                 {
                     "n": each.n,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.domain.answers import AnswerSource, Citation, DirectAnswer, Refusal
     from bot.domain.questions import Passage, Question
     from bot.feedback.curated.answers import CuratedMatch
+    from bot.hooks.calling.acting import Acted
     from bot.hooks.host import PluginHost
 
 NOT_SHOWN = "I found something, but a check of my answers doesn't let me show it. Please ask a person."
@@ -36,10 +37,10 @@ class Checks:
     """Asks the guards that are on in the question's department.
 
     :param question: a routed question.
-    :param acted: takes the names of the guards that checked.
+    :param acted: takes what guards do.
     """
 
-    def __init__(self, plugins: PluginHost, question: Question, acted: set[str]) -> None:
+    def __init__(self, plugins: PluginHost, question: Question, acted: Acted) -> None:
         self._plugins = plugins
         self._question = question
         self._acted = acted

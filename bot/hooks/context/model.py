@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot.domain.errors import BusyError, EngineError, SettingsError, TooLargeError
 from bot.domain.generation import GenerationRequest
 from bot.domain.questions import ChatMessage, cleaned
+from bot.hooks.calling.acting import note_completion
 from bot.inference.control_tokens import without_control
 from bot.inference.model_output import without_thoughts
 from bot.network.deadline import remaining
@@ -143,6 +144,7 @@ class PluginModel:
         try:
             yield
             outcome = "done"
+            note_completion(self._plugin)
         except BusyError:
             outcome = "busy"
             raise

@@ -1,12 +1,11 @@
 """The hooks that a question goes through, from the first claim to the check of its answer.
 
-Which plugins acted on a question is noted in the set that :func:`noting` is given. A guard acts by checking, whatever
+Which plugins acted on a question is noted, see :mod:`bot.hooks.calling.acting`. A guard acts by checking, whatever
 it says; any other plugin by returning something that changes the answer.
 """
 
 from __future__ import annotations
 
-import contextvars
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from bot.domain.answers import Refusal
 from bot.domain.people import Person
 from bot.domain.questions import Question
 from bot.hooks import results
+from bot.hooks.calling.acting import note_acting
 from bot.hooks.calls import chained
 from bot.hooks.health import Failure
 from bot.hooks.methods.base import HookMethods
@@ -32,26 +32,11 @@ UNCHECKED = "I can't answer right now, because a check of my answers isn't worki
 DONE = "This is done. A check of my answers doesn't let me show what came of it."
 NOT_DONE = "This didn't work. A check of my answers doesn't let me show why."
 
-_acted: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("acted", default=None)
-
 
 def shown_text(text: str, actions: Iterable[Action]) -> str:
     """Return a plugin's text with that of the buttons below it."""
     buttons = [said for action in actions for said in (action.label, action.confirm)]
     return "\n".join(filter(None, [text, *buttons]))
-
-
-def noting(acted: set[str]) -> contextvars.Context:
-    """Return a copy of the current context in which the plugins that act are added to ``acted``."""
-    context = contextvars.copy_context()
-    context.run(_acted.set, acted)
-    return context
-
-
-def _note(plugin: str) -> None:
-    acted = _acted.get()
-    if acted is not None:
-        acted.add(plugin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +72,7 @@ class QuestionHooks(HookMethods):
                     break
                 claimed += [name] if result.value else []
             if claimed:
-                _note(plugin)
+                note_acting(plugin)
                 return Claim(plugin, tuple(claimed))
         return None
 
@@ -98,7 +83,7 @@ class QuestionHooks(HookMethods):
         for call in self._calls.each("route_question", results.TEXT, None, given):
             result = yield from call
             if result.value in candidates:
-                _note(result.plugin)
+                note_acting(result.plugin)
                 return result.value
             if result.value is not None:
                 problem = f"named {result.value!r}, which is not among {', '.join(candidates)}"
@@ -112,7 +97,7 @@ class QuestionHooks(HookMethods):
             given = {"question": question}
             result = yield from self._calls.one(each, "enrich_question", results.QUESTION, department, given)
             if result.value is not None and result.value.search_text != question.search_text:
-                _note(each.plugin)
+                note_acting(each.plugin)
                 question = replace(question, search_text=result.value.search_text)
         return question
 
@@ -134,7 +119,7 @@ class QuestionHooks(HookMethods):
         for each in sorted(turns, key=lambda each: each.plugin != claimed_by):
             result = yield from self._calls.one(each, "answer_directly", results.DIRECT_ANSWER, department, given)
             if result.value is not None:
-                _note(each.plugin)
+                note_acting(each.plugin)
                 return self._with_plugin(result.value, each.plugin, department)
             if too_late is not None and result.error is not None and result.error.timed_out:
                 too_late(each.plugin)
@@ -156,7 +141,7 @@ class QuestionHooks(HookMethods):
                 by_id = {passage.chunk_id: passage for passage in before}
                 ranked = [by_id[chunk_id] for chunk_id in chosen if chunk_id in by_id]
                 if ranked != before:
-                    _note(each.plugin)
+                    note_acting(each.plugin)
         return ranked
 
     @chained
@@ -166,7 +151,7 @@ class QuestionHooks(HookMethods):
         for call in self._calls.each("extend_prompt", results.TEXT, department, {"question": question}):
             result = yield from call
             if result.value:
-                _note(result.plugin)
+                note_acting(result.plugin)
                 lines.append(result.value)
         return lines
 
@@ -242,7 +227,7 @@ class QuestionHooks(HookMethods):
         for guard in self._calls.turns("check_answer", department):
             if guard.plugin == without:
                 continue
-            _note(guard.plugin)
+            note_acting(guard.plugin)
             result = yield from self._calls.one(guard, "check_answer", results.VERDICT, department, given)
             if result.error is not None:
                 return Refusal(guard.plugin, f"the guard {guard.plugin} failed", UNCHECKED, failed=True)

@@ -9,6 +9,7 @@ from bot.domain.departments import DepartmentSpec
 from bot.domain.feedback import Vote
 from bot.domain.people import Person
 from bot.domain.questions import Question
+from bot.hooks.calling.acting import Acted
 from bot.testing.notes import NotesRetriever, make_plugin
 from bot.testing.questions import ADA, ask
 
@@ -58,7 +59,7 @@ def rating(make_home: MakeHome, engine: ScriptedEngine) -> Callable[..., Mentee]
 
 async def routed(mentee: Mentee, text: str, **more: Any) -> str:
     question = Question(text, ADA, **{"audience": mentee.departments.audience_of(ADA), **more})
-    route = await mentee.pipeline._router.route(question, set(), ())
+    route = await mentee.pipeline._router.route(question, Acted(), ())
     return route.department.name
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.access.people import People
-from bot.domain.answers import Verdict
+from bot.domain.answers import DirectAnswer, Verdict
 from bot.domain.departments import DepartmentSpec
 from bot.domain.errors import BusyError
 from bot.domain.people import Person, Role
@@ -18,6 +18,7 @@ from plugins.web.conversations import REFUSED
 from plugins.web.testing.fixtures import TRAVEL, MakeWeb, Visit, answer, ask, events
 
 if TYPE_CHECKING:
+    from bot.hooks.context.plugin_context import PluginContext
     from bot.testing.engines import ScriptedEngine
     from bot.testing.serving import ServedHome, ServeHome
 
@@ -50,6 +51,19 @@ def test_a_question_is_committed_before_it_is_accepted_and_streamed_to_its_answe
     assert citation["document"] == "travel/lodging.md"
     assert set(citation) == {"n", "document", "heading", "text", "html"}
     assert "provenance" not in given
+    assert given["completions"] == {}, "no plugin asked the model"
+
+
+def test_an_answer_says_which_plugin_had_the_model_write(
+    make_web: MakeWeb, serve_home: ServeHome, visit: Visit, web_engine: ScriptedEngine
+) -> None:
+    def answer_directly(context: PluginContext) -> DirectAnswer:
+        return DirectAnswer(context.model.complete("Sum up the tickets"))
+
+    client = visit(serve_home(make_web(plugins={"tickets": make_plugin(answer_directly=answer_directly)})))
+    web_engine.say("Two are open.")
+    given = answer(client, QUESTION)
+    assert (given["text"], given["completions"]) == ("Two are open.", {"tickets": 1})
 
 
 def test_the_same_key_is_the_same_question(web: ServedHome, visit: Visit) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bot import BusyError, ChatMessage, DirectAnswer, EngineError, Job, Person, PluginContext, Question, hookimpl
+from bot.cli.commands.ask import answer_json
 from bot.domain.answers import Answer, Done
 from bot.domain.errors import MenteeError, SettingsError, TooLargeError
 from bot.observability.metrics import REGISTRY
@@ -105,6 +107,7 @@ async def test_a_hook_asks_the_engine_of_the_server(
 ) -> None:
     plugin.asynchronous = asynchronous
     said = await answer(mentee)
+    assert said.provenance.completions == {"summaries": 1}
     assert (said.text, said.provenance.source, list(said.provenance.plugins)) == (
         SUMMARY,
         "plugin",
@@ -116,6 +119,35 @@ async def test_a_hook_asks_the_engine_of_the_server(
     assert engine.started
     await mentee.stop_engine()
     assert not engine.started
+
+
+class Rewords:
+    """Asks the model for other search words, and gives no answer."""
+
+    @hookimpl
+    def enrich_question(self, question: Question, context: PluginContext) -> None:
+        for _ in range(3):
+            with suppress(EngineError):
+                context.model.complete(f"Reword: {question.text}")
+
+
+async def test_provenance_says_which_plugins_had_the_model_write_how_much(
+    make_home: MakeHome, engine: ScriptedEngine, plugin: Summaries
+) -> None:
+    mentee = make_home(
+        departments=["it"], engine=engine, built_in=(), extra_plugins={"summaries": plugin, "rewords": Rewords()}
+    )
+    engine.say("Tickets?", EngineError("The model is down."), "Requests?", SUMMARY)
+    said = await answer(mentee)
+    assert said.provenance.completions == {"rewords": 2, "summaries": 1}
+    assert list(said.provenance.plugins) == ["summaries"], "the other one changed nothing"
+    assert answer_json(said)["provenance"]["completions"] == {"rewords": 2, "summaries": 1}
+    mentee.recorder.record(QUESTION, said)
+    recorded = mentee.history.of_answer(said.id)
+    assert recorded is not None
+    assert recorded.answer.provenance.completions == {"rewords": 2, "summaries": 1}
+    again = await answer(mentee)
+    assert again.provenance.completions == {"rewords": 3, "summaries": 1}, "each answer has its own"
 
 
 def test_hooks_and_jobs_ask_where_no_server_runs(mentee: Mentee, engine: ScriptedEngine, plugin: Summaries) -> None:
