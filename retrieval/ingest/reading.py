@@ -11,7 +11,7 @@ from bot.domain.errors import DocumentError, UnreadableError
 from retrieval.ingest.changes import Outcome, Wanted, sha256
 from retrieval.parse.dispatch import is_document, parse
 from retrieval.parse.kinds import SUFFIXES
-from retrieval.parse.text import EmptyError
+from retrieval.parse.text import EmptyError, recoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -127,7 +127,7 @@ class Reader:
             return
         named = document if document.file_name else replace(document, address=address)
         try:
-            parsed = parse(document.data, _file_name(named, self._parsers), self._parsers)
+            parsed = parse(recoded(document.data, document.media_type), _file_name(named, self._parsers), self._parsers)
             change.wanted.append(replace(wanted, parsed=replace(parsed, title=title or parsed.title)))
         except EmptyError as error:
             change.outcomes.append(Outcome(address, "skipped", str(error)))

@@ -72,6 +72,11 @@ def _trimmed(spans: list[Span]) -> Line:
     return tuple(spans)
 
 
+def is_linked(line: Line) -> bool:
+    """Return whether all of a line is a link, which a heading has no place for."""
+    return all(span.link for span in line if span.text.strip())
+
+
 def one_line(blocks: Iterable[Block]) -> Line:
     """Return all that blocks say, as the text of a cell, a caption or a note."""
     spans: list[Span] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -39,6 +41,47 @@ _DECLARED = re.compile(
     rb"<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([\w.:-]{2,40})", re.IGNORECASE
 )
 _QUESTION = ("?", "\uff1f", "\u061f")
+_ENCODINGS = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp850", "cp866"),
+    *("iso8859_2", "iso8859_5", "iso8859_7", "koi8_r", "koi8_u", "mac_roman", "mac_cyrillic"),
+    *("gb18030", "big5", "euc_jp", "cp932", "cp949", "cp874"),
+)
+"""Encodings that are detected: those in which people have saved texts before UTF-8."""
+
+_MEANT = {
+    **dict.fromkeys(("ascii", "iso8859-1"), "cp1252"),
+    **dict.fromkeys(("gb2312", "gbk"), "gb18030"),
+    **dict.fromkeys(("iso8859-11", "tis-620"), "cp874"),
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "iso8859-9": "cp1254",
+    **dict.fromkeys(("utf-16", "utf-16-le", "utf-16-be", "utf-32"), "utf-8"),  # else the name couldn't be read
+}
+"""Encodings that browsers take others for, most of them larger."""
+
+_REAL = (
+    "cp",
+    "iso",
+    "koi8",
+    "mac-",
+    "big5",
+    "euc_",
+    "gb",
+    "utf-8",
+    "johab",
+    "kz1048",
+    "ptcp",
+    "shift_jis",
+    "hp-roman8",
+)
+_DOUBLE = frozenset(("gb18030", "big5", "euc_jp", "cp932", "cp949"))
+_ADJACENT = re.compile(rb"[\x80-\xff]{2}")
+_NO_1250 = re.compile("[a-z\u0105-\u017e][\u00b1\u00b6\u00a6\u00ac\u02c7]|[\u00b1\u00b6\u00a6][a-z]")
+"""Signs beside letters, which ISO 8859-2 has where Windows-1250 has letters."""
+
+_JAPANESE = re.compile(rb"\x1b\$[@B]")
+_FEW_BROKEN = 20
+_LOOKED_AT = 10_000
 _SOFT_HYPHEN = "\u00ad"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAX_CONTROL_SHARE = 0.01
@@ -57,37 +100,89 @@ def decode(data: bytes, name: str) -> str:
         if data.startswith(mark):
             return _decode_as(data, encoding, name)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("iso2022_jp" if _JAPANESE.search(data, 0, DETECTED_BYTES) else "utf-8-sig")
     except UnicodeDecodeError:
-        text = data.decode(_declared(data) or _detected(data, name), errors="replace")
+        text = _told(data, name)
+    if "\x00" in text:
+        text = _wide(data) or text
     strange = len(_CONTROL.findall(text)) + text.count("\ufffd")
     if "\x00" in text or strange > _MAX_CONTROL_SHARE * len(text):
         raise DocumentError(f"{name} is not text: it contains binary data.", hint="Add the file that it was made from.")
     return text
 
 
+def _told(data: bytes, name: str) -> str:
+    """Return text in the encoding that it declares, if that fits, or else in the one that it looks like."""
+    declared = _declared(data)
+    with suppress(UnicodeError, LookupError):  # some of Python's codecs are no encodings
+        return data.decode(declared or "utf-8")
+    text = data.decode("utf-8", errors="replace")
+    broken = text.count("\ufffd")
+    if _FEW_BROKEN * broken < sum(not each.isascii() for each in text) - broken:
+        return text  # UTF-8 in which something is damaged
+    return data.decode(_detected(data, name), errors="replace")
+
+
 def _declared(data: bytes) -> str:
-    """Return the encoding that a page or an XML file declares, if Python knows it."""
+    """Return the encoding that a page or an XML file declares; ``""`` if none."""
     found = _DECLARED.search(data, 0, 2_048)
+    return encoding_named(found[1].decode("ascii")) if found else ""
+
+
+def encoding_named(label: str) -> str:
+    """Return the encoding that browsers take a name for; ``""`` if it names none."""
     try:
-        return codecs.lookup(found[1].decode("ascii")).name if found else ""
+        name = codecs.lookup(label.strip("\"' ").lower().removeprefix("x-")).name
     except LookupError:
         return ""
+    return _MEANT.get(name, name if name.startswith(_REAL) else "")
+
+
+def recoded(data: bytes, media_type: str) -> bytes:
+    """Return text in UTF-8 if its media type names another encoding, such as ``text/html; charset=koi8-r``."""
+    kind, _, parameters = media_type.lower().partition(";")
+    label = parameters.partition("charset=")[2].partition(";")[0]
+    if label and kind.strip().startswith(("text/", "application/xhtml")):
+        with suppress(UnicodeDecodeError):
+            data.decode("utf-8")
+            return data
+        with suppress(UnicodeError):
+            return data.decode(encoding_named(label) or "utf-8").encode()
+    return data
+
+
+def _wide(data: bytes) -> str:
+    """Return text in UTF-16 or UTF-32 without a byte order mark; ``""`` if it is none."""
+    for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        western = sum(each <= "\xff" for each in text)  # one of the two bytes of these is NUL in UTF-16
+        fits = encoding.startswith("utf-32") or data.count(0) <= western + 2 + len(text) // _FEW_BROKEN
+        strange = ("Cn", "Co", "Cs")
+        if fits and "\0" not in text and not any(unicodedata.category(each) in strange for each in text[:_LOOKED_AT]):
+            return text
+    return ""
 
 
 def _detected(data: bytes, name: str) -> str:
     """Return the encoding that the bytes look like. Windows-1252, the commonest, is taken where it fits as well."""
     if b"\x00" in data:
         return "cp1252"  # binary, and refused as such
-    matches = [*from_bytes(data[:DETECTED_BYTES])]
+    matches = [*from_bytes(data[:DETECTED_BYTES], cp_isolation=[*_ENCODINGS])]
     if not matches:
         raise DocumentError(f"{name} is text in an unknown encoding.", hint="Save it as UTF-8.")
     best = matches[0]
     western = any(
-        each.chaos <= best.chaos and {"cp1252", "latin_1"} & {each.encoding, *each.could_be_from_charset}
+        each.chaos <= best.chaos
+        and each.coherence >= best.coherence
+        and "cp1252" in (each.encoding, *each.could_be_from_charset)
         for each in matches
     )
-    return "cp1252" if western else best.encoding
+    if western or (best.encoding in _DOUBLE and not _ADJACENT.search(data)):
+        return "cp1252"
+    return "iso8859_2" if best.encoding == "cp1250" and _NO_1250.search(str(best)) else best.encoding
 
 
 def clean(text: str) -> tuple[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain.errors import DocumentError
 from retrieval.parse.mail.message import HTML, TEXT, Attachment, Message, mail_document
-from retrieval.parse.text import decode
+from retrieval.parse.text import decode, encoding_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ def _text(part: Part, name: str) -> str:
     payload = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
     try:
-        text = data.decode(part.get_content_charset() or "utf-8")
+        text = data.decode(encoding_named(part.get_content_charset() or "") or "utf-8")
     except (LookupError, UnicodeDecodeError):
         text = decode(data, name) if data.strip() else ""
     text = text.replace("\r\n", "\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain.documents.blocks import Span
 from retrieval.parse.formats.visibility import Look
-from retrieval.parse.lines import safe_link, tidied
+from retrieval.parse.lines import lowered, raised, safe_link, tidied
 from retrieval.parse.ooxml.equations import linear
 from retrieval.parse.ooxml.package import A, M, R
 from retrieval.parse.text import clean
@@ -132,6 +132,9 @@ def _run(run: Element, relations: Mapping[str, Relation]) -> Span:
     said = (text.text or "") if text is not None else ""
     if properties is None:
         return Span(said)
+    baseline = properties.get("baseline", "0")
+    if baseline not in ("0", "0%"):
+        said = lowered(said) if baseline.startswith("-") else raised(said)
     style: Style = ""
     if properties.get("strike", "noStrike") != "noStrike":
         style = "struck"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from retrieval.parse.formats.visibility import WHITE, Look
+from retrieval.parse.lines import lowered, raised
 from retrieval.parse.ooxml.number_formats import BUILT_IN, GENERAL
 from retrieval.parse.ooxml.package import S
 
@@ -62,6 +63,13 @@ def run_style(font: Element | None) -> Style:
         if found is not None and found.get("val", "1") not in ("0", "false"):
             return style
     return ""
+
+
+def in_place(text: str, font: Element | None) -> str:
+    """Return text as it is written above or below the line, if its font says so."""
+    found = None if font is None else font.find(f"{S}vertAlign")
+    move = {"superscript": raised, "subscript": lowered}.get("" if found is None else found.get("val", ""))
+    return move(text) if move else text
 
 
 def _fill(fill: Element) -> Colour | None:

@@ -12,7 +12,7 @@ from retrieval.parse.grids import MAX_CELLS, too_many_cells
 from retrieval.parse.lines import safe_link
 from retrieval.parse.ooxml.number_formats import GENERAL, plain, shown
 from retrieval.parse.ooxml.package import R, S
-from retrieval.parse.sheets.styles import CellStyle, cell_styles, run_style
+from retrieval.parse.sheets.styles import CellStyle, cell_styles, in_place, run_style
 from retrieval.parse.text import HIDDEN_FLAG, INVISIBLE_FLAG, clean
 
 if TYPE_CHECKING:
@@ -172,7 +172,8 @@ class Workbook:
                 spans.append(Span(self._clean(each.text or ""), style.style))
             elif each.tag == f"{S}r":
                 text = "".join(part.text or "" for part in each.findall(f"{S}t"))
-                spans.append(Span(self._clean(text), run_style(each.find(f"{S}rPr")) or style.style))
+                properties = each.find(f"{S}rPr")
+                spans.append(Span(in_place(self._clean(text), properties), run_style(properties) or style.style))
         return tuple(span for span in spans if span.text)
 
     def _clean(self, text: str) -> str:

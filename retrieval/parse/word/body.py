@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.domain.documents.blocks import Code, Item, Paragraph, Quote, Span, words
 from retrieval.parse.formats.html import from_html
 from retrieval.parse.formats.visibility import Look
-from retrieval.parse.lines import one_line, tidied
+from retrieval.parse.lines import is_linked, one_line, tidied
 from retrieval.parse.ooxml.package import R, W
 from retrieval.parse.text import decode, without_controls
 from retrieval.parse.word.document import Part
@@ -118,9 +118,10 @@ class BodyReader:
         level = None if self._nested else self._file.styles.heading(properties)
         number = self._file.numbering.of(properties) if line else None
         marker = number.marker if number else ""
-        if level is not None:
+        if level is not None and line:
             self._end()
             self._outline.open(level, f"{marker} {said}".strip() if marker != "-" else said)
+            self._blocks += [Paragraph(line)] if said and is_linked(line) else []
         elif number and marker:
             self._blocks.append(Item(marker, line, number.level))
         elif line:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain.documents.blocks import Span
 from retrieval.parse.formats.visibility import Look
-from retrieval.parse.lines import numeral, safe_link
+from retrieval.parse.lines import lowered, numeral, raised, safe_link
 from retrieval.parse.ooxml.equations import linear
 from retrieval.parse.ooxml.package import M, R, W
 from retrieval.parse.word.styles import colour, is_on, shaded
@@ -64,13 +64,17 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What surrounds a run."""
+    """What surrounds a run.
+
+    :param off_line: ``superscript`` or ``subscript`` for text above or below the line.
+    """
 
     style: str
     look: Look
     code: bool = False
     inserted: bool = False
     link: str = ""
+    off_line: str = ""
 
 
 @dataclass
@@ -148,8 +152,9 @@ class InlineReader:
             self._file.hide("".join(each.text or "" for each in run.iter(f"{W}t")))
             return
         style = self._style(properties, place)
+        off_line = self._file.styles.run(properties, place.style, "vertAlign") or ""
         for child in run:
-            self._piece(child, place, style)
+            self._piece(child, replace(place, off_line=off_line), style)
 
     def _piece(self, element: Element, place: _Place, style: Style) -> None:
         tag = element.tag
@@ -209,6 +214,8 @@ class InlineReader:
         if not place.code:
             text = self._file.shown(text)
             text = text if text == "\n" else _BLANKS.sub(" ", text)
+            move = {"superscript": raised, "subscript": lowered}.get(place.off_line)
+            text = move(text) if move else text
         link = next((link for each in reversed(self._fields) if (link := safe_link(each.link))), place.link)
         self._content.spans.append(Span(text, style, link))
 

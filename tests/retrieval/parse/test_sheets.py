@@ -22,7 +22,7 @@ from retrieval.parse.sheets.workbook import NO_RESULTS_FLAG
 from retrieval.parse.text import HIDDEN_FLAG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from openpyxl.worksheet.worksheet import Worksheet
 
@@ -252,3 +252,10 @@ def test_delimited_text_of_any_kind_is_read(parsers: Mapping[str, Parser], delim
 def test_the_first_row_names_columns_unless_it_holds_values(text: str, expected: str) -> None:
     (section,) = CsvParser().parse(text.encode(), "a.csv").sections
     assert section.text == expected
+
+
+def test_raised_digits_are_no_part_of_the_number_before(excel: Callable[..., bytes]) -> None:
+    up = '<s:r><s:rPr><s:vertAlign val="superscript"/></s:rPr><s:t>1</s:t></s:r>'
+    cell = f'<s:c r="A1" t="inlineStr"><s:is><s:r><s:t>30</s:t></s:r>{up}<s:r><s:t> days</s:t></s:r></s:is></s:c>'
+    data = excel(f'<s:sheetData><s:row r="1">{cell}</s:row></s:sheetData>')
+    assert [section.text for section in XlsxParser().parse(data, "a.xlsx").sections] == ["30¹ days"]

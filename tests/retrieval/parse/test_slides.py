@@ -223,3 +223,13 @@ def test_links_and_crossed_out_text_are_kept_as_such() -> None:
     struck.text = " 190"
     struck._r.get_or_add_rPr().set("strike", "sngStrike")
     assert said(deck) == ["the form"]
+
+
+def test_raised_digits_are_no_part_of_the_number_before() -> None:
+    deck = Presentation()
+    frame = box(slide(deck), "30", 1, 2)
+    for text, baseline in (("1", "30000"), (" days, H", "0"), ("2", "-25000"), ("O", "0")):
+        run = frame.text_frame.paragraphs[0].add_run()
+        run.text = text
+        run.font._element.set("baseline", baseline)
+    assert texts(deck) == {("Hotels",): "30¹ days, H₂O"}
