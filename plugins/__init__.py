@@ -1,1 +1,1 @@
-"""The plugins Mentee brings. They use the hooks of :mod:`bot.hooks.specs` and nothing a third party could not use."""
+"""The plugins that come with Mentee. They use the hooks of :mod:`bot.hooks.specs` and nothing that others can't use."""

@@ -1,1 +1,1 @@
-"""What is run by hand to make the artifacts that are shipped. Nothing here is installed."""
+"""Recipes that you run by hand to make the shipped artifacts. They aren't installed."""

@@ -8,7 +8,7 @@ it with an entry point in the group ``mentee``::
 
 Your function takes only the parameters it needs. Mentee fills all of them, even those with a default, and refuses a
 plugin that names others. ``department`` is the department's name. ``settings`` is your plugin's own settings object,
-resolved for that department (department → instance → default); in a hook without a department it has the instance's.
+resolved for that department (department → instance → mentee.toml → default); without a department, the instance's.
 Calls share this object for up to a second, so don't change it. ``context`` is a :class:`bot.PluginContext`: storage, a
 logger, search, metrics and more.
 
@@ -125,12 +125,12 @@ def register_engine(instance: Instance, settings: Any, context: PluginContext) -
 
 @hookspec
 def register_retriever(instance: Instance, settings: Any, context: PluginContext) -> Retriever | None:
-    """Return the retriever. If several plugins do, the last registered wins."""
+    """Return the retriever to use. If several plugins do, the last registered wins."""
 
 
 @hookspec
 def register_adapter_registry(instance: Instance, settings: Any, context: PluginContext) -> AdapterRegistry | None:
-    """Return the registry of adapters. If several plugins do, the last registered wins."""
+    """Return the registry of adapters to use. If several plugins do, the last registered wins."""
 
 
 @hookspec

@@ -1,1 +1,1 @@
-"""Words of any script: how a text is cut into them and compared, and which texts are in another language."""
+"""Words in any script: how a text is split and compared, and which texts are in another language."""

@@ -1,1 +1,1 @@
-"""Trains what decides whether two questions ask the same."""
+"""Trains the classifier that decides whether two questions ask the same."""

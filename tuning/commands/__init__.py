@@ -1,1 +1,1 @@
-"""The commands that tuning brings."""
+"""Commands of the tuning plugin."""

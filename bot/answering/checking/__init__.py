@@ -1,1 +1,1 @@
-"""What the guards say about everything that an answer shows."""
+"""Guards' checks of everything that an answer shows."""

@@ -1,1 +1,1 @@
-"""What a message in a thread leans on, and which messages ask nothing."""
+"""How a message depends on its thread, and which messages aren't questions."""

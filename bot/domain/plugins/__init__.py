@@ -1,1 +1,1 @@
-"""What plugins have Mentee do for them: jobs at regular times, and actions under answers."""
+"""What plugins ask Mentee to do: scheduled jobs, and actions under answers."""

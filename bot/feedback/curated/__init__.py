@@ -1,1 +1,1 @@
-"""Curated answers: agents' corrections, given to people who ask the same, and suggested to those who may."""
+"""Curated answers: agents' corrections, given for the same question and suggested for a similar one."""

@@ -1,1 +1,1 @@
-"""Decides whether two questions ask the same: rules for what contradicts, and a classifier for the rest."""
+"""Decides whether two questions ask the same: rules for contradictions, and a classifier for the rest."""

@@ -1,1 +1,1 @@
-"""How calls of plugins are made: their threads, limits and errors, and the record of those that failed."""
+"""How plugins are called: threads, limits and errors, and the record of failed calls."""

@@ -1,1 +1,1 @@
-"""When jobs of plugins are due, and how they are run."""
+"""When jobs of plugins are due, and how they run."""

@@ -1,1 +1,1 @@
-"""The plugin host's methods by what they are about. Those for the start, feedback and events are in the host."""
+"""The plugin host's methods, by subject. Those for startup, feedback and events are in the host."""

@@ -1,1 +1,1 @@
-"""What operators are told about plugins: what follows when one is switched off."""
+"""What operators are told about plugins, such as the consequences of switching one off."""

@@ -1,1 +1,1 @@
-"""How the plugin is put together: every part is made here and given what it needs."""
+"""Assembles the plugin: makes every part and gives it what it needs."""

@@ -1,1 +1,1 @@
-"""The way in: Socket Mode or signed HTTP, and Bolt's listeners, which commit an inbox item and acknowledge."""
+"""Receives events: Socket Mode or signed HTTP, and Bolt's listeners, which commit an inbox item and acknowledge."""

@@ -1,1 +1,1 @@
-"""Making the Slack app and checking it: ``mentee slack``."""
+"""Creates and checks the Slack app: ``mentee slack``."""

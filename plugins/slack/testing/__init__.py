@@ -1,4 +1,4 @@
-"""A Slack far end for tests on loopback: Web API, Socket Mode, signed HTTP. The fixtures are in ``fake_slack``."""
+"""A fake Slack on loopback for tests: Web API, Socket Mode, signed HTTP. The fixtures are in ``fake_slack``."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The Slack workspaces that an instance serves: their installations, and how their people and channels are called."""
+"""The Slack workspaces that an instance serves: their installations, and the names of their people and channels."""

@@ -1,1 +1,1 @@
-"""Mail, as files of its own with what is attached to it."""
+"""Emails and their attachments."""

@@ -1,1 +1,1 @@
-"""Commands that change everything an instance stores at once."""
+"""Commands for an instance's data: backup, restore and erase."""

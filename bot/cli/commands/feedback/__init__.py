@@ -1,1 +1,1 @@
-"""Commands about what people said of answers."""
+"""Commands for votes and curated answers."""
