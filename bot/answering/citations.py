@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from difflib import SequenceMatcher
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bot.domain.questions import Passage
+    from bot.language.words import Word
 
 LONGEST = 560
 """Longest quotation, in characters."""
+ALIKE = 0.7
+"""Share of a code block's words that a sentence repeats in their order, from which it quotes the block."""
 _CITATION = re.compile(r"\[(\d+)\]")
-_MARKED = re.compile(r"[*`]|\n[^\S\n]*+\S|^\s*[-#>]")
+_MARKED = re.compile(r"[*`]|\n[^\S\n]*+\S|^\s*(?:[-#>]|\[\d+\])")
 _LINE_START = re.compile(r"(?:^|(?<!\n)\n+)[^\w\n]*(?:\d{1,2}[.)]\s+)?$")
 _NEXT_NUMBER = re.compile(r"(?<!\n)\n+[^\w\n]*\d{1,2}$")
 """The number of the next item at the end of a quotation. Models write "browser.2. Click" where a list has two lines."""
@@ -28,29 +32,88 @@ _NEXT_NUMBER = re.compile(r"(?<!\n)\n+[^\w\n]*\d{1,2}$")
 def as_it_stands(sentence: str, passages: Sequence[Passage]) -> str:
     """Return the sentence as it is in a passage, with line breaks and list marks, if one has all its words in a row.
 
-    What the model marked up by itself stays as it is.
+    What the model marked up by itself stays as it is. A block of code is shown as the passage has it, even if the model
+    changed a word.
     """
-    spoken = list(find_words(_CITATION.sub(_blank, sentence)))
-    said = f" {' '.join(word.text for word in spoken)} "
-    if len(spoken) < TELLING_WORDS or _MARKED.search(sentence) or _CITATION.search(sentence, 0, spoken[-1].end):
+    spoken = list(find_words(sentence[: _without_sources(sentence)]))
+    if len(spoken) < TELLING_WORDS or _MARKED.search(sentence):
         return sentence
     for passage in passages:
-        there = list(find_words(passage.text))
-        text = f" {' '.join(word.text for word in there)} "
-        if (found := text.find(said)) < 0:
+        if quoted := _verbatim(sentence, spoken, passage):
+            return quoted
+    return next(filter(None, (_with_code(sentence, spoken, passage) for passage in passages)), sentence)
+
+
+def _verbatim(sentence: str, spoken: Sequence[Word], passage: Passage) -> str:
+    """Return the sentence with the passage's own text for its words; empty if the passage hasn't all in a row."""
+    there = list(find_words(passage.text))
+    text = f" {' '.join(word.text for word in there)} "
+    if (found := text.find(f" {' '.join(word.text for word in spoken)} ")) < 0:
+        return ""
+    first = text.count(" ", 0, found)
+    start, end = there[first].start, there[first + len(spoken) - 1].end
+    before, after = sentence[: spoken[0].start], sentence[spoken[-1].end :]
+    if (line := _LINE_START.search(passage.text, 0, start)) and line[0]:
+        before = "\n" * max(1, line[0].count("\n")) + line[0].lstrip("\n")
+    start, end, cut = _whole_marks(passage, start, end)
+    quoted = excerpt(passage.text, passage.marks, *widened(passage.marks, start, end))
+    if any(quoted.count(mark) % 2 for mark in ("**", "`")):
+        return sentence
+    if cut:
+        after = _without_signs(sentence, spoken[-1].end)
+    elif after[:1] in {".", ")"} and (number := _NEXT_NUMBER.search(quoted)):
+        quoted, after = quoted[: number.start()], ""  # the next sentence brings it
+    return f"{before}{quoted}{after}"
+
+
+def _without_sources(sentence: str) -> int:
+    """Return where the numbers of sources at a sentence's end begin. In code, brackets after a name are none."""
+    end = len(sentence)
+    for match in reversed(list(_CITATION.finditer(sentence))):
+        before = sentence[: match.start()][-1:]
+        if sentence[match.end() : end].strip(" \t\n.!?") or before.isalnum() or before in {"_", "$", "}"}:
+            break
+        end = match.start()
+    return end
+
+
+def _without_signs(sentence: str, start: int) -> str:
+    """Return how a sentence ends after its last word, without what the model made of the signs of the code there."""
+    end = _without_sources(sentence)
+    signs = sentence[start:end]
+    rest = signs.rstrip()
+    stop = rest[-1:] if rest.endswith((".", "!", "?")) else ""
+    return f"{stop}{signs[len(rest) :]}{sentence[end:]}"
+
+
+def _whole_marks(passage: Passage, start: int, end: int) -> tuple[int, int, bool]:
+    """Widen a stretch by the signs, such as brackets, with which code begins before it or ends after it.
+
+    Return it, and whether it ends with more signs than before.
+    """
+    text, cut = passage.text, False
+    for mark in passage.marks:
+        if mark.start < start < mark.end <= end and not words(text[mark.start : start]):
+            start = mark.start
+        if mark.start >= start and mark.start < end < mark.end and not words(text[end : mark.end]):
+            end, cut = mark.end, True
+    return start, end, cut
+
+
+def _with_code(sentence: str, spoken: Sequence[Word], passage: Passage) -> str:
+    """Return the sentence with the block of code of the passage that it repeats; empty if it repeats none."""
+    said = [word.text for word in spoken]
+    for mark in passage.marks:
+        code = words(passage.text[mark.start : mark.end]) if mark.block else []
+        if len(code) < TELLING_WORDS:
             continue
-        first = text.count(" ", 0, found)
-        start, end = there[first].start, there[first + len(spoken) - 1].end
-        before = sentence[: spoken[0].start]
-        if (line := _LINE_START.search(passage.text, 0, start)) and line[0]:
-            before = "\n" * max(1, line[0].count("\n")) + line[0].lstrip("\n")
-        quoted = excerpt(passage.text, passage.marks, *widened(passage.marks, start, end))
-        whole = not any(quoted.count(mark) % 2 for mark in ("**", "`"))
-        after = sentence[spoken[-1].end :]
-        if after[:1] in {".", ")"} and (number := _NEXT_NUMBER.search(quoted)):
-            quoted, after = quoted[: number.start()], ""  # the next sentence brings it
-        return f"{before}{quoted}{after}" if whole else sentence
-    return sentence
+        alike = [each for each in SequenceMatcher(None, said, code, autojunk=False).get_matching_blocks() if each.size]
+        if sum(each.size for each in alike) < ALIKE * len(code):
+            continue
+        first, last = spoken[alike[0].a], spoken[alike[-1].a + alike[-1].size - 1]
+        before, after = sentence[: first.start].rstrip(), sentence[last.end :]
+        return f"{before}\n{mark.markdown}\n{after.lstrip()}"
+    return ""
 
 
 def in_full(passage: Passage) -> Passage:
@@ -110,7 +173,3 @@ def _last_quoted(said: list[str], parts: Sequence[str]) -> int | None:
 
 def _words(text: str) -> list[str]:
     return words(_CITATION.sub(" ", text))
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])

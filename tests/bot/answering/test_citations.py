@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from bot.answering.citations import LONGEST, as_it_stands, next_sentences
+from bot.domain.documents.blocks import Code, Paragraph, Span
+from bot.domain.documents.rendering import rendered
 from bot.domain.questions import Passage
 
 LIST = (
@@ -44,6 +46,47 @@ def passages(*texts: Any) -> list[Passage]:
 )
 def test_a_quotation_is_shown_with_its_lines_and_other_words_as_they_are(said: str, shown: str) -> None:
     assert as_it_stands(said, passages(TERMS, LIST, STEPS, NUMBERED)) == shown
+
+
+ARRAY, ITEMS = "echo ${FOLDERS[@]}", "${FOLDERS[1]}"
+YAML = "ingress:\n  hosts:\n    - name: intranet.example.com\nresources:\n  limits:\n    memory: 512Mi"
+
+
+def code(text: str) -> Span:
+    return Span(text, style="code")
+
+
+def with_code() -> Passage:
+    blocks = [
+        Paragraph((Span("To list the folders, print the array: "), code(ARRAY), Span(". The second folder is "),
+                   code(ITEMS), Span("."))),
+        Paragraph((Span("Put this file in "), code("deploy/values.yaml"), Span(":"))),
+        Code(YAML, "yaml"),
+        Paragraph((Span("Then run the deploy job."),)),
+    ]  # fmt: skip
+    shown = rendered(blocks)
+    return Passage("c", "d", "a.md", "A", shown.text, 1, "it", "g", markdown=shown.markdown, marks=shown.marks)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "To list the folders, print the array: echo ${FOLDERS[@]]. ",
+            f"To list the folders, print the array: `{ARRAY}`. ",
+        ),
+        ("print the array: echo ${FOLDERS[@]] [1].", f"print the array: `{ARRAY}` [1]."),
+        ("The second folder is ${FOLDERS[1]} [1].", f"The second folder is `{ITEMS}` [1]."),
+        ("The second folder is ${FOLDERS[1]}.", f"The second folder is `{ITEMS}`."),
+        (
+            "Put it there: ingress: hosts: names: intranet.example.com resources: limits: memory: 512Mi Then run.",
+            f"Put it there:\n\n```yaml\n{YAML}\n```\n\nThen run.",
+        ),
+        ("The memory limits are in the resources.", "The memory limits are in the resources."),
+    ],
+)
+def test_code_is_shown_as_the_passage_has_it_whatever_the_model_made_of_its_signs(said: str, shown: str) -> None:
+    assert as_it_stands(said, [with_code()]) == shown
 
 
 @pytest.mark.parametrize(
