@@ -202,4 +202,7 @@ def _escaped(path: Path) -> str:
 
 def _unreachable(store: Store, error: OperationalError) -> SettingsError:
     shown = store.engine.url.render_as_string(hide_password=True)
-    return SettingsError(f"Can't use the database {shown}: {error.orig}.", hint="Start it, or correct store.url.")
+    hint = "Start it, or correct store.url."
+    if store.is_sqlite:
+        hint = "Its folder must exist, belong to this user and not be mounted read-only: even reading writes there."
+    return SettingsError(f"Can't use the database {shown}: {error.orig}.", hint=hint)

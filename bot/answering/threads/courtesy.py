@@ -74,6 +74,7 @@ _FILLERS = """
 _ORDER: tuple[Courtesy, ...] = ("thanks", "farewell", "greeting", "nod")
 """Which phrase decides about a message that has several: "hi, thanks!" thanks."""
 _EMOJI_CODE = re.compile(r":[a-z0-9_+'-]{1,64}:(?::skin-tone-\d:)?")
+_ASKS = re.compile("[?\uff1f\u061f\u037e\u2753\u2754]")
 _SEPARATORS = re.compile(r"(?:(?!')[\W_])+")
 _CLAUSE = re.compile(
     r"(?<![,.;:!?\n\u2013\u2014-])[,.;:!?\n\u2013\u2014-]+\s+|(?<!\s)\s+(?=and\b|but\b)", re.IGNORECASE
@@ -100,6 +101,8 @@ def courtesy(text: str) -> Courtesy | None:
     if len(text) > LONGEST or not text.strip():
         return None
     words = _plain(text).split()
+    if not words and _ASKS.search(text):
+        return None  # "?" asks about what was said before
     found: set[Courtesy] = set() if words else {"nod"}
     start = 0
     while start < len(words):

@@ -76,7 +76,8 @@ def _run(mentee: Mentee) -> Iterator[tuple[str, bool, str]]:
         except MenteeError as error:
             yield name, False, str(error)
         except Exception as error:  # noqa: BLE001 - what a plugin brings may raise anything; the other checks go on
-            yield name, False, f"{type(error).__name__}: {error}"
+            problem = str(error).partition("\n")[0]  # SQLAlchemy adds an address of its own pages
+            yield name, False, f"{type(error).__name__}: {problem}"
 
 
 def _home(mentee: Mentee) -> str:

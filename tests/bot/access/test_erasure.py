@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from bot.access.erasure import erase_questions
+from bot.domain.identifiers import now
 from bot.storage.tables.access import AuditRow
 from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.training import DatasetRowRow, HeldOutRow
@@ -34,7 +36,9 @@ def answer(number: int) -> AnswerRow:
 def test_it_leaves_histories_and_the_evaluation_set_and_says_which_datasets_hold_it(store: Store) -> None:
     turns = [{"question": f"question {number}", "answer": f"answer {number}"} for number in (1, 2)]
     with store.write() as session:
-        session.add_all([question(1), question(2, history=turns[:1]), question(3, history=turns)])
+        asked = [question(1), question(2, history=turns[:1]), question(3, history=turns)]
+        asked[2].asked_at = now() - timedelta(days=1)  # the machine's clock was set back meanwhile
+        session.add_all(asked)
         session.flush()
         session.add_all([answer(1), answer(2), answer(3)])
         session.add_all(

@@ -84,6 +84,13 @@ def test_an_unreachable_database_is_named_without_its_password() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_file_that_cannot_be_opened_is_not_to_be_started(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'missing' / 'store.db'}")
+    with pytest.raises(SettingsError, match="unable to open database file") as caught:
+        check(store)
+    assert "mounted read-only" in caught.value.hint
+
+
 def test_replicas_that_start_together_upgrade_once(database_url: str) -> None:
     stores = [Store(database_url) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
