@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -8,6 +8,9 @@ from bot.answering.citations import LONGEST, as_it_stands, next_sentences
 from bot.domain.documents.blocks import Code, Paragraph, Span
 from bot.domain.documents.rendering import rendered
 from bot.domain.questions import Passage
+
+if TYPE_CHECKING:
+    from bot.domain.documents.blocks import Block
 
 LIST = (
     "To send, reach out in #outreach. We will:\n- Copyedit the message\n- Get approvals, if needed\n- Email everyone."
@@ -57,7 +60,7 @@ def code(text: str) -> Span:
 
 
 def with_code() -> Passage:
-    blocks = [
+    blocks: list[Block] = [
         Paragraph((Span("To list the folders, print the array: "), code(ARRAY), Span(". The second folder is "),
                    code(ITEMS), Span("."))),
         Paragraph((Span("Put this file in "), code("deploy/values.yaml"), Span(":"))),
