@@ -129,10 +129,10 @@ class Documents:
     def _sync_source(self, change: Change, origin: Origin, own: Sequence[DocumentRow]) -> None:
         try:
             documents = self._reader.listing(origin)
+            seen = self._reader.collect(change, documents, {row.address: row for row in own}, origin)
         except DocumentError as error:
             change.outcomes.append(Outcome(origin.source, "failed", f"{error.text} Its documents are kept."))
             return
-        seen = self._reader.collect(change, documents, {row.address: row for row in own}, origin)
         change.removed += [row.address for row in own if row.address not in seen]
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bot.domain.errors import DocumentError, UnreadableError
+import structlog
+
+from bot.domain.documents.parsed import SourceDocument
+from bot.domain.errors import DocumentError, MenteeError, UnreadableError
+from bot.hooks.calling.tracebacks import said
 from retrieval.ingest.changes import Outcome, Wanted, sha256
 from retrieval.parse.dispatch import is_document, parse
 from retrieval.parse.kinds import SUFFIXES
 from retrieval.parse.text import EmptyError, recoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from bot.domain.documents.parsed import SourceDocument
     from bot.domain.ports import Parser, Source
     from bot.storage.tables.documents import DocumentRow
     from retrieval.ingest.changes import Change, Listener
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 MAX_ADDRESS = 1024
 MAX_TITLE = 500
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git\+|[^/\s@]+@[^/\s:]+:", re.IGNORECASE)
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +78,12 @@ class Reader:
     def listing(self, origin: Origin) -> Sequence[SourceDocument]:
         """Return what is behind an origin; documents may be read only when they are indexed.
 
-        :raises DocumentError: no source reads it, or there is nothing to read.
+        :raises DocumentError: no source reads it, there is nothing to read, or a plugin's source fails.
         """
         for source in self._sources:
-            if source.accepts(origin.located):
-                return source.documents(origin.located)
+            with _own_code(f"source {source.name!r}", origin):
+                if source.accepts(origin.located):
+                    return _usable(source.documents(origin.located))
         raise DocumentError(
             f"No source reads {origin.source!r}.",
             hint="Give a file, a folder, a git repository or a web address. If a plugin should read it, "
@@ -92,7 +100,7 @@ class Reader:
         """Read the documents into the change; return the addresses of all of them."""
         seen: set[str] = set()
         taken = {wanted.address for wanted in change.wanted}
-        for place, document in _each(documents):
+        for place, document in _each(documents, origin):
             address = origin.shown(place)
             seen.add(address)
             if self._listener:
@@ -145,11 +153,42 @@ def _file_name(document: SourceDocument, parsers: Mapping[str, Parser]) -> str:
     return re.split(r"[?#]", document.address)[0].rstrip("/") + suffix
 
 
-def _each(documents: Sequence[SourceDocument]) -> Iterator[tuple[str, SourceDocument | UnreadableError]]:
+def _each(
+    documents: Sequence[SourceDocument], origin: Origin
+) -> Iterator[tuple[str, SourceDocument | UnreadableError]]:
     for number in range(len(documents)):
         try:
-            document = documents[number]
+            with _own_code("source", origin):
+                document = documents[number]
         except UnreadableError as error:
             yield error.address, error
         else:
             yield document.address, document
+
+
+@contextmanager
+def _own_code(source: str, origin: Origin) -> Iterator[None]:
+    """Run code of a source, which may be a plugin's, and make a ``DocumentError`` of whatever it raises."""
+    try:
+        yield
+    except DocumentError:
+        raise
+    except MenteeError as error:
+        raise DocumentError(f"The {source} can't read {origin.source!r}: {error.text}") from error
+    except Exception as error:
+        log.exception("source_failed", source=source, address=origin.source)
+        raise DocumentError(
+            f"The {source} can't read {origin.source!r}: {said(error)}.",
+            hint="The log says where. If the plugin is yours, raise a DocumentError that says what to do.",
+        ) from error
+
+
+def _usable(documents: Any) -> Sequence[SourceDocument]:
+    """Return what a source found; a list is looked through, one that is read bit by bit is taken as it is."""
+    if not isinstance(documents, Sequence) or isinstance(documents, str | bytes):
+        raise TypeError(f"documents() returned {type(documents).__name__}, not a list of SourceDocument")
+    if isinstance(documents, list | tuple):
+        wrong = next((each for each in documents if not isinstance(each, SourceDocument)), None)
+        if wrong is not None:
+            raise TypeError(f"documents() returned a list with {type(wrong).__name__}, not SourceDocument")
+    return documents

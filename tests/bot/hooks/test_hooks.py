@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 
-from bot.domain.answers import Answer, Exchange, RecordedQuestion
+from bot.domain.answers import Answer, Exchange, RecordedQuestion, Verdict
 from bot.domain.errors import PluginError, SettingsError
 from bot.domain.identifiers import now
 from bot.domain.people import Person
@@ -192,6 +192,18 @@ def test_a_failing_guard_stays_on_and_every_process_sees_it(make_mentee: MakeMen
     elsewhere = PluginStates(mentee.store)
     assert elsewhere.problem("bad") == "scrub_text: RuntimeError: boom"
     assert elsewhere.problem("grounding") == ""
+
+
+def test_a_failing_skill_does_not_take_the_guard_of_its_plugin_down(make_mentee: MakeMentee) -> None:
+    guard = make_plugin(extend_prompt=raises, check_answer=lambda: Verdict(ok=False, reason="no"))
+    mentee = make_mentee({"both": guard})
+    plugins, asked = mentee.plugins, Question("?", Person("user:ada"))
+    for _ in range(2 * MAX_FAILURES):
+        assert lines(mentee, "it") == []
+    refusal = plugins.check_answer(asked, "draft", (), None, "model", "it")
+    assert refusal is not None
+    assert (refusal.guard, refusal.reason) == ("both", "no")
+    assert "paused" not in plugins.states.problem("both"), "no hook of a guard's plugin is paused"
 
 
 def test_a_failure_is_shown_for_ten_minutes_and_not_once_the_plugin_is_off(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot import Audience, DocumentError, Readers, SourceDocument, hookimpl
+from bot import Audience, DocumentError, FetchError, Readers, SourceDocument, hookimpl
 from retrieval.assembly import open_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
     from bot.app import Mentee
     from bot.testing.homes import MakeHome
@@ -70,6 +73,64 @@ def test_a_page_has_its_own_address_and_title_and_needs_no_suffix(opened: tuple[
     wiki.pages[0] = replace(PAGE, title="Leave")
     assert [outcome.address for outcome in documents.sync("travel").of("updated")] == [PAGE.address]
     assert mentee.retriever.search("leave hours", "travel", ADA)[0].title == "Leave"
+
+
+class Lazy(Sequence[SourceDocument]):
+    """Pages that are read one by one; the second can't be."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, number: Any) -> Any:
+        if number == 1:
+            raise LookupError("page 1 is gone")
+        return PAGE
+
+
+def raises(error: Exception) -> Callable[[str], Any]:
+    def documents(_address: str) -> Any:
+        raise error
+
+    return documents
+
+
+@pytest.mark.parametrize(
+    ("documents", "said"),
+    [
+        (raises(KeyError("HR")), "The source 'wiki' can't read 'wiki://HR': KeyError: 'HR'."),
+        (raises(FetchError("There was no response.")), "can't read 'wiki://HR': There was no response."),
+        (raises(DocumentError("HR is closed.")), "HR is closed."),
+        (lambda _: (each for each in [PAGE]), "documents() returned generator, not a list of SourceDocument"),
+        (lambda _: [PAGE, "text"], "documents() returned a list with str, not SourceDocument"),
+        (lambda _: Lazy(), "The source can't read 'wiki://HR': LookupError: page 1 is gone."),
+        (lambda _: "text", "documents() returned str, not a list of SourceDocument"),
+    ],
+)
+def test_a_source_that_fails_keeps_its_documents_and_the_others_are_read(
+    opened: tuple[Mentee, Documents], wiki: Wiki, tmp_path: Path, documents: Any, said: str
+) -> None:
+    mentee, added = opened
+    added.add(["wiki://HR"], "travel")
+    (tmp_path / "visa.md").write_text("# Visa\n\nAsk.")
+    added.add([str(tmp_path)], "travel")
+    (tmp_path / "visa.md").write_text("# Visa\n\nAsk the desk.")
+    wiki.documents = documents  # type: ignore[method-assign] # the wiki breaks
+    report = added.sync("travel")
+    assert [outcome.address for outcome in report.of("updated")] == [f"{tmp_path}/visa.md"]
+    (failed,) = report.of("failed")
+    assert said in failed.reason
+    assert failed.reason.endswith("Its documents are kept.")
+    assert PAGE.address in found(mentee, ADA)
+    with pytest.raises(DocumentError, match=re.escape(said)):
+        added.add(["wiki://HR"], "travel")
+
+
+def test_a_source_that_fails_to_say_what_it_accepts_is_named(
+    opened: tuple[Mentee, Documents], wiki: Wiki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiki, "accepts", raises(ZeroDivisionError("by zero")))
+    with pytest.raises(DocumentError, match="The source 'wiki' can't read 'wiki://HR': ZeroDivisionError: by zero"):
+        opened[1].add(["wiki://HR"], "travel")
 
 
 def test_readers_are_those_of_the_newest_sync(opened: tuple[Mentee, Documents], wiki: Wiki) -> None:
