@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections import defaultdict
 from functools import cached_property, partial
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
@@ -124,7 +123,7 @@ class Mentee:
         self.active_adapters: ChosenAdapters = active_adapters or champions
         self._given_engine, self._given_retriever = engine, retriever
         self.running_engine = RunningEngine(lambda: self.engine)
-        self._completions: dict[str, BoundedSemaphore] = defaultdict(partial(BoundedSemaphore, COMPLETIONS_AT_ONCE))
+        self._completions: dict[str, BoundedSemaphore] = {}
 
     @cached_property
     def http_clients(self) -> HttpClients:
@@ -339,7 +338,7 @@ class Mentee:
             plugin,
             department,
             self.running_engine,
-            slots=self._completions[plugin],
+            slots=self._completions.setdefault(plugin, BoundedSemaphore(COMPLETIONS_AT_ONCE)),
             tokens=self.settings.model.max_new_tokens,
             seconds=self.settings.limits.generation_seconds,
         )
