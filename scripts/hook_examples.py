@@ -52,11 +52,11 @@ NOTES: dict[str, tuple[str, str]] = {
     "register_retriever": ("", "The next plugin's retriever is used. Mentee's own comes last."),
     "register_adapter_registry": ("", "The next plugin's registry is used. Mentee's own comes last."),
     "register_channels": (
-        "`start()` has 10 s as well.",
+        "`start()` has 30 s as well.",
         "Your channels don't start. If only a `start()` fails, Mentee tries it again.",
     ),
     "register_services": (
-        "`start()` has 10 s as well.",
+        "`start()` has 30 s as well.",
         "Your services don't start. If only a `start()` fails, Mentee tries it again.",
     ),
     "register_jobs": (

@@ -52,7 +52,7 @@ BUILT_IN = (
 NEEDS = {"plugins.slack": "slack"}
 """Built-in plugins that load only with an extra."""
 
-IMPORT_SECONDS = 10.0
+IMPORT_SECONDS = 30.0
 """How long the import of a plugin may take."""
 
 log = structlog.get_logger(__name__)

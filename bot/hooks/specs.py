@@ -13,8 +13,8 @@ Calls share this object for up to a second, so don't change it. ``context`` is a
 logger, search, metrics and more.
 
 Each hook says what happens when an implementation raises or takes too long. *Helpers fail open*: Mentee ignores the
-result and carries on. *Guards fail closed*: what they should have checked is refused. The time limit is 10 s for a
-``register_…`` or ``start_…`` hook and for ``on_action``, and 2 s for any other, counted from the start of the call.
+result and carries on. *Guards fail closed*: what they should have checked is refused. The time limit is 30 s for a
+``register_…`` or ``start_…`` hook, 10 s for ``on_action`` and 2 s for any other, counted from the start of the call.
 Operators can change the 2 s for all plugins (``limits.plugin_seconds``) or for yours (``limits.plugins``).
 
 A plugin that fails five times in ten minutes for a department is paused for that department: for a minute, then until a

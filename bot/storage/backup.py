@@ -95,6 +95,8 @@ def _fill(settings: Settings, store: Store, folder: Path, progress: Callable[[st
             (folder / name).mkdir(mode=PRIVATE_FOLDER)
         progress("database", 0, 0)
         made = dump(store, folder / DATABASE)
+        size = sum(file.stat().st_size for file in (folder / DATABASE).iterdir())
+        progress("database", size, size)
         for name, files in _files(settings, store).items():
             _copy(name, files, folder / name, progress)
         try:

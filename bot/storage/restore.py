@@ -42,8 +42,10 @@ def restore(
         raise SettingsError(f"{home} is not empty.", hint=CLEAR)
     if home.resolve().is_relative_to(source.resolve()):
         raise SettingsError(f"{home} is inside the backup.", hint=CLEAR)
-    progress("verify", 0, 0)
+    size = sum(file.source.stat().st_size for file in files_below(source))
+    progress("verify", 0, size)
     manifest = artifacts.verify(source, KIND, suffixes=None)
+    progress("verify", size, size)
     _check_meta(manifest, source)
     _check_schema(manifest, migrate.newest(plugins))
     settings = _settings(source)
@@ -126,13 +128,15 @@ def _write(
     try:
         for name, target in ((HOME, settings.home), (ARTIFACTS, settings.artifacts_dir)):
             _copy(name, source / name, target, progress)
-        progress("database", 0, 0)
+        size = sum(file.stat().st_size for file in (source / DATABASE).iterdir())
+        progress("database", 0, size)
         if database is None:
             load_postgresql(store, source / DATABASE, plugins)
         else:
             database.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / DATABASE / SQLITE_FILE, database)
             database.chmod(PRIVATE_FILE)
+        progress("database", size, size)
         artifacts.write_atomically(settings.home / CONFIG_NAME, (source / CONFIG_NAME).read_text(encoding="utf-8"))
         (settings.home / CONFIG_NAME).chmod(PRIVATE_FILE)
     except BaseException:

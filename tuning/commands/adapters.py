@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from bot.cli.home import opened
-from bot.cli.output import console, emit_json, json_option
+from bot.cli.output import console, emit_json, id_column, json_option
 from tuning import services
 from tuning.rounds.registry import BASE
 
@@ -53,7 +53,8 @@ def list_(department: str, *, as_json: bool) -> None:
     if as_json:
         emit_json({"department": department, "champion": champion, "adapters": rows})
         return
-    table = Table("", "version", "state", "base model", "round", "made", "replace by", box=None, header_style="bold")
+    columns = ("state", id_column("base model"), id_column("round"), "made", "replace by")
+    table = Table("", id_column("version"), *columns, box=None, header_style="bold")
     table.add_row("●" if champion is None else "", BASE, "champion" if champion is None else "", *[""] * 4)
     for row in rows:
         made = row["created_at"].strftime("%Y-%m-%d %H:%M")

@@ -11,8 +11,8 @@ from bot.domain.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-REGISTER_SECONDS = 10.0
-"""Time limit of a ``register_…`` or ``start_…`` hook."""
+REGISTER_SECONDS = 30.0
+"""Time limit of a ``register_…`` or ``start_…`` hook. Such hooks import large libraries, from a cold disk at times."""
 
 
 @dataclass(frozen=True, slots=True)

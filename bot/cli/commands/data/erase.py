@@ -67,7 +67,7 @@ def _tell(erased: Erased, *, dry_run: bool, as_json: bool) -> None:
         copies = [{"department": department, "address": address} for department, address in erased.copies]
         emit_json({**asdict(erased), "copies": copies, "dry_run": dry_run})
     else:
-        counts = ", ".join(f"{number} {name}" for name, number in sorted(erased.counts.items()) if number)
+        counts = ", ".join(_counted(name, number) for name, number in sorted(erased.counts.items()) if number)
         console.print(f"Would erase: {counts}." if dry_run else f"Erased ({erased.id}): {counts}.")
         for department, address in erased.copies:
             progress_console.print(
@@ -78,3 +78,9 @@ def _tell(erased: Erased, *, dry_run: bool, as_json: bool) -> None:
             progress_console.print(f"[bold red]left[/] {escape(place)}")
     if erased.left:
         raise SystemExit(1)
+
+
+def _counted(name: str, number: int) -> str:
+    """Return a number and what is counted, such as ``1 document`` for ``documents``."""
+    one = name[:-3] + "y" if name.endswith("ies") else name.removesuffix("s")
+    return f"{number} {one if number == 1 else name}"
