@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 HASHING = "hashing"
 BATCH = 32
 CACHED_TEXTS = 4096
+CACHED_TOKENS = 512
+"""Texts whose token vectors are kept: 20 kB each."""
+
 SPELLED = 0.5
 """Share of unknown and one-letter tokens above which a model doesn't know the language of a text."""
 _PUNCTUATION = regex.compile(r"[^\w\s\p{M}]")
@@ -182,6 +185,7 @@ class CachedEmbedder:
         self.inner = inner
         self.identity = inner.identity
         self._cache: LRUCache[str, NDArray[np.float32]] = LRUCache(CACHED_TEXTS)
+        self._tokens: LRUCache[str, TokenVectors] = LRUCache(CACHED_TOKENS)
         self._lock = threading.Lock()
 
     @property
@@ -207,7 +211,17 @@ class CachedEmbedder:
 
     def encode_tokens(self, texts: Sequence[str]) -> list[TokenVectors] | None:
         """Return the tokens of each text (see :meth:`SentenceEmbedder.encode_tokens`), if the embedder has vectors."""
-        return self.inner.encode_tokens(texts) if isinstance(self.inner, SentenceEmbedder) else None
+        if not isinstance(self.inner, SentenceEmbedder):
+            return None
+        with self._lock:
+            found = {text: self._tokens[text] for text in texts if text in self._tokens}
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        if missing:
+            fresh = dict(zip(missing, self.inner.encode_tokens(missing), strict=True))
+            found.update(fresh)
+            with self._lock:
+                self._tokens.update(fresh)
+        return [found[text] for text in texts]
 
 
 def open_embedder(settings: Settings) -> Embedder:

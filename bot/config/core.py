@@ -120,7 +120,7 @@ class AnswerSettings(SettingsSection):
         0.8, ge=0, le=1, description="Minimum relevance for quoting the best passage if the model finds no answer."
     )
     curated_threshold: float = Field(
-        0.8,
+        0.92,
         ge=0,
         le=1,
         description="Minimum probability that the question is the same, for a curated answer to be given.",

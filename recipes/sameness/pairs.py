@@ -8,7 +8,7 @@ import random
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 Half = Literal["tune", "test"]
 
 WRITTEN = Path(__file__).with_name("pairs.jsonl")
+SLOTS = Path(__file__).with_name("slots.jsonl")
+PER_SLOT = 16
+"""Pairs of either kind from the wordings and values of one line."""
+
 BITEXT = Path("bitext_support/support_qa.csv")
 GROUPS: dict[str, tuple[Half, str]] = {
     "order": ("tune", "cancel_order change_order place_order track_order"),
@@ -64,6 +68,8 @@ def pairs(half: Half, data: Path | None = None) -> list[Pair]:
     :param data: the folder of ``bitext_support``; without it, only those written by hand are returned.
     """
     found = [pair for pair in _written() if pair.half == half]
+    if half == "tune":
+        found += _filled()
     if data is not None:
         found += [pair for pair in _support(data / BITEXT) if pair.half == half]
     return found
@@ -77,8 +83,30 @@ def _written() -> Iterator[Pair]:
         for first, second in combinations(same, 2):
             yield Pair(first, second, "paraphrase", intent, half, source)
         for number, (kind, other) in enumerate(row["other"]):
-            yield Pair(same[number % len(same)], other, kind, intent, half, source)
+            for turn in range(2 if half == "tune" else 1):
+                yield Pair(same[(number + turn) % len(same)], other, kind, intent, half, source)
         yield Pair(same[0], misspelt(same[-1], intent), "typo", intent, half, source)
+
+
+def _filled() -> Iterator[Pair]:
+    """Yield pairs of questions with slots: filled with the same thing in other words, or with another thing."""
+    for line in SLOTS.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        intent, kind, wordings, values = row["intent"], row["kind"], row["wordings"], row["values"]
+        chooser = random.Random(intent)  # noqa: S311 - an order, not a secret
+        same, other = [], []
+        for one, another in product(wordings, repeat=2):
+            for a, b in product(values, repeat=2):
+                if kind != "direction":
+                    (same if a is b else other).append((one.format(a[0]), another.format(b[-1])))
+                elif a is b:
+                    same.append((one.format(*a), another.format(*a)))
+                    other.append((one.format(*a), another.format(*reversed(a))))
+        kinds = ((same, "paraphrase"), (other, kind))
+        for found, named in kinds:
+            reworded = [pair for pair in found if pair[0] != pair[1]]
+            for first, second in chooser.sample(reworded, min(PER_SLOT, len(reworded))):
+                yield Pair(first, second, named, intent, "tune", "slots")
 
 
 def misspelt(question: str, seed: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bot.feedback.sameness.lexicon import lexicon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from bot.feedback.sameness.reading import Reading, Term
 
@@ -23,14 +23,11 @@ class Alignment:
     right: tuple[Term, ...]
 
 
-def align(first: Reading, second: Reading, *, misspelt: Callable[[str, str], bool]) -> Alignment:
-    """Pair each term with one that means the same: the same stem first, then the word lists, initials and typos.
-
-    :param misspelt: returns whether two words are probably one, misspelt.
-    """
+def align(first: Reading, second: Reading) -> Alignment:
+    """Pair each term with one that means the same: the same stem first, then the word lists and initials."""
     left, right = list(first.terms), list(second.terms)
     pairs: list[tuple[Term, Term]] = []
-    for same in (_same_stem, _same_sense, _initials, lambda a, b: misspelt(a.text, b.text)):
+    for same in (_same_stem, _same_sense, _initials):
         for term in tuple(left):
             for other in right:
                 if same(term, other):
@@ -51,19 +48,6 @@ def opposites(first: Sequence[Term], second: Sequence[Term]) -> list[tuple[Term,
 def undoes(terms: Sequence[Term]) -> bool:
     """Return whether one of the terms says that something is undone or ends, such as "give back"."""
     return any(tuple(term.stem.split()) in lexicon().undoing for term in terms)
-
-
-def edits(first: str, second: str) -> int:
-    """Return the optimal string alignment distance: insertions, deletions, replacements, and swaps of neighbours."""
-    above: list[int] = []
-    row = list(range(len(second) + 1))
-    for i, a in enumerate(first, 1):
-        above, row, before = row, [i], above
-        for j, b in enumerate(second, 1):
-            row.append(min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a != b)))
-            if i > 1 and j > 1 and a == second[j - 2] and first[i - 2] == b:
-                row[j] = min(row[j], before[j - 2] + 1)
-    return row[-1]
 
 
 def _same_stem(a: Term, b: Term) -> bool:

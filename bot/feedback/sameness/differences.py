@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bot.feedback.sameness.alignment import Alignment, opposites, undoes
+from bot.feedback.sameness.lexicon import lexicon
 from bot.feedback.sameness.reading import SELF
 
 if TYPE_CHECKING:
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
     from bot.feedback.sameness.reading import Reading
 
 Kind = Literal[
-    "negation", "opposite", "undone", "replaced", "number", "group", "name", "direction", "subject", "question"
+    "negation",
+    "opposite",
+    "undone",
+    "replaced",
+    "number",
+    "group",
+    "name",
+    "direction",
+    "subject",
+    "question",
+    "turned",
 ]
 
 ALIKE = frozenset(
@@ -25,6 +36,7 @@ ALIKE = frozenset(
             ("definition", "choice"),
             ("definition", "amount"),
             *(("choice", kind) for kind in ("time", "person", "amount")),
+            ("definition", "price"),
         ),
     )
 )
@@ -36,6 +48,14 @@ NEAR = frozenset(
         (
             ("place", "person"),
             ("count", "amount"),
+            ("price", "amount"),
+            ("price", "choice"),
+            ("count", "definition"),
+            ("count", "duration"),
+            ("action", "reason"),
+            ("action", "definition"),
+            ("effect", "definition"),
+            ("effect", "manner"),
             ("amount", "duration"),
             ("duration", "choice"),
             ("time", "duration"),
@@ -51,6 +71,9 @@ NEAR = frozenset(
 )
 """Kinds of questions that sometimes are."""
 
+
+DECISIVE = frozenset[Kind]({"number", "name", "undone"})
+"""What decides even if only one question says it. The classifier weighs the others."""
 
 VAGUE = frozenset({"manner", "permission", "definition", "choice", "action", "place"})
 """Kinds of questions that a few words can stand for: "VPN access?"."""
@@ -77,7 +100,7 @@ def _differences(first: Reading, second: Reading, alignment: Alignment) -> Itera
         yield Difference("negation")
     if opposites(alignment.left, alignment.right):
         yield Difference("opposite")
-    elif undoes(alignment.left) != undoes(alignment.right):
+    elif undoes(alignment.left) != undoes(alignment.right) or _turned(first, second, alignment):
         yield Difference("undone", contradicts=False)
     sides = (alignment.left, alignment.right)
     if all(sides) and not all(term.verb for terms in sides for term in terms):
@@ -88,12 +111,19 @@ def _differences(first: Reading, second: Reading, alignment: Alignment) -> Itera
     names = [[term for term in terms if term.name] for terms in (alignment.left, alignment.right)]
     if any(names):
         yield Difference("name", contradicts=all(names))
-    direction = _direction(first, second)
+    direction = _direction(first, second) or _swapped(first, second)
     if direction is not None:
         yield direction
     if _other_subject(first, second) or (first.owned != second.owned and first.owned and second.owned):
         yield Difference("subject", contradicts=False)
     yield from _kinds(first.asks, second.asks, exact=not (alignment.left or alignment.right))
+
+
+def _turned(first: Reading, second: Reading, alignment: Alignment) -> bool:
+    """Return whether one question has both a word and its opposite: "My account is locked, how do I unlock it?"."""
+    both = [*opposites(alignment.left, second.terms), *opposites(alignment.right, first.terms)]
+    lines = ({line for line, _ in a.senses} & {line for line, _ in b.senses} for a, b in both)
+    return any(not found.isdisjoint(lexicon().pairs) for found in lines)
 
 
 def _kinds(first: frozenset[str], second: frozenset[str], *, exact: bool) -> Iterator[Difference]:
@@ -135,6 +165,15 @@ def _other_subject(first: Reading, second: Reading) -> bool:
         if any(str(term.member) == acting.subject and term.direction for term in other.terms):
             return True
     return False
+
+
+def _swapped(first: Reading, second: Reading) -> Difference | None:
+    """Return whether two people have changed roles: "Can patients call doctors?", "Can doctors call patients?"."""
+    people = lexicon().people
+    orders = [[t.member for t in each.terms if t.member and t.member[0] == people] for each in (first, second)]
+    swapped = len(set(orders[0])) > 1 and orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
+    passive = ("by" in first.plain.split()) != ("by" in second.plain.split())
+    return Difference("direction") if swapped and not passive else None
 
 
 def _direction(first: Reading, second: Reading) -> Difference | None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 ENGLISH = Path(__file__).with_name("lists") / "en.toml"
 
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+
+TWO = 2
+
 Sense = tuple[int, int]
 """A line of the lists, and the side of it that a word stands on."""
 
@@ -28,12 +32,14 @@ class Lexicon:
     :param undoing: what turns a question around if only one of two has it, such as "give back".
     :param senses: the sides that a word or phrase stands on. Words on one side mean the same; words on different sides
         of a line exclude each other.
+    :param pairs: the lines with two sides, such as "lock | unlock".
     :param members: the group and the member of it that a word names, such as the days of the week and Monday.
     :param people: the group of people.
     :param self: the words by which the person who asks says that they act.
     :param before_verbs: words after which a verb stands.
     :param idle: matches stretches that say nothing, such as "I don't know how to".
     :param forms: irregular forms, such as "sent" for "send".
+    :param words: every word of the lists, with its regular endings.
     :param questions: kinds of questions with their patterns, in the order in which they are tried.
     """
 
@@ -42,6 +48,7 @@ class Lexicon:
     negations: frozenset[str]
     undoing: frozenset[tuple[str, ...]]
     senses: Mapping[tuple[str, ...], frozenset[Sense]]
+    pairs: frozenset[int]
     members: Mapping[tuple[str, ...], Sense]
     people: int
     self: frozenset[str]
@@ -54,6 +61,7 @@ class Lexicon:
     contractions: Mapping[str, str]
     questions: Mapping[str, re.Pattern[str]]
     longest: int
+    words: frozenset[str]
 
 
 @cache
@@ -77,6 +85,7 @@ def lexicon() -> Lexicon:
         frozenset(lists["negations"].split()),
         frozenset(stems(word) for word in lists["undoing"].split(",")),
         senses,
+        frozenset(number for number, line in enumerate(sides) if len(line) == TWO),
         members,
         next(number for number, line in enumerate(lists["groups"]) if line.startswith(lists["people"])),
         frozenset(lists["self"].split()),
@@ -89,6 +98,7 @@ def lexicon() -> Lexicon:
         lists["contractions"],
         questions,
         max(map(len, [*senses, *members])),
+        frozenset(form for word in _LETTERS.findall(ENGLISH.read_text(encoding="utf-8")) for form in _forms(word)),
     )
 
 
@@ -108,3 +118,10 @@ def _words(lines: Iterable[list[str]]) -> Iterator[tuple[Sense, str]]:
         for side, words in enumerate(sides):
             for word in words.split(","):
                 yield (number, side), word.strip()
+
+
+def _forms(word: str) -> Iterator[str]:
+    """Yield a word with its regular endings, and with some that it doesn't have: no question has those."""
+    word = word.casefold()
+    yield from (word, word + "s", word + "es", word + "d", word + "ed", word + "ing", word.removesuffix("e") + "ing")
+    yield from (word + word[-1] + ending for ending in ("ed", "ing"))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 WORD = re.compile(r"[^\W_]+(?:['.,:/@&+-][^\W_]+)*|[$€£%]")
 NUMBER = re.compile(r"(\d[\d.,]*)(k|m|st|nd|rd|th)?")
+LETTERS = re.compile(r"[^\W\d_]+")
+ENGLISH = 0.6
+"""The share of words that the lists must know. Of a German question, they know a tenth."""
+
 FACTORS = {"k": 1_000, "m": 1_000_000}
 STOPS = frozenset({"for", "in", "on", "at", "by", "with", "about", "from", "to", "into"})
 """Words after which somebody is named who doesn't act."""
@@ -68,6 +72,7 @@ class Reading:
     :param owned: what belongs to whom, by stems: "my manager's vacation".
     :param text: the question with contractions written out.
     :param plain: its words in order.
+    :param english: whether the word lists know enough of its words. If not, the rules may overlook what matters.
     """
 
     terms: tuple[Term, ...]
@@ -78,6 +83,7 @@ class Reading:
     owned: frozenset[tuple[str, str]]
     text: str
     plain: str
+    english: bool
 
 
 @dataclass(slots=True)
@@ -101,7 +107,15 @@ def read(question: str) -> Reading:
     terms = tuple(_terms(words, lists, numbers))
     negated = any(word.text in lists.negations for word in words)
     plain = " ".join(match.group().casefold() for match in WORD.finditer(text))
-    return Reading(terms, numbers, negated, asks, _subject(words, lists), _owned(words, lists), text, plain)
+    return Reading(
+        terms, numbers, negated, asks, _subject(words, lists), _owned(words, lists), text, plain, _english(text, lists)
+    )
+
+
+def _english(text: str, lists: Lexicon) -> bool:
+    words = [match.group().casefold() for match in LETTERS.finditer(text)]
+    known = sum(word in lists.words or lists.stem.stemWord(word) in lists.words for word in words)
+    return all(map(str.isascii, words)) and known >= ENGLISH * len(words)
 
 
 def _expanded(text: str, lists: Lexicon) -> str:
@@ -150,7 +164,7 @@ def _terms(words: Sequence[_Word], lists: Lexicon, numbers: Counter[float]) -> I
             continue
         ended = word.text in PREPOSITIONS or word.text in lists.before_verbs
         direction = DIRECTIONS.get(word.text, "" if ended else direction)
-        term = _member(words, index, lists) or _phrase(words, index, lists)
+        term = _longest(words, index, lists)
         if term is not None:
             yield replace(term, direction=direction, verb=word.verb)
             continue
@@ -185,31 +199,30 @@ def _person(word: _Word, lists: Lexicon) -> Sense | None:
     return member if member is not None and member[0] == lists.people else None
 
 
-def _member(words: Sequence[_Word], index: int, lists: Lexicon) -> Term | None:
-    """Return the longest name of a group's member that starts here, and mark its words as used."""
+def _longest(words: Sequence[_Word], index: int, lists: Lexicon) -> Term | None:
+    """Return the longest name of a group's member or phrase of the lists that starts here; its words are then used."""
     for length in range(min(lists.longest, len(words) - index), 0, -1):
-        texts = tuple(word.text for word in words[index : index + length])
+        some = words[index : index + length]
+        if any(word.used for word in some):
+            continue
+        texts = tuple(word.text for word in some)
         member = lists.members.get(texts) or lists.members.get((*texts[:-1], texts[-1].removesuffix("s")))
         if member is not None:
-            spans = _use(words[index : index + length])
-            return Term(" ".join(texts), f"{member}", member=member, spans=spans)
-    return None
+            return Term(" ".join(texts), f"{member}", member=member, spans=_use(some))
+        stems = tuple(word.stem for word in some)
+        if length > 1 and stems in lists.senses:
+            return Term(" ".join(stems), " ".join(stems), lists.senses[stems], spans=_use(some))
+    return _with_particle(words, index, lists)
 
 
-def _phrase(words: Sequence[_Word], index: int, lists: Lexicon) -> Term | None:
-    """Return the longest phrase of the lists that starts here, and mark its words as used."""
-    for length in range(min(lists.longest, len(words) - index), 1, -1):
-        stems = tuple(word.stem for word in words[index : index + length])
-        if stems in lists.senses and not any(word.used for word in words[index : index + length]):
-            spans = _use(words[index : index + length])
-            return Term(" ".join(stems), " ".join(stems), lists.senses[stems], spans=spans)
+def _with_particle(words: Sequence[_Word], index: int, lists: Lexicon) -> Term | None:
+    """Return the verb that starts here with its particle some words on, as in "turn the updates off"."""
     if words[index].stem not in lists.particle_verbs:
         return None
     for word in words[index + 1 : index + 2 + PARTICLE_REACH]:
         stems = (words[index].stem, word.stem)
         if word.text in lists.particles and not word.used and stems in lists.senses:
-            spans = _use((words[index], word))
-            return Term(" ".join(stems), " ".join(stems), lists.senses[stems], spans=spans)
+            return Term(" ".join(stems), " ".join(stems), lists.senses[stems], spans=_use((words[index], word)))
     return None
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bot.access.people import People
+from bot.cli.main import run
 from bot.domain.answers import DirectAnswer, Verdict
 from bot.domain.departments import DepartmentSpec
 from bot.domain.errors import BusyError
@@ -238,6 +241,34 @@ def test_a_correction_is_live_at_once_and_shown_as_a_colleagues(web: ServedHome,
     assert (len(rows(web, CorrectionRow)), len(rows(web, CuratedAnswerRow))) == (1, 1)
     again = answer(client, QUESTION, key="key-0002")
     assert (again["source"], again["text"]) == ("curated", "Eleven states.")
+
+
+ALIKE = {
+    "which states exempt hotels from tax": True,
+    "What states exempt hotels from taxes?": True,
+    "Which states don't exempt hotels from tax?": False,
+    "Which states exempt flights from tax?": False,
+    "Which states exempt hotels from tax in March?": False,
+}
+
+
+def test_the_page_and_the_command_line_give_the_same_curated_answers(
+    web: ServedHome,
+    visit: Visit,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = visit(web)
+    given = answer(client, QUESTION)
+    client.post(f"/api/answers/{given['id']}/correction", json={"text": "Eleven states."})
+    monkeypatch.setattr("bot.cli.commands.ask.opened", lambda: nullcontext(web.mentee))
+    for number, (asked, same) in enumerate(ALIKE.items()):
+        over_http = answer(client, asked, key=f"key-100{number}", conversation=f"conversation-1{number}")
+        capsys.readouterr()
+        assert run(["ask", asked, "--department", over_http["department"], "--json"]) == 0
+        on_terminal = json.loads(capsys.readouterr().out)
+        found = [text == "Eleven states." for text in (over_http["text"], on_terminal["answer"])]
+        assert found == [same, same], asked
 
 
 def test_a_conversation_is_listed_and_read_back_with_vote_and_correction(web: ServedHome, visit: Visit) -> None:
