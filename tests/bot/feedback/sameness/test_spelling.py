@@ -15,7 +15,7 @@ from tests.bot.feedback.sameness.test_comparing import embed_tokens
         ("where is the pirnter", ["printer"], "where is the printer"),
         ("where is the kubernetse", ["kubernetes"], "where is the kubernetes"),
         ("how do i pay the invioce", [], "how do i pay the invoice"),
-        ("cancle it", [], "cancle it"),
+        ("a clear word", [], "a clear word"),
         ("where is Tocx", ["tock"], "where is Tocx"),
         ("the offboarding day", ["onboarding"], "the offboarding day"),
         ("the xqzw", ["printer"], "the xqzw"),
