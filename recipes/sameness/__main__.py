@@ -56,7 +56,8 @@ def main() -> None:
 
 def shares(data: Described, given: NDArray[np.bool_]) -> str:
     """Return precision and recall, with 95 % intervals, if these pairs are given."""
-    hits, parts = int((given & data.same).sum()), []
+    hits = int((given & data.same).sum())
+    parts: list[str] = []
     for what, number in (("precision", int(given.sum())), ("recall", int(data.same.sum()))):
         low, high = wilson(hits, number)
         parts.append(f"{what} {hits / max(number, 1):.3f} [{low:.3f}, {high:.3f}]")

@@ -94,7 +94,8 @@ def _filled() -> Iterator[Pair]:
         row = json.loads(line)
         intent, kind, wordings, values = row["intent"], row["kind"], row["wordings"], row["values"]
         chooser = random.Random(intent)  # noqa: S311 - an order, not a secret
-        same, other = [], []
+        same: list[tuple[str, str]] = []
+        other: list[tuple[str, str]] = []
         for one, another in product(wordings, repeat=2):
             for a, b in product(values, repeat=2):
                 if kind != "direction":

@@ -167,7 +167,8 @@ def _spelt(
     texts: Sequence[str], embed_tokens: Callable[[Sequence[str]], Sequence[TokenVectors] | None]
 ) -> dict[str, Spelt]:
     readings = [read(text) for text in texts]
-    tokens = (embed_tokens([reading.text for reading in readings]) if texts else None) or [None] * len(texts)
+    found = embed_tokens([reading.text for reading in readings]) if texts else None
+    tokens: Sequence[TokenVectors | None] = found or [None] * len(texts)
     return {t: Spelt(t, reading, each) for t, reading, each in zip(texts, readings, tokens, strict=True)}
 
 

@@ -26,7 +26,6 @@ Kind = Literal[
     "direction",
     "subject",
     "question",
-    "turned",
 ]
 
 ALIKE = frozenset(

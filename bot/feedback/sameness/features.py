@@ -133,7 +133,7 @@ def _of_tokens(alignment: Alignment, tokens: tuple[TokenVectors, TokenVectors]) 
 
 
 def _of_questions(first: Reading, second: Reading, seen: Sequence[Difference]) -> list[float]:
-    kinds = [difference.kind for difference in seen]
+    kinds: list[str] = [difference.kind for difference in seen]
     words = sorted((first.plain.split(), second.plain.split()))
     lengths = sorted((len(first.terms), len(second.terms)))
     return [
