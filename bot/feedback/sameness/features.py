@@ -140,7 +140,7 @@ def _of_questions(first: Reading, second: Reading, seen: Sequence[Difference]) -
         not first.asks.isdisjoint(second.asks),
         bool(first.asks and second.asks),
         min(len((first.asks ^ second.asks) & TOLD), MOST),
-        SequenceMatcher(None, *words, autojunk=False).ratio(),
+        SequenceMatcher(None, words[0], words[1], autojunk=False).ratio(),
         _overlap(_trigrams(first.plain), _trigrams(second.plain)),
         lengths[0] / max(lengths[1], 1),
         *(kinds.count(kind) for kind in SOFT),
