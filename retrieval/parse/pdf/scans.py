@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from retrieval.parse.confinement import get_on
 from retrieval.parse.pdf.page.ocr import Recognised, is_installed, looks_written, recognise, scale_of
+from retrieval.parse.pdf.page.sheets import read_sheet
 from retrieval.parse.pdf.page.visibility import rendered
 from retrieval.parse.text import UNREAD, EmptyError
 
@@ -67,8 +68,26 @@ class Scans:
         raise EmptyError(f"{self._name} contains no text.", hint="Add the document that its pictures were made from.")
 
     def read(self, sheet: Sheet, page: Any) -> Sheet:
+        """Return a page with what its pictures say. A scan that was laid on its side or its head is read upright."""
+        done, found = self._read(sheet, page)
+        turns = (
+            max(found, key=lambda each: len(each.words)).turns if found and sheet.is_scan and not sheet.words else ()
+        )
+        unread, rotation = [*self._unread], page.get_rotation()
+        for turn in turns:
+            page.set_rotation((rotation + 90 * turn) % 360)
+            other, again = self._read(read_sheet(page, (), sheet.number, self._name), page)
+            if _legible(again) > _legible(found):
+                done, found = other, again
+            if _legible(found) and not any(each.turns for each in found):
+                break
+        self._unread = unread
+        return done
+
+    def _read(self, sheet: Sheet, page: Any) -> tuple[Sheet, list[Recognised]]:
         """Return a page with what its pictures say. A small one that repeats, such as a logo, is read once."""
         scan, scale = sheet.is_scan, scale_of(sheet.box)
+        every: list[Recognised] = []
         for box in sheet.pictures:
             if not self._installed or get_on(MEMORY) < SPARE_SECONDS:
                 self._unread += [sheet.number] if scan else []
@@ -84,12 +103,17 @@ class Scans:
                 break
             self._known[key] = found
             if found is not None and (scan or not again):
+                every.append(found)
                 words, rules, areas = sheet.words + found.words, sheet.rules + found.rules, sheet.areas + found.areas
                 sheet = replace(sheet, words=words, rules=rules, areas=areas)
-        return sheet
+        return sheet, every
 
     def _recognised(self, pixels: NDArray[np.uint8], box: Box, scale: float) -> Recognised | None:
         return recognise(pixels, box, scale) if looks_written(pixels) else None
+
+
+def _legible(found: Sequence[Recognised]) -> float:
+    return sum(each.legible for each in found)
 
 
 def _pages(numbers: Sequence[int]) -> str:

@@ -22,6 +22,8 @@ from tests.retrieval.parse.pdfs import SIZE, blocks, drawn, lines, said
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
     from reportlab.pdfgen.canvas import Canvas
 
     from bot.domain.ports import Parser
@@ -67,6 +69,44 @@ def test_a_picture_of_text_among_text_is_read(parsers: Mapping[str, Parser]) -> 
     document = parse(drawn(typed, scan), "mixed.pdf", parsers)
     assert said(document) == "The first page is typed.\n\nPay 99 dollars"
     assert [block.page for block in blocks(document)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("sure", "upright", "turn"),
+    [(0.99, 0.0, 0), (0.72, 0.0, 180), (0.99, 1.0, 270), (0.71, 0.98, 90), (0.96, 0.3, 0)],
+)
+def test_a_scan_on_its_side_or_its_head_is_read_upright(
+    monkeypatch: pytest.MonkeyPatch, sure: float, upright: float, turn: int
+) -> None:
+    """The figures are those of RapidOCR for pages turned by a quarter, a half and three quarters."""
+    shapes: list[tuple[int, ...]] = []
+
+    def recognise(pixels: NDArray[np.uint8], *_: object) -> Recognised:
+        shapes.append(pixels.shape)
+        word = Word("Hotels" if shapes[1:] or not turn else "slotH", Box(72, 80, 120, 92), Type(10))
+        return Recognised((word,), (), (), *((0.99, 0.0) if shapes[1:] else (sure, upright)))
+
+    monkeypatch.setattr(scans, "recognise", recognise)
+    assert said(PdfParser().parse(drawn(scan), "x.pdf")) == "Hotels"
+    assert len(shapes) == (2 if turn else 1)
+    assert (shapes[0] == shapes[-1]) == (turn % 180 == 0)
+
+
+def test_a_scan_that_no_turn_makes_clearer_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = iter(("faint", "tniaf"))
+    box = Box(72, 80, 120, 92)
+    monkeypatch.setattr(scans, "recognise", lambda *_: Recognised((Word(next(read), box, Type(10)),), (), (), 0.7, 0.0))
+    assert said(PdfParser().parse(drawn(scan), "x.pdf")) == "faint"
+
+
+@pytest.mark.timeout(120)
+def test_a_scan_on_its_head_is_read_by_the_recogniser(parsers: Mapping[str, Parser]) -> None:
+    def page(canvas: Canvas) -> None:
+        canvas.translate(*SIZE)
+        canvas.rotate(180)
+        scan(canvas)
+
+    assert said(parse(drawn(page), "x.pdf", parsers)) == "Pay 99 dollars"
 
 
 @pytest.mark.usefixtures("nothing_installed")

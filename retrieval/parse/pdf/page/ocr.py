@@ -31,21 +31,47 @@ STRIP = 420
 SURE = 0.5
 """What is read with less confidence is taken for a stain."""
 
+CLEAR = 0.95
+"""How sure the recogniser is of a page that lies as it should, at least; upside down, it is less."""
+
 TYPE_SHARE = 0.8
 """Size of the type of a line, as a share of the height of its box."""
 
 _SAME_SIZE = 0.42
+_MOST = 0.5
+_EITHER_WAY = 0.85
 _DARK = 140
 _GROUND = 0.45
 
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What was read in a picture, in points from the sheet's top left corner."""
+    """What was read in a picture, in points from the sheet's top left corner.
+
+    :param sure: how sure the recogniser is of the letters, from 0 to 1.
+    :param upright: share of the letters in lines that run up or down.
+    """
 
     words: tuple[Word, ...]
     rules: tuple[Rule, ...]
     areas: tuple[Area, ...]
+    sure: float = 1.0
+    upright: float = 0.0
+
+    @property
+    def legible(self) -> float:
+        """How much of it can be relied on, in letters."""
+        return sum(len(word.text) for word in self.words) * (1 - self.upright) * self.sure
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """The quarter turns, clockwise, that could bring the picture upright, the likeliest first.
+
+        The recogniser turns lines that run down by itself; those that run up come to it upside down.
+        """
+        if self.upright > _MOST:
+            return (3, 1) if self.sure >= _EITHER_WAY else (1, 3)
+        return (2,) if self.sure < CLEAR else ()
 
 
 def is_installed() -> bool:
@@ -75,8 +101,11 @@ def recognise(pixels: NDArray[np.uint8], box: Box, scale: float) -> Recognised:
     grey = turned(grey, skew(grey))
     words: list[Word] = []
     areas: list[Area] = []
+    letters = sure = upright = 0.0
     for top, strip in _strips(grey):
-        for line in _lines(strip):
+        for line, score, runs_down in _lines(strip):
+            length = sum(len(word.text) for word in line)
+            letters, sure, upright = letters + length, sure + score * length, upright + runs_down * length
             placed = [_placed(word, box, top, scale) for word in line]
             words += [replace(word, order=len(words) + number) for number, word in enumerate(placed)]
             shade = _shade(strip, line)
@@ -91,7 +120,8 @@ def recognise(pixels: NDArray[np.uint8], box: Box, scale: float) -> Recognised:
         )
         for rule in rules_of(grey, scale)
     ]
-    return Recognised(tuple(_evened(words)), tuple(rules), tuple(areas))
+    whole = max(letters, 1.0)
+    return Recognised(tuple(_evened(words)), tuple(rules), tuple(areas), sure / whole, upright / whole)
 
 
 def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -140,12 +170,13 @@ def _middle_of_gap(ink: NDArray[np.int_]) -> int:
     return int(starts[longest] + stops[longest]) // 2
 
 
-def _lines(strip: NDArray[np.uint8]) -> Iterator[list[Word]]:
-    """Yield the words of each line that is recognised, in pixels of the strip."""
+def _lines(strip: NDArray[np.uint8]) -> Iterator[tuple[list[Word], float, bool]]:
+    """Yield the words of each line in pixels of the strip, how sure the recogniser is, and if the line is upright."""
     found = _engine()(np.repeat(strip[..., None], 3, axis=2), return_word_box=True)
     if not found.txts:
         return
-    for quad, parts in zip(found.boxes, found.word_results, strict=True):
+    for quad, parts, score in zip(found.boxes, found.word_results, found.scores, strict=True):
+        upright = bool(np.ptp(quad[:, 1]) > np.ptp(quad[:, 0]))
         top, bottom = float(quad[:2, 1].mean()), float(quad[2:, 1].mean())
         words = [
             Word(str(text), Box(_side(corners, min), top, _side(corners, max), bottom), Type(bottom - top))
@@ -153,7 +184,7 @@ def _lines(strip: NDArray[np.uint8]) -> Iterator[list[Word]]:
             if str(text).strip()
         ]
         if words:
-            yield words
+            yield words, float(score), upright
 
 
 def _side(corners: Sequence[Sequence[float]], which: Any) -> float:
