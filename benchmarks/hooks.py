@@ -1,12 +1,13 @@
 """How long a hook takes through 20 plugins: Mentee beside Errbot and opsdroid with the same message, in one run.
 
-    .venv/bin/python benchmarks/hooks.py [--json] [--alone] [--peers-python FILE]
+    .venv/bin/python benchmarks/hooks.py [--json] [--alone] [--cpu] [--peers-python FILE]
 
 Each bot is a process of its own with 20 plugins that look for a word in the message and return a line. They take turns;
 a median is of all messages, a ratio the median of the turns' ratios. Mentee calls ``extend_prompt``: each call is
 guarded, has a time limit and a limit of calls at once, and its result is checked. A second row has plugins that take
 their settings and their context, too. Errbot and opsdroid catch what plugins raise; a plugin that hangs stops them.
-They are installed into a temporary virtual environment. One that can't be is null, and it is said why.
+They are installed into a temporary virtual environment. One that can't be is null, and it is said why. On a busy
+machine, ``--cpu`` measures the CPU time of the bot's process instead of the time that passes.
 """
 
 from __future__ import annotations
@@ -43,19 +44,19 @@ def main() -> None:
     """Measure and print; exit 1 when Mentee misses the target."""
     arguments = _arguments()
     if arguments.serve:
-        serve(arguments.serve)
+        serve(arguments.serve, time.process_time if arguments.cpu else time.perf_counter)
         return
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(_pythons(arguments, Path(folder)), arguments.rounds, arguments.messages)
+        found = measure(_pythons(arguments, Path(folder)), arguments.rounds, arguments.messages, cpu=arguments.cpu)
     print(json.dumps(found) if arguments.json else _table(found))
     sys.exit(0 if found["met"] else 1)
 
 
-def measure(pythons: dict[str, str | None], rounds: int, messages: int) -> dict[str, Any]:
+def measure(pythons: dict[str, str | None], rounds: int, messages: int, *, cpu: bool) -> dict[str, Any]:
     """Return the microseconds of each bot, and theirs over Mentee's."""
     taken: dict[str, list[list[float]]] = {name: [] for name, python in pythons.items() if python}
     with ExitStack() as running:
-        bots = {name: running.enter_context(_Bot(name, str(pythons[name]))) for name in taken}
+        bots = {name: running.enter_context(_Bot(name, str(pythons[name]), cpu=cpu)) for name in taken}
         for _ in range(rounds):
             for name, bot in bots.items():
                 taken[name].append(bot.ask(messages))
@@ -74,6 +75,7 @@ def measure(pythons: dict[str, str | None], rounds: int, messages: int) -> dict[
         "plugins": PLUGINS,
         "rounds": rounds,
         "messages_per_round": messages,
+        "clock": "cpu" if cpu else "wall",
         "microseconds": microseconds,
         "messages_per_second": {name: 1e6 / each if each else None for name, each in microseconds.items()},
         "ratios": {name: ratio(name) for name in pythons if name != "mentee"},
@@ -84,8 +86,8 @@ def measure(pythons: dict[str, str | None], rounds: int, messages: int) -> dict[
 class _Bot:
     """A bot in a process of its own, which is told how many messages to take."""
 
-    def __init__(self, name: str, python: str) -> None:
-        command = [python, __file__, "--serve", name]
+    def __init__(self, name: str, python: str, *, cpu: bool) -> None:
+        command = [python, __file__, "--serve", name, *["--cpu"] * cpu]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)} if name in OURS else {**os.environ}
         self._process = subprocess.Popen(  # noqa: S603 - this file
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -112,8 +114,8 @@ class _Bot:
 # --- the processes of the bots --------------------------------------------------------------------------------------
 
 
-def serve(name: str) -> None:
-    """Take as many messages as each line says; print the seconds of each."""
+def serve(name: str, clock: Callable[[], float]) -> None:
+    """Take as many messages as each line says; print the seconds of each by the clock."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a bot prints is no answer
     with tempfile.TemporaryDirectory() as folder:
@@ -125,14 +127,14 @@ def serve(name: str) -> None:
         }
         for take in makers[name](Path(folder)):
             for line in sys.stdin:
-                answers.write(json.dumps([_seconds(take) for _ in range(int(line))]) + "\n")
+                answers.write(json.dumps([_seconds(take, clock) for _ in range(int(line))]) + "\n")
                 answers.flush()
 
 
-def _seconds(take: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _seconds(take: Callable[[], object], clock: Callable[[], float]) -> float:
+    started = clock()
     take()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def _mentee(folder: Path) -> Iterator[Callable[[], object]]:
@@ -280,7 +282,8 @@ def _install(python: Path, packages: Sequence[str]) -> bool:
 
 
 def _table(found: dict[str, Any]) -> str:
-    lines = [f"{found['plugins']} plugins, {found['rounds']} turns of {found['messages_per_round']} messages"]
+    turns = f"{found['rounds']} turns of {found['messages_per_round']} messages"
+    lines = [f"{found['plugins']} plugins, {turns}, {found['clock']} time"]
     for name, microseconds in found["microseconds"].items():
         if microseconds is None:
             lines.append(f"{name:22} null")
@@ -298,6 +301,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=400, help="messages in a turn")
     parser.add_argument("--alone", action="store_true", help="leave the peers out")
     parser.add_argument("--peers-python", type=Path, help="a Python that has the peers, instead of installing them")
+    parser.add_argument("--cpu", action="store_true", help="CPU time instead of the time that passes")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--serve", choices=BOTS, help=argparse.SUPPRESS)
     return parser.parse_args()
