@@ -91,7 +91,7 @@ class Loop:
             f"ROUGE-L on {primary['n']} held-out questions: {primary['champion']:.3f} → {primary['challenger']:.3f}, "
             f"difference [bold]{primary['difference']:+.3f}[/], 95% paired interval \\[{low:+.3f}, {high:+.3f}]"
         )
-        console.print(f"Verdict: [bold]{result['verdict']}[/]. {escape(result['reason'])}")
+        console.print(f"Verdict: {escape(result['reason'])}")
         console.print(f"Trained on {result['device']}. Report: {result['report']}\n")
 
     def against_itself(self, version: str) -> bool:
