@@ -72,7 +72,7 @@ def company(make_home: MakeHome, tmp_path: Path, scripted_engine: ScriptedEngine
         (tmp_path / name).write_text(text)
     documents.add([str(tmp_path / "severance.md")], "hr")
     documents.add([str(tmp_path / "hotel.md")], "travel")
-    documents.add([str(tmp_path / "board.md")], "travel", readers=["group:board"])
+    documents.add([str(tmp_path / "board.md")], "travel", readers=["group:board", "user:eve"])
     documents.add([str(tmp_path / "laptop.md")], "it")
     return mentee
 
