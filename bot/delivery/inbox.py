@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from bot.storage.session import Store
 
+STOPPED = "stopped"
+"""The kind of an item that its sender has stopped."""
+
 Refusal = Callable[[Session, InboxItem], bool]
 
 
@@ -109,6 +112,31 @@ class Inbox:
             return False
         row.state, row.leased_by, row.leased_until = "done", None, None
         return True
+
+    def stop(self, item_id: str) -> bool:
+        """Finish an item because its sender doesn't want it any more; return ``False`` if it was already finished.
+
+        The worker that has it learns of this at its next heartbeat.
+        """
+        with self._store.write() as session:
+            stopped = self.finish(session, item_id)
+            if stopped:
+                session.get_one(InboxRow, item_id).kind = STOPPED
+        return stopped
+
+    def unhandled(self, channel: str, dedupe_prefix: str) -> tuple[InboxEntry, ...]:
+        """Return a sender's items that wait, are being handled or were stopped, oldest first.
+
+        :param dedupe_prefix: how the keys of the sender's items begin.
+        """
+        ended_by_sender = (InboxRow.state == "done") & (InboxRow.kind == STOPPED)
+        mine = InboxRow.dedupe_key.startswith(dedupe_prefix, autoescape=True)
+        query = select(InboxRow).where(
+            InboxRow.channel == channel, InboxRow.state.in_(("received", "leased")) | ended_by_sender, mine
+        )
+        with self._store.read() as session:
+            at = moment(session)
+            return tuple(_entry(row, at) for row in session.scalars(query.order_by(InboxRow.received_at)))
 
     def failed(self, item: InboxItem, error: str, *, strike: bool = True, after: float = 1.0) -> bool:
         """Put an item back for a later attempt; return whether it has failed for good.

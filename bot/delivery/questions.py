@@ -142,8 +142,8 @@ class QuestionHandler:
         self._events.restart(question.id)
         async with self._showing(question) as show, aclosing(self._answer(question)) as events:
             async for event in events:
-                if lease.lost and not isinstance(event, Done):
-                    break  # another worker is answering it, or it is withdrawn: the rest is not written
+                if (lease.lost or self._events.ended(question.id)) and not isinstance(event, Done):
+                    break  # another worker is answering it, or it is withdrawn or stopped: the rest is not written
                 if isinstance(event, Done) and not await self._recorded(question, event, item):
                     break  # likewise, learned only now
                 self._events.publish(question.id, event)

@@ -135,10 +135,11 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The last event if there is no answer. ``text`` is a message for the person who asked."""
+    """The last event if there is no answer. ``text`` is for the person who asked; ``stopped`` if they stopped it."""
 
     text: str
     retry_after: float | None = None
+    stopped: bool = False
 
 
 AnswerEvent = Status | TextDelta | Done | Failed

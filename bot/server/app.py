@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.exceptions import HTTPException
 
-from bot.domain.errors import BusyError, MenteeError, SettingsError, SignInRequiredError
+from bot.domain.errors import BusyError, MenteeError, NotFoundError, SettingsError, SignInRequiredError
 from bot.server import mounts
 from bot.server.lifespan import Runtime
 from bot.server.metrics import QueueCollector, exposition
@@ -21,7 +22,8 @@ from bot.server.middleware.headers import SecurityHeaders
 from bot.server.middleware.hosts import LOOPBACK, HostRefusal
 from bot.server.middleware.request_limit import RequestLimit
 from bot.server.middleware.texts import TextRefusal
-from bot.server.pages.layout import DEMO_BANNER, FOLDER, STATIC_PATH, StaticFolder
+from bot.server.pages.layout import FOLDER, STATIC_PATH, StaticFolder, page_templates
+from bot.server.returning import sign_in_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 1_000_000
 MAX_REQUESTS = 1_000
-SIGN_IN_PATH = "/sign-in"
+PATH_SHOWN = 100
+"""Characters."""
+
+PAGES = page_templates(FOLDER / "templates")
 
 
 class UnexpectedError(MenteeError):
@@ -62,6 +67,7 @@ def build_app(mentee: Mentee, runtime: Runtime | None = None) -> ASGIApp:
 
     app = FastAPI(title="Mentee", openapi_url=None, lifespan=lifespan)
     app.add_exception_handler(MenteeError, show_error)
+    app.add_exception_handler(HTTPException, show_http_error)
     _add_health(app, QueueCollector(mentee.inbox, mentee.outbox, mentee.escalations), parts)
     app.mount(STATIC_PATH, StaticFolder(FOLDER / "static"), name="static")
     brought = _mount_plugins(app, mentee)
@@ -89,13 +95,23 @@ async def show_error(request: Request, error: Exception) -> Response:
     headers = {"Retry-After": f"{max(1, round(error.retry_after))}"} if isinstance(error, BusyError) else {}
     if isinstance(error, SignInRequiredError):
         headers = {"WWW-Authenticate": "Bearer"}
-    wants_page = "text/html" in request.headers.get("accept", "")
-    if wants_page and isinstance(error, SignInRequiredError) and request.method == "GET":
-        return RedirectResponse(SIGN_IN_PATH, 303)
-    if wants_page:
-        demo = getattr(request.state, "demo", False)
-        return HTMLResponse(_page(error, banner=DEMO_BANNER if demo else ""), error.status, headers)
+    if _wants_page(request) and isinstance(error, SignInRequiredError) and request.method == "GET":
+        return RedirectResponse(sign_in_address(request), 303)
+    if _wants_page(request):
+        return PAGES.TemplateResponse(request, "error.html", {"error": error}, error.status, headers)
     return JSONResponse({"error": {"text": error.text, "hint": error.hint}}, error.status, headers)
+
+
+async def show_http_error(request: Request, error: Exception) -> Response:
+    """Respond to an error of routing, such as 404: a page for a browser that navigates, FastAPI's JSON otherwise."""
+    assert isinstance(error, HTTPException)
+    if not _wants_page(request):
+        return await http_exception_handler(request, error)
+    path = request.scope["path"][:PATH_SHOWN]
+    told = NotFoundError(f"There is no page at {path}.", hint="Check the address, or begin at the first page.")
+    if error.status_code != NotFoundError.status:
+        told = NotFoundError(f"The page {path} can't be opened: {error.detail}.", hint="Begin at the first page.")
+    return PAGES.TemplateResponse(request, "error.html", {"error": told}, error.status_code, error.headers)
 
 
 async def show_unexpected(request: Request, _error: Exception) -> Response:
@@ -136,7 +152,7 @@ def _mount_plugins(app: FastAPI, mentee: Mentee) -> Sequence[WebRoutes]:
     ]
     brought = mounts.usable(found, refuse)
     for each in brought:
-        mounts.add_error_pages(each.routes.app, show_error, show_unexpected)
+        mounts.add_error_pages(each.routes.app, show_error, show_http_error, show_unexpected)
     app.mount("", mounts.Prefixes(brought, plugins, show_unexpected), name="plugins")
     return [each.routes for each in brought]
 
@@ -150,11 +166,5 @@ def _wall(app: ASGIApp, web: WebSettings, *, raw: Collection[str]) -> ASGIApp:
     return SecurityHeaders(walled, https=urlsplit(web.public_url).scheme == "https")
 
 
-def _page(error: MenteeError, *, banner: str) -> str:
-    text, hint = html.escape(error.text), html.escape(error.hint)
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Mentee</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="stylesheet" href="/static/style.css">{banner}<main class="card"><h1>{text}</h1><p>{hint}</p>'
-        '<p><a href="/">Back to Mentee</a></p></main></html>'
-    )
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")

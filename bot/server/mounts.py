@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from fastapi.exception_handlers import http_exception_handler
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -158,10 +159,15 @@ class Prefixes:
 
 
 def add_error_pages(
-    app: object, show_error: Callable[[Request, Exception], Any], show_unexpected: Callable[[Request, Exception], Any]
+    app: object,
+    show_error: Callable[[Request, Exception], Any],
+    show_http_error: Callable[[Request, Exception], Any],
+    show_unexpected: Callable[[Request, Exception], Any],
 ) -> None:
     """Let an application show errors as Mentee does, where it doesn't say otherwise itself."""
     if isinstance(app, Starlette):
         app.add_exception_handler(MenteeError, show_error)
+        if app.exception_handlers.get(HTTPException) in (None, http_exception_handler):
+            app.add_exception_handler(HTTPException, show_http_error)
         if not app.debug and not {Exception, 500} & app.exception_handlers.keys():
             app.add_exception_handler(Exception, show_unexpected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from playwright.sync_api import Browser, Dialog, Page, Request
 
@@ -48,7 +49,8 @@ class BrowserPage(Protocol):
 
 
 @pytest.fixture(scope="module")
-def _browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium."""
     # Not for the whole session: Playwright's own event loop would be in the way of other modules' async tests.
     from playwright.sync_api import sync_playwright
 
@@ -62,12 +64,19 @@ def _browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def browser_page(_browser: Browser) -> Iterator[BrowserPage]:
+def browser_page(chromium: Browser) -> Iterator[BrowserPage]:
     """Return a function that opens pages; see :class:`BrowserPage`."""
+    with pages(chromium) as open_page:
+        yield open_page
+
+
+@contextmanager
+def pages(chromium: Browser) -> Generator[BrowserPage, None, None]:
+    """Give a function that opens pages, for fixtures of a wider scope; they are closed at the end."""
     contexts = []
 
     def open_page(url: str, *, width: int = 1280, height: int = 800) -> Opened:
-        context = _browser.new_context(viewport={"width": width, "height": height})
+        context = chromium.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         context.set_default_timeout(15_000)
         opened = Opened(context.new_page())
@@ -80,9 +89,11 @@ def browser_page(_browser: Browser) -> Iterator[BrowserPage]:
         page.wait_for_selector("body:not([data-ready=false])")
         return opened
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    try:
+        yield open_page
+    finally:
+        for context in contexts:
+            context.close()
 
 
 def _sort_out(opened: Opened, request: Request) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -19,12 +20,12 @@ from bot.hooks.registry import BUILT_IN
 from bot.storage import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
     from bot.domain.ports import ChosenAdapters, Engine, Retriever
 
-__all__ = ["OFFLINE", "MakeHome", "Mentee", "make_home", "plain_tracebacks", "run_job"]
+__all__ = ["OFFLINE", "MakeHome", "Mentee", "homes", "make_home", "plain_tracebacks", "run_job"]
 
 OFFLINE: dict[str, dict[str, Any]] = {
     "model": {"embedder": "hashing", "dtype": "float32"},
@@ -79,6 +80,15 @@ def make_home(
     plain_tracebacks: None,  # noqa: ARG001 - needed for its effect
 ) -> Iterator[MakeHome]:
     """Return a function that makes homes; see :class:`MakeHome`."""
+    with homes(tmp_path, make_database, monkeypatch) as make:
+        yield make
+
+
+@contextmanager
+def homes(
+    folder: Path, make_database: Callable[[Path], str], environment: pytest.MonkeyPatch
+) -> Generator[MakeHome, None, None]:
+    """Give a function that makes homes in a folder, for fixtures of a wider scope; they are closed at the end."""
     opened: list[Mentee] = []
 
     def make(
@@ -88,16 +98,16 @@ def make_home(
         secrets: Mapping[str, str] | None = None,
         **parts: Any,
     ) -> Mentee:
-        home = tmp_path / f"home-{len(opened)}"
+        home = folder / f"home-{len(opened)}"
         home.mkdir(mode=0o700)
         given = dict(settings or {})
         given["store"] = {"url": make_database(home), **given.get("store", {})}
         (home / CONFIG_NAME).write_text(_toml(given), encoding="utf-8")
         for path in home.iterdir():
             path.chmod(0o600)
-        monkeypatch.setenv("MENTEE_HOME", str(home))
+        environment.setenv("MENTEE_HOME", str(home))
         for name, value in (secrets or {}).items():
-            monkeypatch.setenv(f"MENTEE_{name}", value)
+            environment.setenv(f"MENTEE_{name}", value)
         mentee = Mentee(load_settings(), **{"discover": False, **parts})
         opened.append(mentee)
         for name, model in mentee.plugins.register_section().items():
@@ -108,9 +118,11 @@ def make_home(
             mentee.departments.add(spec, actor="test")
         return mentee
 
-    yield make
-    for mentee in opened:
-        mentee.close()
+    try:
+        yield make
+    finally:
+        for mentee in opened:
+            mentee.close()
 
 
 def run_job(mentee: Mentee, plugin: str, job: str) -> None:

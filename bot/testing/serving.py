@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +16,7 @@ from bot.server.app import build_app
 from bot.server.lifespan import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     import uvicorn
 
@@ -52,6 +52,13 @@ class ServeHome(Protocol):
 @pytest.fixture
 def serve_home() -> Iterator[ServeHome]:
     """Return a function that serves an instance; see :class:`ServeHome`."""
+    with serving() as serve:
+        yield serve
+
+
+@contextmanager
+def serving() -> Generator[ServeHome, None, None]:
+    """Give a function that serves instances, for fixtures of a wider scope; they are stopped at the end."""
     served: list[ServedHome] = []
 
     def serve(mentee: Mentee, *, ready: bool = True) -> ServedHome:
@@ -60,9 +67,11 @@ def serve_home() -> Iterator[ServeHome]:
         _wait(lambda: home.server.started and (not ready or home.runtime.engine_state == "ok"))
         return home
 
-    yield serve
-    for home in served:
-        home.stop()
+    try:
+        yield serve
+    finally:
+        for home in served:
+            home.stop()
 
 
 def _served(mentee: Mentee) -> ServedHome:

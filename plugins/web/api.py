@@ -1,4 +1,4 @@
-"""The API of web chat: ask, watch the answer, vote, correct, confirm actions, read earlier conversations."""
+"""The API of web chat: ask, watch or stop the answer, vote, correct, confirm actions, read earlier conversations."""
 
 # No `from __future__ import annotations`: FastAPI reads the annotations when the routes are declared.
 
@@ -26,6 +26,7 @@ from bot.observability.metrics import ACK_SECONDS
 from plugins.web.conversations import Conversations
 from plugins.web.intake import NAME, Asked, Intake
 from plugins.web.stream import AnswerStream
+from plugins.web.unanswered import Unanswered
 
 KEY = r"^[A-Za-z0-9_-]{8,64}$"
 Key = Annotated[str, Field(pattern=KEY)]
@@ -78,6 +79,12 @@ class Corrected(BaseModel):
     live: bool
 
 
+class Stopped(BaseModel):
+    """Whether the question was stopped; if not, it had ended already."""
+
+    stopped: bool
+
+
 class Action(BaseModel):
     """Something that can be done next, and what came of it.
 
@@ -102,6 +109,7 @@ class Web:
     votes: Votes
     actions: Actions
     intake: Intake
+    unanswered: Unanswered
     conversations: Conversations
     stream: AnswerStream
 
@@ -170,6 +178,18 @@ def ask(body: Ask, person: Asker, web: Here) -> Accepted:
     return Accepted(question_id=question_id, events=f"/api/questions/{question_id}/events")
 
 
+@api.get("/questions")
+def unanswered(person: Asker, web: Here) -> list[dict[str, Any]]:
+    """List your questions that wait, are being answered or were stopped by you, oldest first."""
+    return web.unanswered.of(person)
+
+
+@api.post("/questions/{question_id}/stop")
+async def stop(question_id: Id, _person: Watcher, web: Here) -> Stopped:
+    """Stop the answer to one of your questions. It stays stopped after a restart."""
+    return Stopped(stopped=await web.unanswered.stop(question_id))
+
+
 @api.get("/questions/{question_id}/events", response_class=EventSourceResponse)
 async def events(question_id: Id, request: Request, person: Watcher, web: Here) -> AsyncIterator[ServerSentEvent]:
     """Watch the answer as it is written."""
@@ -218,7 +238,7 @@ async def confirm(action_id: Id, person: Actor, web: Here) -> list[Action]:
 @api.get("/conversations")
 def conversations(person: Asker, web: Here) -> list[dict[str, Any]]:
     """List your conversations, newest first."""
-    return web.conversations.newest(person)
+    return web.conversations.newest(person, web.unanswered.of(person))
 
 
 @api.get("/conversations/{conversation}")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import compress
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from bot.domain.documents.addresses import at_sentence
+from bot.domain.people import Role
 from bot.domain.questions import HISTORY_TURNS
 from bot.storage.history import as_turn
 from plugins.web.intake import NAME
 from plugins.web.markdown import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from bot.access.departments import Departments
     from bot.access.rights import Rights
@@ -64,12 +67,21 @@ class Conversations:
             instance.plugins,
         )
 
-    def newest(self, person: Person) -> list[dict[str, Any]]:
-        """Return the person's conversations, newest first: id, title (the first question) and time."""
-        return [
-            {"id": each.thread, "title": each.first_question[:TITLE_CHARACTERS], "at": each.last_asked_at}
+    def newest(self, person: Person, unanswered: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return the person's conversations, newest first: id, title (the first question), time, and if one is running.
+
+        :param unanswered: the person's questions without an answer, oldest first.
+        """
+        found: dict[str, dict[str, Any]] = {
+            each.thread: _listed(each.thread, each.first_question, each.last_asked_at)
             for each in self._history.threads(person.id, NAME, limit=LISTED)
-        ]
+        }
+        for each in unanswered:
+            name, asked_at = each["conversation"], each["asked_at"]
+            listed = found.setdefault(name, _listed(name, each["text"], asked_at))
+            listed["at"] = max(listed["at"], asked_at)
+            listed["running"] |= each["state"] == "running"
+        return sorted(found.values(), key=itemgetter("at"), reverse=True)[:LISTED]
 
     def turns(self, person: Person, conversation: str) -> list[dict[str, Any]]:
         """Return the questions and answers of one of the person's conversations, oldest first."""
@@ -78,7 +90,11 @@ class Conversations:
         actions = self._actions.of_answers([each.answer.id for each in found])
         return [
             {
-                "question": {"id": each.question.id, "text": each.question.text},
+                "question": {
+                    "id": each.question.id,
+                    "text": each.question.text,
+                    "asked_at": each.question.asked_at,
+                },
                 "answer": self._with_feedback(each.answer, person, actions.get(each.answer.id, ()), why),
             }
             for each, why in zip(found, withheld, strict=True)
@@ -113,9 +129,10 @@ class Conversations:
         found = self._history.of_answer(answer_id)
         return found is not None and found.question.person_id == person.id
 
-    def show(self, answer: Answer, actions: Sequence[OfferedAction] | None = None) -> dict[str, Any]:
+    def show(self, answer: Answer, person: Person, actions: Sequence[OfferedAction] | None = None) -> dict[str, Any]:
         """Return an answer as the page shows it.
 
+        :param person: who asked; whether a correction of theirs is live at once is in ``corrects_at_once``.
         :param actions: as they are now; those of a new answer by default.
 
         Scores and most of the provenance are left out: they would tell about documents that the asker may not read.
@@ -148,6 +165,7 @@ class Conversations:
             ],
             "vote": None,
             "correction": None,
+            "corrects_at_once": person.role_in(answer.department).includes(Role.AGENT),
         }
 
     def _withheld(self, found: Sequence[Exchange], person: Person) -> list[str]:
@@ -168,7 +186,7 @@ class Conversations:
             provenance = replace(answer.provenance, suggestion=None)
             answer = replace(answer, text=withheld, known=False, citations=(), provenance=provenance)
             actions = ()
-        shown = self.show(answer, actions)
+        shown = self.show(answer, person, actions)
         if shown["elsewhere"]:
             askable = self._departments.askable(self._departments.audience_of(person))
             shown["elsewhere"] = [each for each in shown["elsewhere"] if each["name"] in askable and not withheld]
@@ -179,6 +197,10 @@ class Conversations:
         if correction is not None and not withheld:
             shown["correction"] = correction.text
         return shown
+
+
+def _listed(conversation: str, title: str, at: datetime) -> dict[str, Any]:
+    return {"id": conversation, "title": title[:TITLE_CHARACTERS], "at": at, "running": False}
 
 
 def _suggestion(answer: Answer) -> dict[str, str] | None:

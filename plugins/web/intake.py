@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from bot.delivery.inbox import STOPPED
 from bot.delivery.rate_limit import RateLimit
 from bot.domain.deliveries import InboxItem
 from bot.domain.errors import BusyError, SignInRequiredError
@@ -62,14 +63,16 @@ class Intake:
                 "conversation": asked.conversation,
                 "person": person.id,
             }
-            self._inbox.accept(InboxItem(NAME, "question", payload, f"{NAME}:{person.id}:{asked.key}", id=item_id))
+            self._inbox.accept(InboxItem(NAME, "question", payload, f"{sender(person)}{asked.key}", id=item_id))
         return question_id
 
-    def state(self, person: Person, question_id: str) -> Literal["unknown", "waiting", "ended"]:
+    def state(self, person: Person, question_id: str) -> Literal["unknown", "waiting", "stopped", "ended"]:
         """Return how far one of the person's questions is."""
         entry = self._inbox.get(question_id.removeprefix("q_"))
         if entry is None or entry.item.channel != NAME or entry.item.payload.get("person") != person.id:
             return "unknown"
+        if entry.item.kind == STOPPED:
+            return "stopped"
         return "waiting" if entry.unfinished else "ended"
 
     def _check(self, person: Person, asked: Asked) -> None:
@@ -82,6 +85,11 @@ class Intake:
         self._rate_limit.spend(person.id)
         if self._inbox.depth() >= self._limits.queue:
             raise BusyError("Many questions are waiting right now.", retry_after=BUSY_SECONDS)
+
+
+def sender(person: Person) -> str:
+    """Return how the keys of a person's items in the inbox begin."""
+    return f"{NAME}:{person.id}:"
 
 
 def _item_id(person: Person, key: str) -> str:

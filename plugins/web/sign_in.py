@@ -14,7 +14,7 @@ from bot.access.people import People, account_id
 from bot.access.sessions import Sessions
 from bot.delivery.rate_limit import RateLimit
 from bot.domain.errors import BusyError
-from bot.server.app import SIGN_IN_PATH
+from bot.server.returning import HOME, SIGN_IN_PATH, local_address
 
 TRIES = 5
 """Attempts per minute for a name from one address."""
@@ -50,15 +50,17 @@ class SignIn:
         site.post("/sign-out", include_in_schema=False)(self.sign_out)
 
     def show(self, request: Request) -> Response:
-        """Show the form, or the chat if the browser is signed in."""
+        """Show the form, or where it leads if the browser is signed in."""
+        wanted = local_address(request.query_params.get("next", HOME))
         if self._demo or self._sessions.person_of(request) is not None:
-            return RedirectResponse("/", 303)
-        return self._form(request)
+            return RedirectResponse(wanted, 303)
+        return self._form(request, wanted)
 
     async def sign_in(self, request: Request) -> Response:
-        """Check name and password; on success a new session begins under a new token."""
+        """Check name and password; on success a new session begins under a new token, where ``next`` leads."""
         fields = parse_qs((await request.body()).decode("utf-8", "replace"))
-        name, password = (fields.get(key, [""])[0] for key in ("name", "password"))
+        name, password, wanted = (fields.get(key, [""])[0] for key in ("name", "password", "next"))
+        wanted = local_address(wanted)
         client = request.client.host if request.client else ""
         try:
             account = account_id(name)[:64]
@@ -67,12 +69,12 @@ class SignIn:
             self._per_name.spend(account)
         except BusyError as error:
             retry = {"Retry-After": f"{error.retry_after:.0f}"}
-            return self._form(request, str(error), name, status_code=error.status, headers=retry)
+            return self._form(request, wanted, str(error), name, status_code=error.status, headers=retry)
         person = await asyncio.to_thread(self._people.sign_in, name, password, address=client)
         if person is None:
-            return self._form(request, REFUSED, name, status_code=401)
+            return self._form(request, wanted, REFUSED, name, status_code=401)
         await asyncio.to_thread(self._sessions.close, self._sessions.token_of(request))
-        response = RedirectResponse("/", 303)
+        response = RedirectResponse(wanted, 303)
         self._sessions.set_cookie(response, await asyncio.to_thread(self._sessions.open, person))
         return response
 
@@ -83,6 +85,6 @@ class SignIn:
         self._sessions.drop_cookie(response)
         return response
 
-    def _form(self, request: Request, problem: str = "", name: str = "", **response: Any) -> Response:
-        shown = {"problem": problem, "name": name}
+    def _form(self, request: Request, wanted: str, problem: str = "", name: str = "", **response: Any) -> Response:
+        shown = {"next": wanted, "problem": problem, "name": name}
         return self._templates.TemplateResponse(request, "sign_in.html", shown, **response)

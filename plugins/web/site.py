@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bot.domain.people import Person, Role
-from bot.feedback.reasons import REASONS
-from bot.server.app import SIGN_IN_PATH
 from bot.server.pages.layout import StaticFolder, page_templates
+from bot.server.returning import sign_in_address
 from plugins.web.api import Web, api
 from plugins.web.conversations import Conversations
 from plugins.web.intake import Intake
 from plugins.web.sign_in import SignIn
 from plugins.web.stream import AnswerStream
+from plugins.web.unanswered import Unanswered
+from plugins.web.wording import words
 
 if TYPE_CHECKING:
     from bot.hooks.instance import Instance
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 DEMO = Person("web:demo", "Demo", Role.OPERATOR)
 """Who everybody is on a demo: an operator, so that the console can be tried too."""
+
+ENTRIES = ("chat.js", "sign_in.js")
+"""Scripts that pages name; the others are modules of the chat, fetched at the same time."""
 
 
 def build_site(instance: Instance) -> FastAPI:
@@ -46,13 +51,14 @@ def build_site(instance: Instance) -> FastAPI:
             person = people.ensure(DEMO)
             token = sessions.open(person)
         if person is None:
-            return RedirectResponse(SIGN_IN_PATH, 303)
+            return RedirectResponse(sign_in_address(request), 303)
         shown = {
             "person": person,
             "demo": demo,
             "operator": person.role.includes(Role.OPERATOR),
             "limit": question_chars,
-            "reasons": REASONS,
+            "words": json.dumps(words()),
+            "modules": sorted(each.name for each in (FOLDER / "static").glob("*.js") if each.name not in ENTRIES),
         }
         response = templates.TemplateResponse(request, "chat.html", shown)
         if token:
@@ -67,4 +73,7 @@ def _web(instance: Instance) -> Web:
     intake = Intake(instance.inbox, departments, instance.settings.limits)
     conversations = Conversations.of(instance)
     stream = AnswerStream(instance.answer_events, intake, conversations)
-    return Web(instance.sessions, departments, instance.votes, instance.actions, intake, conversations, stream)
+    unanswered = Unanswered(instance.inbox, instance.answer_events)
+    return Web(
+        instance.sessions, departments, instance.votes, instance.actions, intake, unanswered, conversations, stream
+    )

@@ -10,6 +10,7 @@ from fastapi.sse import ServerSentEvent
 
 from bot.domain.answers import Done, Failed, Status, TextDelta
 from plugins.web.markdown import render
+from plugins.web.unanswered import STOPPED_BY_YOU
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -66,7 +67,7 @@ class AnswerStream:
                 if coming.done():
                     event = coming.result()
                     text = text + event.text if isinstance(event, TextDelta) else text
-                    yield await self._sent(event, text)
+                    yield await self._sent(person, event, text)
                     if isinstance(event, Done | Failed):
                         return
                     coming = asyncio.ensure_future(anext(live))
@@ -80,14 +81,15 @@ class AnswerStream:
             await asyncio.gather(closing, coming, return_exceptions=True)
             await live.aclose()  # type: ignore[attr-defined] # an async generator
 
-    async def _sent(self, event: AnswerEvent, text: str) -> ServerSentEvent:
+    async def _sent(self, person: Person, event: AnswerEvent, text: str) -> ServerSentEvent:
         if isinstance(event, Status):
             return ServerSentEvent(event="status", data={"text": event.text})
         if isinstance(event, TextDelta):
             return ServerSentEvent(event="text", data={"html": render(text)})
         if isinstance(event, Done):
-            return ServerSentEvent(event="done", data=await asyncio.to_thread(self._conversations.show, event.answer))
-        return _failed(event.text, event.retry_after)
+            shown = await asyncio.to_thread(self._conversations.show, event.answer, person)
+            return ServerSentEvent(event="done", data=shown)
+        return _failed(event.text, event.retry_after, stopped=event.stopped)
 
     async def _ended(self, person: Person, question_id: str) -> ServerSentEvent | None:
         """Return the last event when the question has ended, in this process or another."""
@@ -95,6 +97,8 @@ class AnswerStream:
         answer = await asyncio.to_thread(self._conversations.answer_to, person, question_id)
         if answer is not None:
             return ServerSentEvent(event="done", data=answer)
+        if state == "stopped":
+            return _failed(STOPPED_BY_YOU, None, stopped=True)
         return _failed(FAILED, None) if state == "ended" and not self._live.ended(question_id) else None
 
 
@@ -112,6 +116,6 @@ class _Session:
         return not await asyncio.to_thread(self._signed_in)
 
 
-def _failed(text: str, retry_after: float | None) -> ServerSentEvent:
-    data: dict[str, Any] = {"text": text, "retry_after": retry_after}
+def _failed(text: str, retry_after: float | None, *, stopped: bool = False) -> ServerSentEvent:
+    data: dict[str, Any] = {"text": text, "retry_after": retry_after, "stopped": stopped}
     return ServerSentEvent(event="failed", data=data)

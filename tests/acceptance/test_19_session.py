@@ -55,7 +55,7 @@ def test_nobody_gets_in_without_signing_in(home: Any, visit: Any) -> None:
     for path in ("/api/departments", "/api/conversations", "/console/", "/api/questions/q_x/events"):
         assert client.get(path).status_code == 401
     assert client.get("/").headers["location"] == "/sign-in"
-    assert client.get("/console/", headers={"accept": "text/html"}).headers["location"] == "/sign-in"
+    assert client.get("/console/", headers={"accept": "text/html"}).headers["location"] == "/sign-in?next=/console/"
 
 
 def test_sign_in_gives_a_new_session_and_ends_the_one_before(home: Any, visit: Any) -> None:

@@ -42,7 +42,7 @@ def test_ask_cite_vote_correct_and_reload(web: ServedHome, browser_page: Browser
     assert page.inner_text(".answer .text strong") == "12 states"
 
     page.click(".answer .cite")
-    assert page.inner_text("#source-heading") == "Taxes"
+    assert page.inner_text("#source-heading") == "Lodging"
     assert "Show the form at the desk" in page.inner_text("#source-text")
     assert "travel/lodging.md" in page.inner_text("#source-document")
     page.keyboard.press("Escape")
@@ -59,7 +59,7 @@ def test_ask_cite_vote_correct_and_reload(web: ServedHome, browser_page: Browser
     page.click(".actions button:has-text('Correct')")
     page.fill(".feedback textarea", "Eleven states.")
     page.click(".feedback .primary")
-    page.wait_for_selector(".thanks:has-text('From now on')")
+    page.wait_for_selector(".thanks:has-text('Your correction is live')")
     assert [row.text for row in rows(web, CorrectionRow)] == ["Eleven states."]
 
     page.reload()

@@ -54,6 +54,11 @@ def web_engine() -> ScriptedEngine:
 @pytest.fixture
 def make_web(make_home: MakeHome, web_engine: ScriptedEngine) -> MakeWeb:
     """Return a function that makes homes with web chat; see :class:`MakeWeb`."""
+    return web_homes(make_home, web_engine)
+
+
+def web_homes(make_home: MakeHome, engine: ScriptedEngine) -> MakeWeb:
+    """Return a function that makes homes with web chat, for fixtures of a wider scope; see :class:`MakeWeb`."""
 
     def make(
         settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -67,7 +72,7 @@ def make_web(make_home: MakeHome, web_engine: ScriptedEngine) -> MakeWeb:
         return make_home(
             departments=departments,
             settings={**given, "web": {"port": 0, "sign_in": "demo", **given.get("web", {})}},
-            engine=web_engine,
+            engine=engine,
             built_in=WEB_PLUGINS,
             extra_plugins={"notes": notes, **(plugins or {})},
         )
