@@ -295,3 +295,19 @@ def test_justified_columns_are_prose_and_the_table_in_one_of_them_is_a_table() -
     assert "Rome: Nights 5, Cost 1,200" in said(read_again)
     prose = " ".join(said(read_again).replace("Rome: Nights 5, Cost 1,200\nOslo: Nights 7, Cost 2,400", "").split())
     assert prose == " ".join(texts)
+
+
+def test_small_digits_above_and_below_the_line_are_no_part_of_the_number_before() -> None:
+    def page(canvas: Canvas) -> None:
+        left = 72.0
+        for text, size, up in (("30", 11, 0), ("1", 6.5, 4), (" days, 5 m", 11, 0), ("2", 6.5, 4), (", H", 11, 0)):
+            canvas.setFont("Helvetica", size)
+            canvas.drawString(left, 780 + up, text)
+            left += canvas.stringWidth(text, "Helvetica", size)
+        canvas.setFont("Helvetica", 6.5)
+        canvas.drawString(left, 777, "2")
+        canvas.setFont("Helvetica", 11)
+        canvas.drawString(left + 3.7, 780, "O and 12")
+        canvas.setFont("Helvetica", 8)
+
+    assert said(read(page)) == "30¹ days, 5 m², H₂O and 12"

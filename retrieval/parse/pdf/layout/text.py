@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.domain.documents.blocks import Span
+from retrieval.parse.lines import lowered, raised
 from retrieval.parse.pdf.layout.lines import BULLETS
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from bot.domain.documents.blocks import Style
     from retrieval.parse.pdf.geometry import Word
     from retrieval.parse.pdf.layout.lines import Line
+
+_SMALL = 0.8
+_GAP = 0.1
+_OFF_LINE = 0.08
+"""How far the middle of a small digit is from that of the word before it, as a share of its type's size."""
 
 _CUT = re.compile(r"(?<![\w'’])['’]*(\w[\w'’]*)-$")
 _WORD = re.compile(r"[\w'’]+(?:-[\w'’]+)*")
@@ -54,14 +60,31 @@ def spans(lines: Sequence[Line], vocabulary: Vocabulary, *, styled: bool = True)
     found: list[Span] = []
     for number, line in enumerate(lines):
         for place, word in enumerate(line.words):
-            span = Span(word.text, _style(word, bold=bold), word.link)
+            before = line.words[place - 1] if place else None
+            glued = word.glued or (before is not None and _touches(before, word))
+            text = _placed(word, before) if before is not None and glued else word.text
+            span = Span(text, _style(word, bold=bold), word.link)
             if place or not number:
-                _append(found, span, "" if word.glued or not found else " ")
+                _append(found, span, "" if glued or not found else " ")
             elif word.text in BULLETS:
                 _append(found, span, "\n")
             else:
                 _continue(found, span, vocabulary)
     return tuple(found)
+
+
+def _touches(before: Word, word: Word) -> bool:
+    """Return whether a sign follows a small digit at once; pdfium sees a gap where the line's place changes."""
+    small = before.type.size <= _SMALL * word.type.size and before.text[-1:].isnumeric()
+    return small and not word.text[:1].isalnum() and 0 <= word.box.left - before.box.right < _GAP * word.type.size
+
+
+def _placed(word: Word, before: Word) -> str:
+    """Return a word as it stands beside the one that it is glued to: small digits may be above or below the line."""
+    if word.type.size > _SMALL * before.type.size or not word.text[:1].isnumeric():
+        return word.text
+    offset = (word.box.centre[1] - before.box.centre[1]) / before.type.size
+    return raised(word.text) if offset < -_OFF_LINE else lowered(word.text) if offset > _OFF_LINE else word.text
 
 
 def _style(word: Word, *, bold: bool) -> Style:
