@@ -68,7 +68,7 @@ def looks_like_header(rows: Sequence[Sequence[Line]], *, marked: bool = False) -
     """
     first = [words(cell).strip() for cell in rows[0]] if rows else []
     below = [["".join(span.text for span in cell).strip() for cell in row] for row in islice(rows, 1, _LOOKED_AT)]
-    if len(first) < 2 or not below or not all(first[1:]) or any(len(name) > LONGEST_NAME for name in first):  # noqa: PLR2004
+    if len(first) < 2 or not below or not all(first[1:]) or any(len(name) > LONGEST_NAME for name in first):
         return False
     numeric = [_mostly_values([row[column] for row in below if column < len(row)]) for column in range(len(first))]
     years = [bool(_YEAR.fullmatch(name)) for name in first]
@@ -88,7 +88,7 @@ def header_rows(rows: Sequence[Sequence[Line]], *, marked: bool = False) -> int:
     if not looks_like_header(rows, marked=marked):
         return 0
     grouped = any(words(cell).strip() and cell == after for cell, after in pairwise(rows[0]))
-    named = len(rows) > 2 and not any(is_value(words(cell)) for cell in rows[1])  # noqa: PLR2004 - and rows below
+    named = len(rows) > 2 and not any(is_value(words(cell)) for cell in rows[1])
     return 2 if grouped and named else 1
 
 

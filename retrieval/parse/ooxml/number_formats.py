@@ -193,15 +193,15 @@ def _minutes(moment: datetime, said: str) -> str:
 
 
 def _year(moment: datetime, width: int, _: object) -> str:
-    return f"{moment:%Y}" if width > 2 else f"{moment.year % 100:02d}"  # noqa: PLR2004 - yy
+    return f"{moment:%Y}" if width > 2 else f"{moment.year % 100:02d}"
 
 
 def _month(moment: datetime, width: int, _: object) -> str:
-    return f"{moment.month:0{width}d}" if width <= 2 else f"{moment:%B}" if width == 4 else f"{moment:%b}"  # noqa: PLR2004
+    return f"{moment.month:0{width}d}" if width <= 2 else f"{moment:%B}" if width == 4 else f"{moment:%b}"
 
 
 def _day(moment: datetime, width: int, _: object) -> str:
-    return f"{moment.day:0{width}d}" if width <= 2 else f"{moment:%A}" if width == 4 else f"{moment:%a}"  # noqa: PLR2004
+    return f"{moment.day:0{width}d}" if width <= 2 else f"{moment:%A}" if width == 4 else f"{moment:%a}"
 
 
 def _hour(moment: datetime, width: int, half: object) -> str:

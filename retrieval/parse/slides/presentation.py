@@ -132,4 +132,4 @@ def kind_of(mark: Element) -> str:
 
 def _whole(element: Element, name: str) -> int:
     said = element.get(name, "")
-    return int(said) if said.lstrip("-").isdecimal() and len(said) < 20 else 0  # noqa: PLR2004 - more is no size
+    return int(said) if said.lstrip("-").isdecimal() and len(said) < 20 else 0

@@ -220,4 +220,4 @@ def _top(placed: tuple[Box | None, int, Element]) -> tuple[int, int]:
 
 def _whole(element: Element, name: str) -> int:
     said = element.get(name, "")
-    return int(said) if said.lstrip("-").isdecimal() and len(said) < 20 else 0  # noqa: PLR2004 - more is no place
+    return int(said) if said.lstrip("-").isdecimal() and len(said) < 20 else 0

@@ -59,7 +59,7 @@ def _run(rows: Sequence[Sequence[Line | Grid]], start: int) -> list[_Row]:
     run: list[_Row] = []
     for number in range(start, len(rows)):
         lines = [line for line in rows[number] if isinstance(line, Line)]
-        if len(lines) < len(rows[number]) or (not run and len(lines) < 2):  # noqa: PLR2004 - one cell is no row
+        if len(lines) < len(rows[number]) or (not run and len(lines) < 2):
             break
         row = _Row(tuple(lines))
         if run:
@@ -91,14 +91,14 @@ def _table(run: Sequence[_Row], sheet: Sheet) -> Grid | None:
         return None  # code, whose white space says as much
     columns = _columns(run)
     full = sum(len(row.lines) > 1 for row in run)
-    if not 2 <= len(columns) <= MAX_COLUMNS or full < (3 if len(columns) == 2 else 2):  # noqa: PLR2004
+    if not 2 <= len(columns) <= MAX_COLUMNS or full < (3 if len(columns) == 2 else 2):
         return None
     placed = [_placed(row, columns) for row in run]
     if any(cells is None for cells in placed):
         return None
     grid = _merged_rows(run, [cells for cells in placed if cells is not None], sheet)
     cells = [cell for row in grid for cell in row if cell]
-    if len(grid) < 2 or len(cells) < _FILLED * len(grid) * len(columns):  # noqa: PLR2004
+    if len(grid) < 2 or len(cells) < _FILLED * len(grid) * len(columns):
         return None
     if sum(len(line.words) for cell in cells for line in cell) > _WORDS * len(cells):
         return None

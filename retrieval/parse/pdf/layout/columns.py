@@ -171,7 +171,7 @@ def _parts_prose(rows: Sequence[Sequence[Word]], gutter: _Gutter, tables: Sequen
     inside = rows[gutter.first : gutter.last + 1]
     left = [[word for word in row if word.box.centre[0] < gutter.at] for row in inside]
     right = [[word for word in row if word.box.centre[0] >= gutter.at] for row in inside]
-    if min(sum(map(bool, left)), sum(map(bool, right))) < 2:  # noqa: PLR2004 - one line makes no column
+    if min(sum(map(bool, left)), sum(map(bool, right))) < 2:
         return False
     top, bottom = inside[0][0].box.top, inside[-1][0].box.bottom
     crossing = [

@@ -92,7 +92,7 @@ def _repeats(row: Row, sheet: Sheet, counted: Counter[tuple[bool, str]], pages: 
         return True
     if any(counted[key] >= _NUMBERED_PAGES for key in _numbered(row, sheet)):
         return True
-    return counted[top, _key(row)] >= max(2, min(3, pages), round(_SHARE * pages) if pages < 8 else 3)  # noqa: PLR2004
+    return counted[top, _key(row)] >= max(2, min(3, pages), round(_SHARE * pages) if pages < 8 else 3)
 
 
 def _apart(row: Row, sheet: Sheet, gone: Sequence[Row], *, top: bool) -> bool:

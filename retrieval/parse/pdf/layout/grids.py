@@ -83,7 +83,7 @@ def _frames(rules: Sequence[Rule]) -> list[_Frame]:
         sides = [end for rule in upright for end in (rule.start, rule.end)]
         across = _borders([rule.at for rule in upright], min(ends), max(ends))
         down = _borders([rule.at for rule in level], min(sides), max(sides))
-        if min(len(across), len(down)) > 2 and len(across) * len(down) <= MAX_SLOTS:  # noqa: PLR2004 - two of each
+        if min(len(across), len(down)) > 2 and len(across) * len(down) <= MAX_SLOTS:
             frames.append(_Frame(across, down, _by_border(level, down), _by_border(upright, across)))
     return frames
 
@@ -143,10 +143,10 @@ def _read(frame: _Frame, words: Sequence[Word], areas: Sequence[Area]) -> Grid |
     ]
     kept = [row for row in rows if any(row)]
     filled = sum(bool(cell) for row in kept for cell in row)
-    if len(kept) < 2 or filled < _FILLED * sum(map(len, kept)) or len(set(spans.values())) < 4:  # noqa: PLR2004
+    if len(kept) < 2 or filled < _FILLED * sum(map(len, kept)) or len(set(spans.values())) < 4:
         return None
     columns = [number for number in range(len(rows[0])) if any(row[number] for row in kept)]
-    if len(columns) < 2:  # noqa: PLR2004
+    if len(columns) < 2:
         return None
     body = tuple(tuple(row[number] for number in columns) for row in kept)
     return Grid(body, header_rows(body, areas), frame.box, tuple(frame.across[number] for number in columns))
@@ -189,7 +189,7 @@ def _unmerged(
         owned.setdefault(owner, []).append(slot)
     for first, cell in cells.items():
         slots = owned[first]
-        if len({column for _, column in slots}) < 2 or len({row for row, _ in slots}) > 1:  # noqa: PLR2004
+        if len({column for _, column in slots}) < 2 or len({row for row, _ in slots}) > 1:
             continue
         held: dict[int, list[Line]] = {}
         for line in cell:

@@ -32,7 +32,7 @@ def insets(sheet: Sheet, words: Sequence[Word], tables: Sequence[Box]) -> list[t
         inside = [word for word in left if box.holds(word.box)]
         rows = {round(word.box.bottom / max(1.0, word.type.size)) for word in inside}
         beside = _beside(box, left)
-        if len(rows) < 2 or not beside or _are_aligned(inside, beside):  # noqa: PLR2004 - one line can be a cell
+        if len(rows) < 2 or not beside or _are_aligned(inside, beside):
             continue
         taken = set(map(id, inside))
         left = [word for word in left if id(word) not in taken]

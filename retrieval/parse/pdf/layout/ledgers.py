@@ -75,7 +75,7 @@ def _table(bands: Sequence[Sequence[Word]], sheet: Sheet) -> Grid | None:
     """Return a table; ``None`` if the bands hold something else than one row each."""
     rows = [lines_of(band) for band in bands]
     columns = _columns(rows)
-    if len(columns) < 2:  # noqa: PLR2004 - columns of a table
+    if len(columns) < 2:
         return None
     grid: list[tuple[Cell, ...]] = []
     for lines in rows:
@@ -121,7 +121,7 @@ def _over(box: Box, columns: Sequence[tuple[float, float]], cells: list[list[Lin
 def _is_row(row: Sequence[Cell]) -> bool:
     """Return whether cells are one row: not all of them have the same several lines."""
     heights = [len(rows_of(cell)) for cell in row if cell]
-    return len(heights) < 2 or max(heights) == 1 or median(heights) < max(heights) or min(heights) == 1  # noqa: PLR2004
+    return len(heights) < 2 or max(heights) == 1 or median(heights) < max(heights) or min(heights) == 1
 
 
 def _is_wrapped(row: Sequence[Cell]) -> bool:

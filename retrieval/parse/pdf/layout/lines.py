@@ -76,7 +76,7 @@ class Line:
     def marker(self) -> str:
         """The sign or number of a list item that the line begins with, or ``""``."""
         first = self.words[0]
-        if len(self.words) < 2 or self.words[1].glued:  # noqa: PLR2004 - a marker and what it marks
+        if len(self.words) < 2 or self.words[1].glued:
             return ""
         if first.text == "o" and first.type.mono and not self.words[1].type.mono:
             return "•"  # Word's second level

@@ -74,7 +74,7 @@ def style_of(flows: Iterable[Sequence[Line | Grid]], outline: Mapping[str, int])
             letters[_size(line)] += len(line.text)
         for before, after in pairwise(lines):
             step = (after.box.bottom - before.box.bottom) / max(1.0, _size(after))
-            if _size(before) == _size(after) and 0.9 < step < _LONGEST_LEADING:  # noqa: PLR2004 - not on one line
+            if _size(before) == _size(after) and 0.9 < step < _LONGEST_LEADING:
                 steps[round(step * 20) / 20] += 1
     body = letters.most_common(1)[0][0] if letters else 10.0
     for line in (line for lines in every for line in lines):
@@ -135,7 +135,7 @@ def _belongs(line: Line, last: Line, part: Part, style: Style, margins: tuple[fl
         return line.mostly_mono and step < 2 * _LEADING * style.leading * size
     if line.mono:
         return False
-    if abs(size - _size(last)) > 0.6 or step > _LEADING * style.leading * size or step < 0:  # noqa: PLR2004 - points
+    if abs(size - _size(last)) > 0.6 or step > _LEADING * style.leading * size or step < 0:
         return False
     if plain_key(line.text) in style.outline or plain_key(last.text) in style.outline:
         return False
@@ -190,7 +190,7 @@ def _name_headings(parts: list[Part], style: Style) -> None:
 
 
 def _is_bold_heading(part: Part, following: Sequence[Part], said: str) -> bool:
-    if not all(line.bold for line in part.lines) or said.endswith((".", ",", ";")) or len(part.lines) > 2:  # noqa: PLR2004
+    if not all(line.bold for line in part.lines) or said.endswith((".", ",", ";")) or len(part.lines) > 2:
         return False
     after = following[0] if following else None
     return after is not None and not (

@@ -135,7 +135,7 @@ def _glyphs(
 
 @cache
 def _readable(code: int) -> str:
-    text = chr(code) if code < 0x110000 else "\ufffd"  # noqa: PLR2004 - the end of Unicode
+    text = chr(code) if code < 0x110000 else "\ufffd"
     if code in _LIGATURES or any(code in part for part in _ARABIC_FORMS):
         return unicodedata.normalize("NFKC", text)
     return _HYPHENS.get(text) or _BULLETS.get(text) or text
@@ -233,7 +233,7 @@ def read_ink(
         turn_of(matrix.a, matrix.b),
         mode,
         (red, green, blue) if alpha else None,
-        alpha < 255,  # noqa: PLR2004 - opaque
+        alpha < 255,
         known,
         *drawn,
         clip,
