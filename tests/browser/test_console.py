@@ -112,7 +112,7 @@ def test_a_guard_is_switched_off_after_saying_what_follows_and_this_can_be_undon
     assert not states.enabled("tickets", "it")
     assert states.enabled("tickets", "travel")
     page.click("text=Undo")
-    page.wait_for_selector("#plugin-tickets [role=status]:has-text('Switched on for it.')")
+    page.wait_for_selector("#plugin-tickets [role=status]:has-text('Switch reset for it.')")
     assert states.enabled("tickets", "it")
 
 
