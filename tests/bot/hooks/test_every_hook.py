@@ -5,6 +5,7 @@ A new hook needs a row in ``FIRED``; without one, this module fails.
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from bot.domain.errors import PluginError
 from bot.hooks.context.plugin_context import PluginContext
+from bot.hooks.health import BEFORE_ALL
 from bot.hooks.host import PluginHost
 from bot.storage.session import Store
 from tests.bot.hooks.every_hook import FIRED, HOOKS, Recorder, Settings, open_host
@@ -74,6 +76,11 @@ def test_the_example_of_the_reference_works(make_host: MakeHost, examples: Modul
 def test_every_hook_has_a_row_and_a_method_of_its_name() -> None:
     assert set(FIRED) == set(HOOKS)
     assert all(callable(getattr(PluginHost, hook, None)) for hook in HOOKS)
+
+
+@pytest.mark.parametrize("hook", sorted(HOOKS.keys() - {*BEFORE_ALL, "register_commands"}))
+def test_every_hook_of_a_running_instance_has_settings_and_a_context(hook: str) -> None:
+    assert {"settings", "context"} <= inspect.signature(HOOKS[hook]).parameters.keys()
 
 
 @pytest.mark.parametrize("hook", HOOKS)

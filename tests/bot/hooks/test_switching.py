@@ -86,6 +86,8 @@ def test_a_departments_switch_counts_more_than_the_instances(make: Make) -> None
     assert (states.enabled("tickets", "hr"), states.enabled("tickets", None)) == (False, True), "it is on somewhere"
     states.switch("tickets", "", enabled=True, actor="test")
     assert states.decided("tickets", "hr") == (True, "instance")
+    states.switch("tickets", "", enabled=False, actor="test")
+    assert (states.decided("tickets", "it"), states.enabled("tickets", "hr")) == ((True, "department it"), False)
     states.switch_everywhere("tickets", enabled=False, actor="test")
     assert states.switched_in("tickets") == {}
     assert not any(states.enabled("tickets", each) for each in ("it", "hr", None))
