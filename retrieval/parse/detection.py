@@ -12,7 +12,7 @@ from bot.domain.errors import DocumentError
 from retrieval.parse.kinds import KINDS, TEXT_SUFFIXES, in_words
 from retrieval.parse.text import decode
 
-_ZIP, _COMPOUND = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP, _COMPOUND, _RICH_TEXT = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf"
 _MESSAGE = "__properties_version1.0"
 _OLD = {
     "EncryptedPackage": ("it is encrypted", "Save it without a password."),
@@ -33,8 +33,8 @@ def kind_of(data: bytes, name: str, suffix: str) -> str:
 
     :raises DocumentError: it is of no known kind, or not of the kind that its name says.
     """
-    if b"%PDF-" in data[:1024]:
-        return ".pdf"
+    if plain := _plain_kind(data):
+        return plain
     if data.startswith(_ZIP):
         return _package_kind(data) or ".zip"
     if data.startswith(_COMPOUND):
@@ -60,6 +60,13 @@ def describe(data: bytes) -> str:
         guess = []
     names = [item.name for item in guess if item.name]
     return f"it holds {names[0]}" if names else "its content is in no known format"
+
+
+def _plain_kind(data: bytes) -> str:
+    """Return the kind of a file that says at its beginning what it is; ``""`` for others."""
+    if b"%PDF-" in data[:1024]:
+        return ".pdf"
+    return ".rtf" if data[:100].lstrip().startswith(_RICH_TEXT) else ""
 
 
 def _package_kind(data: bytes) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from retrieval.parse.formats.html import HtmlParser
 from retrieval.parse.formats.markdown import MarkdownParser
+from retrieval.parse.formats.rtf import RtfParser
 from retrieval.parse.formats.text import TextParser
 from retrieval.parse.mail.eml import EmlParser
 from retrieval.parse.mail.msg import MsgParser
@@ -54,6 +55,7 @@ KINDS = (
     Kind("plain text", TextParser, ("text/plain",), text=True),
     Kind("Markdown", MarkdownParser, ("text/markdown", "text/x-markdown"), text=True),
     Kind("HTML", HtmlParser, ("text/html", "application/xhtml+xml"), text=True),
+    Kind("Rich Text (.rtf)", RtfParser, ("application/rtf", "text/rtf")),
     Kind("PDF", PdfParser, ("application/pdf",)),
     Kind("CSV", CsvParser, ("text/csv", "text/tab-separated-values"), text=True),
     Kind("Word (.docx)", DocxParser, (f"{_OFFICE}.wordprocessingml.document",), main_part=r"word/document\d*\.xml"),

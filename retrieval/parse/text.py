@@ -84,6 +84,7 @@ _FEW_BROKEN = 20
 _LOOKED_AT = 10_000
 _SOFT_HYPHEN = "\u00ad"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LINE_BREAK = re.compile("\r\n?|[\u0085\u2028\u2029]")
 _MAX_CONTROL_SHARE = 0.01
 
 
@@ -195,7 +196,7 @@ def clean(text: str) -> tuple[str, tuple[str, ...]]:
 
 def without_controls(text: str) -> str:
     """Return the text with plain line breaks and without other control characters."""
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _CONTROL.sub("", _LINE_BREAK.sub("\n", text))
 
 
 def title_from(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from email import message_from_bytes
 from email.errors import HeaderParseError, MessageError
-from email.header import decode_header, make_header
+from email.header import decode_header
 from email.message import Message as Part
 from mimetypes import guess_extension
 from typing import TYPE_CHECKING
@@ -120,6 +120,10 @@ def _header(part: Part, label: str) -> str:
 def _decoded(said: str) -> str:
     """Return a header without its encoding; one that is broken stays as it is."""
     try:
-        return str(make_header(decode_header(said)))
-    except (HeaderParseError, LookupError, ValueError):
+        parts = decode_header(said)
+    except (HeaderParseError, ValueError):
         return said
+    return "".join(
+        part if isinstance(part, str) else part.decode(encoding_named(label or "") or "utf-8", errors="replace")
+        for part, label in parts
+    )

@@ -9,6 +9,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from bot.domain.errors import DocumentError
+from retrieval.parse.formats.rtf import rtf_to_html
+from retrieval.parse.mail.compressed_rtf import decompressed
 from retrieval.parse.mail.eml import no_attachments
 from retrieval.parse.mail.message import HTML, TEXT, Attachment, Message, mail_document
 from retrieval.parse.text import decode
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from bot.domain.documents.parsed import ParsedDocument
     from retrieval.parse.mail.message import Read
 
-RICH_TEXT_FLAG = "text in Outlook's rich text format only, not read"
+RICH_TEXT_FLAG = "text in Outlook's rich text format not read"
 MAX_NESTED = 5
 """Mails within mails at most; deeper ones are left out."""
 
@@ -75,9 +77,11 @@ class _Storage:
         sent = self._numbers.get(_SENT) or self._numbers.get(_DELIVERED)
         head = (("From", sender), ("To", self.text(_TO)), ("Cc", self.text(_CC)), ("Date", _date(sent)))
         page, text = self.text(_HTML) or self._html(), self.text(_TEXT)
+        problem = ""
+        if not page.strip():
+            page, problem = self._rich_text()
         body = ((HTML, page),) if page.strip() else ((TEXT, text),)
-        unread = not page.strip() and not text.strip() and self._stream(_RICH_TEXT, _BINARY) is not None
-        flags = (RICH_TEXT_FLAG,) if unread else ()
+        flags = (f"{RICH_TEXT_FLAG}: {problem}",) if problem and not text.strip() else ()
         return Message(self.text(_SUBJECT), head, body, tuple(self._attachments(depth)), flags)
 
     def text(self, number: str) -> str:
@@ -91,6 +95,14 @@ class _Storage:
     def _html(self) -> str:
         data = self._stream(_HTML, _BINARY)
         return "" if not data else self._decoded(data)
+
+    def _rich_text(self) -> tuple[str, str]:
+        """Return the text that Outlook keeps in a format of its own as a page, and why it can't be read, if so."""
+        data = self._stream(_RICH_TEXT, _BINARY)
+        try:
+            return (rtf_to_html(decompressed(data), "the text"), "") if data else ("", "")
+        except (ValueError, DocumentError) as error:
+            return "", error.text if isinstance(error, DocumentError) else str(error)
 
     def _decoded(self, data: bytes) -> str:
         page = self._numbers.get(_INTERNET_CODE_PAGE) or self._numbers.get(_CODE_PAGE) or 0

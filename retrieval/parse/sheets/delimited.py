@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from bot.domain.documents.blocks import plain, words
+from bot.domain.documents.blocks import Paragraph, plain, words
 from bot.domain.documents.parsed import ParsedSection
 from bot.domain.errors import DocumentError
 from retrieval.parse.grids import MAX_CELLS, MAX_COLUMNS, is_value, too_many_cells
@@ -31,7 +31,7 @@ _DECLARED = "sep="
 
 
 class CsvParser:
-    """Comma- or tab-separated values: the first row names the columns, unless it holds values."""
+    """Comma- or tab-separated values: the first row with several cells names the columns, unless it holds values."""
 
     name = "csv"
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".tab")
@@ -43,8 +43,10 @@ class CsvParser:
             first, _, text = text.partition("\n")
             delimiter = first.strip("\n\r")[len(_DECLARED) :][:1]
         rows = _rows(text, delimiter or delimiter_of(text), name)
-        section = ParsedSection((), tuple(table_of(rows, int(_has_header(rows)))))
-        return document(title_from(name), [section], flags, name)
+        start = next((number for number, row in enumerate(rows) if sum(map(bool, row)) > 1), 0)
+        above = [Paragraph(cell) for row in rows[:start] for cell in row if cell]
+        table = table_of(rows[start:], int(_has_header(rows[start:])))
+        return document(title_from(name), [ParsedSection((), (*above, *table))], flags, name)
 
 
 def delimiter_of(text: str) -> str:

@@ -154,10 +154,22 @@ def test_an_outlook_mail_may_be_a_page(read: Read) -> None:
     assert texts(read(Compound({**outlook("plain"), **page}).data, "a.msg")) == {(): f"{OUTLOOK_HEAD}\n\nGröße 5"}
 
 
-def test_an_outlook_mail_in_rich_text_only_is_flagged(read: Read) -> None:
+def test_an_outlook_mail_in_rich_text_only_is_read(read: Read) -> None:
+    text = rb"{\rtf1\ansi\ansicpg1252 The fee is {\strike 40} 45 \'80.}"
+    stored = struct.pack("<IIII", len(text) + 12, len(text), 0x414C454D, 0) + text
+    for plain in ("", "The fee is 40 45."):
+        rich: dict[Path, bytes] = {("__substg1.0_10090102",): stored}
+        document = read(Compound({**outlook(plain), **rich}).data, "a.msg")
+        assert texts(document) == {(): f"{OUTLOOK_HEAD}\n\nThe fee is 45 \u20ac."}
+        assert document.flags == ()
+
+
+def test_an_outlook_mail_whose_rich_text_is_damaged_is_flagged(read: Read) -> None:
     rich: dict[Path, bytes] = {("__substg1.0_10090102",): b"x" * 100}
-    document = read(Compound({**outlook(""), **rich}).data, "a.msg")
-    assert document.flags == (RICH_TEXT_FLAG,)
+    assert read(Compound({**outlook(""), **rich}).data, "a.msg").flags == (
+        f"{RICH_TEXT_FLAG}: its rich text has more than 64 MB",
+    )
+    assert texts(read(Compound({**outlook("Plain."), **rich}).data, "a.msg")) == {(): f"{OUTLOOK_HEAD}\n\nPlain."}
 
 
 @pytest.mark.parametrize("size", [100, 600, 2_000])

@@ -259,3 +259,8 @@ def test_raised_digits_are_no_part_of_the_number_before(excel: Callable[..., byt
     cell = f'<s:c r="A1" t="inlineStr"><s:is><s:r><s:t>30</s:t></s:r>{up}<s:r><s:t> days</s:t></s:r></s:is></s:c>'
     data = excel(f'<s:sheetData><s:row r="1">{cell}</s:row></s:sheetData>')
     assert [section.text for section in XlsxParser().parse(data, "a.xlsx").sections] == ["30¹ days"]
+
+
+def test_titles_above_the_header_of_delimited_text_are_texts() -> None:
+    document = CsvParser().parse(b"Rates 2026\n\nCity,Days\nRome,5\n", "rates.csv")
+    assert document.sections[0].text == "Rates 2026\n\nRome: Days 5"
