@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 STOPPED = "stopped"
 """The kind of an item that its sender has stopped."""
 
+DELETED = "deleted"
+"""The kind of an item that was forgotten at its sender's wish."""
+
 Refusal = Callable[[Session, InboxItem], bool]
 
 
@@ -123,6 +126,13 @@ class Inbox:
             if stopped:
                 session.get_one(InboxRow, item_id).kind = STOPPED
         return stopped
+
+    def forget(self, session: Session, item_id: str, left: Mapping[str, Any]) -> None:
+        """Finish an item and replace what it says, inside the caller's transaction; its key stays taken."""
+        row = session.get(InboxRow, item_id, with_for_update=True)
+        if row is not None:
+            self.finish(session, item_id)
+            row.payload, row.kind = dict(left), DELETED
 
     def unhandled(self, channel: str, dedupe_prefix: str) -> tuple[InboxEntry, ...]:
         """Return a sender's items that wait, are being handled or were stopped, oldest first.

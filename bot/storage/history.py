@@ -79,10 +79,15 @@ class History:
         kept = [each for each in found if each.question.id != before][-limit:]
         return tuple(as_turn(each) for each in kept)
 
-    def threads(self, person_id: str, channel: str, *, limit: int) -> tuple[ThreadSummary, ...]:
-        """Return a person's threads, the one asked in last first."""
+    def threads(self, person_id: str, channel: str, *, limit: int, containing: str = "") -> tuple[ThreadSummary, ...]:
+        """Return a person's threads, the one asked in last first.
+
+        :param containing: only those with a question that contains this text, whatever its case.
+        """
         first, last = func.min(QuestionRow.asked_at), func.max(QuestionRow.asked_at)
-        own = QuestionRow.person_id == person_id, QuestionRow.channel == channel
+        own = [QuestionRow.person_id == person_id, QuestionRow.channel == channel]
+        if containing:
+            own.append(QuestionRow.thread.in_(self._threads_with(person_id, channel, containing)))
         newest = select(QuestionRow.thread, first, last).where(*own).group_by(QuestionRow.thread)
         with self._store.read() as session:
             found = []
@@ -90,6 +95,17 @@ class History:
                 text = select(QuestionRow.text).where(*own, QuestionRow.thread == thread, QuestionRow.asked_at == began)
                 found.append(ThreadSummary(thread, session.scalar(text.limit(1)) or "", ended))
         return tuple(found)
+
+    def _threads_with(self, person_id: str, channel: str, wanted: str) -> frozenset[str]:
+        """Return the person's threads with a question that contains a text, whatever its case.
+
+        Answers aren't searched: the person may no longer be allowed to see some of them.
+        """
+        own = QuestionRow.person_id == person_id, QuestionRow.channel == channel
+        folded = wanted.casefold()  # not in SQL: SQLite folds only ASCII
+        with self._store.read() as session:
+            asked = session.execute(select(QuestionRow.thread, QuestionRow.text).where(*own))
+            return frozenset(thread for thread, text in asked if folded in text.casefold())
 
     def standing_alone(
         self, departments: Collection[str], *, since: datetime, characters: int, limit: int

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -24,6 +24,7 @@ from bot.feedback.reasons import REASONS
 from bot.feedback.votes import Votes
 from bot.observability.metrics import ACK_SECONDS
 from plugins.web.conversations import Conversations
+from plugins.web.deleting import Deleting
 from plugins.web.intake import NAME, Asked, Intake
 from plugins.web.stream import AnswerStream
 from plugins.web.unanswered import Unanswered
@@ -110,6 +111,7 @@ class Web:
     actions: Actions
     intake: Intake
     unanswered: Unanswered
+    deleting: Deleting
     conversations: Conversations
     stream: AnswerStream
 
@@ -236,12 +238,21 @@ async def confirm(action_id: Id, person: Actor, web: Here) -> list[Action]:
 
 
 @api.get("/conversations")
-def conversations(person: Asker, web: Here) -> list[dict[str, Any]]:
-    """List your conversations, newest first."""
-    return web.conversations.newest(person, web.unanswered.of(person))
+def conversations(person: Asker, web: Here, q: Annotated[str, Query(max_length=200)] = "") -> list[dict[str, Any]]:
+    """List your conversations, newest first; with ``q`` those with a question of yours that contains it."""
+    return web.conversations.newest(person, web.unanswered.of(person), q.strip())
 
 
 @api.get("/conversations/{conversation}")
 def turns(conversation: Id, person: Asker, web: Here) -> list[dict[str, Any]]:
     """Return the questions and answers of one of your conversations, oldest first."""
     return web.conversations.turns(person, conversation)
+
+
+@api.delete("/conversations/{conversation}", status_code=204)
+async def delete(conversation: Id, person: Asker, web: Here) -> None:
+    """Erase one of your conversations: its questions and answers, and all that was made of them.
+
+    Votes, corrections and curated answers go too. This can't be undone.
+    """
+    web.unanswered.end(await asyncio.to_thread(web.deleting.delete, person, conversation))

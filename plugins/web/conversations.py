@@ -67,17 +67,22 @@ class Conversations:
             instance.plugins,
         )
 
-    def newest(self, person: Person, unanswered: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def newest(
+        self, person: Person, unanswered: Sequence[Mapping[str, Any]], containing: str = ""
+    ) -> list[dict[str, Any]]:
         """Return the person's conversations, newest first: id, title (the first question), time, and if one is running.
 
         :param unanswered: the person's questions without an answer, oldest first.
+        :param containing: only conversations with a question that contains this text, whatever its case.
         """
         found: dict[str, dict[str, Any]] = {
             each.thread: _listed(each.thread, each.first_question, each.last_asked_at)
-            for each in self._history.threads(person.id, NAME, limit=LISTED)
+            for each in self._history.threads(person.id, NAME, limit=LISTED, containing=containing)
         }
         for each in unanswered:
             name, asked_at = each["conversation"], each["asked_at"]
+            if name not in found and containing.casefold() not in each["text"].casefold():
+                continue
             listed = found.setdefault(name, _listed(name, each["text"], asked_at))
             listed["at"] = max(listed["at"], asked_at)
             listed["running"] |= each["state"] == "running"

@@ -14,6 +14,7 @@ from bot.server.pages.layout import StaticFolder, page_templates
 from bot.server.returning import sign_in_address
 from plugins.web.api import Web, api
 from plugins.web.conversations import Conversations
+from plugins.web.deleting import Deleting
 from plugins.web.intake import Intake
 from plugins.web.sign_in import SignIn
 from plugins.web.stream import AnswerStream
@@ -74,6 +75,15 @@ def _web(instance: Instance) -> Web:
     conversations = Conversations.of(instance)
     stream = AnswerStream(instance.answer_events, intake, conversations)
     unanswered = Unanswered(instance.inbox, instance.answer_events)
+    deleting = Deleting(instance.store, instance.inbox, instance.history, unanswered)
     return Web(
-        instance.sessions, departments, instance.votes, instance.actions, intake, unanswered, conversations, stream
+        instance.sessions,
+        departments,
+        instance.votes,
+        instance.actions,
+        intake,
+        unanswered,
+        deleting,
+        conversations,
+        stream,
     )

@@ -10,11 +10,14 @@ from bot.domain.answers import Failed
 from plugins.web.intake import NAME, sender
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.delivery.events import AnswerEvents
     from bot.delivery.inbox import Inbox
     from bot.domain.deliveries import InboxEntry
     from bot.domain.people import Person
 
+DELETED = "You deleted this conversation."
 STOPPED_BY_YOU = "You stopped this answer. What was written of it isn't kept."
 
 
@@ -42,6 +45,11 @@ class Unanswered:
         if stopped:
             self._live.publish(question_id, Failed(STOPPED_BY_YOU, stopped=True))
         return stopped
+
+    def end(self, question_ids: Sequence[str]) -> None:
+        """Tell whoever watches these answers that their conversation was deleted. On the event loop only."""
+        for each in question_ids:
+            self._live.publish(each, Failed(DELETED, stopped=True))
 
 
 def _shown(entry: InboxEntry) -> dict[str, Any]:

@@ -216,6 +216,24 @@ def test_a_conversation_says_that_the_server_is_away_and_can_be_opened_again(pag
     page.wait_for_selector(".answer")
 
 
+def test_a_conversation_is_found_by_its_words_and_deleted(page: Page) -> None:
+    page.fill("#question", "Is a SPA day exempt?")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".answer[aria-busy=false]")
+    ask(page, TRAINS)
+    page.fill("#find", "spa day")
+    page.wait_for_selector("#found:text('1 found')", state="attached")
+    assert page.locator(".conversation").all_inner_texts() == ["Is a SPA day exempt?"]
+    page.click(".entry button[aria-label^='Delete']")
+    assert "“Is a SPA day exempt?”" in page.inner_text("#delete-what")
+    assert focused(page) == "delete-no"
+    page.click("#delete-yes")
+    page.wait_for_selector("#found:has-text('0 found')")
+    assert page.is_visible("#welcome")
+    assert page.evaluate("location.hash") == ""
+    page.fill("#find", "")
+
+
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 

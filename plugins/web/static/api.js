@@ -6,8 +6,8 @@ export class Refused extends Error {}
 /** Nobody is signed in any more; the sign-in page is on its way. */
 export class SignedOut extends Error {}
 
-export async function call(path, body) {
-  const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+export async function call(path, body, method = body === undefined ? "GET" : "POST") {
+  const options = body === undefined ? { method } : { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   let response;
   try {
     response = await fetch(path, options);

@@ -88,7 +88,10 @@ async function rejoin(address, here) {
   try {
     const unanswered = await call("/api/questions");
     if (unanswered.some(({ id: known }) => known === here.question.id)) watch(address, here);
-    else open(id);
+    else {
+      kept.set("pending", null);
+      open(id);
+    }
   } catch (error) {
     if (!(error instanceof SignedOut)) setTimeout(() => rejoin(address, here), RETRY_MS);
   }
@@ -117,9 +120,11 @@ export async function stop() {
 
 // --- opening --------------------------------------------------------------------------------------------------------
 
-/** Go to a conversation, or to a new one, so that Back leads to the one before. */
-export function go(wanted) {
-  history.pushState(null, "", wanted ? `#${wanted}` : location.pathname);
+/** Go to a conversation, or to a new one, so that Back leads to the one before, unless that is gone. */
+export function go(wanted, gone = false) {
+  const address = wanted ? `#${wanted}` : location.pathname;
+  if (gone) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
   return open(wanted);
 }
 

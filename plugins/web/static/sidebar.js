@@ -1,10 +1,11 @@
 // The list of conversations; on phones it is a menu over the page.
 
 import { call } from "./api.js";
-import { $, el, narrow } from "./dom.js";
+import { $, el, iconButton, narrow } from "./dom.js";
 
 const LOOK_MS = 3000;
-const BEHIND = [...document.body.children].filter((node) => !["sidebar", "shade", "source"].includes(node.id));
+const TYPING_MS = 250;
+const BEHIND = [...document.body.children].filter((node) => !["sidebar", "shade", "source", "delete"].includes(node.id));
 const sidebar = $("sidebar");
 let go = null;
 let looking = 0;
@@ -22,6 +23,10 @@ export function begin(openConversation) {
     if (event.key === "Tab") wrap(event);
   });
   narrow.addEventListener("change", hideMenu);
+  let typing = 0;
+  $("find").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(list, TYPING_MS, current); });
+  $("delete-no").addEventListener("click", () => $("delete").close());
+  $("delete-yes").addEventListener("click", remove);
 }
 
 // --- the list -------------------------------------------------------------------------------------------------------
@@ -29,24 +34,52 @@ export function begin(openConversation) {
 /** Show the list again; as long as an answer is being written somewhere, look again. */
 export async function list(shown = current) {
   clearTimeout(looking);
-  const found = await call("/api/conversations").catch(() => null);
-  if (!found) return;
-  const focused = document.activeElement?.dataset?.id;
+  const wanted = $("find").value.trim();
+  const found = await call(`/api/conversations?q=${encodeURIComponent(wanted)}`).catch(() => null);
+  if (!found || wanted !== $("find").value.trim()) return; // more was typed meanwhile
+  $("found").textContent = wanted ? `${found.length} found` : "";
+  $("found").classList.toggle("hidden", !wanted || found.length > 0);
+  const row = document.activeElement.closest(".entry");
+  const [focused, onBin] = [row?.firstChild.dataset.id, row?.lastChild === document.activeElement];
   $("conversations").replaceChildren(...found.map(entry));
   mark(shown);
-  if (focused) $("conversations").querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
+  const again = focused && $("conversations").querySelector(`[data-id="${CSS.escape(focused)}"]`)?.parentElement;
+  if (again) (onBin ? again.lastChild : again.firstChild).focus();
   clearTimeout(looking);
   if (found.some(({ running }) => running)) looking = setTimeout(list, LOOK_MS);
 }
 
 function entry({ id, title, running }) {
   const dot = running ? el("span", { class: "dots", role: "img", "aria-label": "Being answered" }) : null;
-  return el("button", { class: "conversation", "data-id": id, title, onclick: () => go(id) }, dot, el("span", {}, title));
+  const bin = iconButton("bin", `Delete “${title}”`, () => confirm(id, title));
+  return el("div", { class: "entry" }, el("button", { class: "conversation", "data-id": id, title, onclick: () => go(id) }, dot, el("span", {}, title)), bin);
+}
+
+function confirm(id, title) {
+  $("delete").dataset.conversation = id;
+  $("delete-problem").hidden = true;
+  $("delete-what").textContent = `“${title}”: its questions and answers are erased, with the votes, corrections and curated answers that came of them. This can’t be undone.`;
+  $("delete").showModal();
+}
+
+async function remove() {
+  const id = $("delete").dataset.conversation;
+  try {
+    await call(`/api/conversations/${id}`, undefined, "DELETE");
+  } catch (error) {
+    $("delete-problem").textContent = error.message;
+    $("delete-problem").hidden = false;
+    return;
+  }
+  $("delete").close();
+  if (id === current) go("", true);
+  await list();
+  ($("conversations").querySelector("button") ?? $("new")).focus();
 }
 
 export function mark(shown) {
   current = shown;
-  for (const button of $("conversations").children) button.setAttribute("aria-current", String(button.dataset.id === shown));
+  for (const button of $("conversations").querySelectorAll(".conversation")) button.setAttribute("aria-current", String(button.dataset.id === shown));
 }
 
 // --- the menu -------------------------------------------------------------------------------------------------------
