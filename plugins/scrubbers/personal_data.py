@@ -14,9 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import phonenumbers
+import regex
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.hooks.specs import hookimpl
+from bot.language.words import UNSPACED
 from bot.observability.redaction import without_secrets
 
 if TYPE_CHECKING:
@@ -41,7 +43,13 @@ _NAMED_SECRET = re.compile(
     r"(?:\s+(?:is|was)|\s*[:=])\s*[\"'`]?)((?=[^\s\"'`]{0,200}\d)[^\s\"'`<{][^\s\"'`]{3,})",
     re.IGNORECASE,
 )
-_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++@(?:[\w-]+\.)+[^\W\d_]{2,}")
+_EMAIL = regex.compile(
+    rf"(?:(?<![[\w.+%'-]--{UNSPACED}])[[\w.+%'-]--{UNSPACED}]++|{UNSPACED}{{1,20}}+)@(?:[\w-]+\.)+"
+    rf"(?:[\p{{L}}--{UNSPACED}]{{2,}}|{UNSPACED}{{2}})",
+    regex.VERSION1,
+)
+"""An address without the letters beside it of a script that puts no spaces between words."""
+
 _SLACK = re.compile(r"<[@#!][A-Z0-9^|][^<>]*>|(?a:\b)[UWCGDTBA](?=[A-Z0-9]*\d)[A-Z0-9]{8,12}(?a:\b)")
 _IBAN = re.compile(r"(?a:\b)[A-Za-z]{2}\d{2}(?:[ ]?[A-Za-z0-9]{4}){2,7}(?:[ ]?[A-Za-z0-9]{1,3})?(?a:\b)")
 _CARD = re.compile(r"(?<![A-Za-z0-9_-])[2-6](?:[ -]?\d){12,18}(?![A-Za-z0-9_-])")

@@ -34,6 +34,9 @@ FOUND = {
     "my order #4711 is late": "my order #<NUMBER> is late",
     "the parcel is 370795561790": "the parcel is <NUMBER>",
     "it said canary-0123456789abcdef": "it said <SECRET>",
+    "请写信给ada@example.com询问": "请写信给<EMAIL>询问",
+    "張三@example.comへ": "<EMAIL>へ",
+    "jürgen.müller@bücher.example fragen": "<EMAIL> fragen",
     "卡号4111111111111111被扣款": "卡号<CARD>被扣款",
     "单号370795561790已寄出，令牌hf_abcdefghijklmnopqrstuv": "单号<NUMBER>已寄出，令牌<SECRET>",
 }
