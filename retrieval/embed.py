@@ -248,7 +248,7 @@ def _load_model(path: Path) -> Any:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call] # transformers leaves it untyped
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -46,7 +46,8 @@ class Origin:
         """The source with local paths made absolute; links are not resolved."""
         if _REMOTE.match(self.source):
             return self.source
-        return os.path.normpath(os.path.join(self.base, os.path.expanduser(self.source)))  # noqa: PTH111, PTH118
+        home = os.path.expanduser(self.source)  # noqa: PTH111 - a string in, a string out
+        return os.path.normpath(os.path.join(self.base, home))  # noqa: PTH118 - the same
 
     def shown(self, place: str) -> str:
         """Return the address of a document: its own if that is absolute, else the source as given and the path in it.

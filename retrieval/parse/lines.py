@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 MAX_LINK = 2_000
 LINKS = frozenset(("http", "https", "mailto", "tel"))
 """Schemes of the links that are kept."""
+
+MONOSPACED = re.compile(
+    r"courier|consolas|\bmono\b|monospace|menlo|monaco|lucida console|source code|fira code|cascadia", re.IGNORECASE
+)
+"""Fonts in which code is set."""
+
+CODE_SIGN = re.compile(r"^\s{2}|[{}=<>$\\|]|\w\(|[;:]\s*$")
+"""What a line of code has, and a word set in its font doesn't."""
 
 _RAISED = str.maketrans("0123456789+-−=()nix", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱˣ")
 _LOWERED = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")

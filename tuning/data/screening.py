@@ -211,7 +211,8 @@ def _unconfirmed(open_: Sequence[Statement], said: Sequence[Statement], characte
     for each in open_:
         if each.correction is None or each.correction.reviewed or len(each.correction.text) <= characters:
             continue
-        if len(authors[rated_key(each.rated), each.correction.text.strip()] | {each.person.id}) < 2:  # noqa: PLR2004
+        agreeing = authors[rated_key(each.rated), each.correction.text.strip()] | {each.person.id}
+        if len(agreeing) < 2:  # noqa: PLR2004 - one person alone
             yield Held(each, UNCONFIRMED, f"{len(each.correction.text)} characters")
 
 

@@ -74,7 +74,7 @@ def write_report(  # noqa: PLR0913 - what the report is made from
         data=_data(outcome.get("counts", {})),
         notes=_notes(folder / "work" / "progress.jsonl"),
         losses=Markup(loss_curves(curves)),  # noqa: S704 - our own drawing, made from numbers
-        plot=Markup(differences(metrics, METRIC_NAMES)),  # noqa: S704
+        plot=Markup(differences(metrics, METRIC_NAMES)),  # noqa: S704 - the same
         comparison=[_comparison(name, metrics[name]) for name in METRIC_NAMES if name in metrics],
         n=outcome.get("n"),
         examples=_examples(folder, row.policy.get("seed", 0)),

@@ -69,7 +69,7 @@ def _tick(department: Department) -> datetime | None:
     """Return the department's last scheduled time if it is recent enough to catch up."""
     if not department.tuning.schedule:
         return None
-    from croniter import CroniterError, croniter  # type: ignore[import-untyped]
+    from croniter import CroniterError, croniter  # type: ignore[import-untyped] # it has no types
 
     moment = now()
     try:

@@ -109,7 +109,7 @@ def _check(job: TrainJob) -> None:
         _require(isinstance(value, int) and value >= 1, f"{name} must be a whole number above 0, found {value!r}")
     _require(job.max_steps >= 0, f"max_steps must not be below 0, found {job.max_steps!r}")
     # KTO pairs each prompt with its neighbour's answer.
-    _require(job.batch_size >= 2, f"batch_size must be at least 2, found {job.batch_size!r}")  # noqa: PLR2004
+    _require(job.batch_size >= 2, f"batch_size must be at least 2, found {job.batch_size!r}")  # noqa: PLR2004 - the message names it
     room = f"max_answer_tokens ({job.max_answer_tokens}) must be below max_tokens ({job.max_tokens})"
     _require(job.max_answer_tokens < job.max_tokens, room)
 

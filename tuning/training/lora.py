@@ -152,7 +152,7 @@ class LoraModel:
 def _packed_mask(rests: Sequence[torch.Tensor], start: int) -> torch.Tensor:
     """Return what is added to attention scores, shape ``(1, 1, R, start + R)``: nothing, or the least float."""
     squares = [torch.ones(len(rest), len(rest)).tril() for rest in rests]
-    allowed = torch.block_diag(*squares).bool()  # type: ignore[no-untyped-call]
+    allowed = torch.block_diag(*squares).bool()  # type: ignore[no-untyped-call] # torch leaves it untyped
     allowed = torch.cat([torch.ones(len(allowed), start, dtype=torch.bool), allowed], dim=1)
     return torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.bfloat16).min)[None, None]
 

@@ -119,7 +119,7 @@ class Training:
             for part in self._parts(batch):
                 logits, labels = self.lora.logits(part)
                 share = sft_loss(logits, labels, self._weights(part), total=total)
-                share.backward()  # type: ignore[no-untyped-call]
+                share.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
                 loss += share.item()
             self._finish_step("sft", step, len(steps), batch, loss, started, self.job.learning_rate, 1.0, {})
 
@@ -160,7 +160,7 @@ class Training:
             if good and bool(desirable.any()):
                 kept = self._weights(part) * desirable
                 loss = loss + self.job.kto_sft_weight * sft_loss(logits, labels, kept, total=good)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
             total += loss.item()
             for row, reward in zip(part, (policy - matched).tolist(), strict=True):
                 rewards[row.desirable] += self.job.kto_beta * reward

@@ -182,7 +182,8 @@ class _Reader:
             self._out.append(text)
         elif state.target == "colours" and ";" in text:
             named = self._channels
-            self._colours.append(f"rgb({named['red']},{named['green']},{named['blue']})" if len(named) > 2 else "")  # noqa: PLR2004
+            whole = {"red", "green", "blue"} <= named.keys()
+            self._colours.append(f"rgb({named['red']},{named['green']},{named['blue']})" if whole else "")
             self._channels = {}
         elif text and state.target in ("text", "result") and not state.hidden:
             self._put(escape(text) if self._page else _marked(text, state, self._colours))

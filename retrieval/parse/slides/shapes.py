@@ -132,7 +132,13 @@ class ShapeReader:
             yield Table(merged_header(rows[:count]), tuple(map(tuple, rows[count:])))
 
     def _cell(self, cell: Element) -> Line:
-        lines = (paragraph_line(each, self._page.relations)[0] for each in cell.iter(f"{A}p"))
+        properties = cell.find(f"{A}tcPr")
+        behind = fill_of(properties, self._page.background, self._page.scheme) if has_fill(properties) else None
+        lines = []
+        for each in cell.iter(f"{A}p"):
+            line, left_out = paragraph_line(each, self._page.relations, behind, self._page.scheme)
+            self.left_out |= left_out
+            lines.append(line)
         return one_line(Paragraph(line) for line in lines if line)
 
     def _box(self, shape: Element) -> Box | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bot.domain.documents.blocks import Item, Paragraph
-from retrieval.parse.lines import numeral
+from bot.domain.documents.blocks import Code, Item, Paragraph
+from retrieval.parse.lines import CODE_SIGN, MONOSPACED, numeral
 from retrieval.parse.ooxml.drawing import paragraph_line
 from retrieval.parse.ooxml.package import A, P
 from retrieval.parse.slides.presentation import kind_of, mark_of
@@ -46,7 +46,13 @@ class TextReader:
             return
         styles = [*self._styles(shape, body)]
         counters: dict[int, tuple[str, int]] = {}
+        code: list[str] = []
         for paragraph in body.findall(f"{A}p"):
+            if (said := _code(paragraph, within=bool(code))) is not None:
+                code.append(said)
+                continue
+            yield from _gathered(code)
+            code = []
             line, left_out = paragraph_line(paragraph, self._page.relations, behind, self._page.scheme)
             self.left_out |= left_out
             if not line:
@@ -54,6 +60,7 @@ class TextReader:
             level = _level(paragraph)
             marker = _marker(self._bullet(paragraph, styles, level), level, counters)
             yield Item(marker, line, level) if marker else Paragraph(line)
+        yield from _gathered(code)
 
     def _styles(self, shape: Element, body: Element) -> Iterator[Element]:
         """Yield the list styles that apply, nearest first."""
@@ -80,6 +87,28 @@ class TextReader:
             if found is not None:
                 return found
         return None
+
+
+def _code(paragraph: Element, *, within: bool) -> str | None:
+    """Return a line of code by its font, with its white space; ``None`` for other paragraphs.
+
+    :param within: whether it follows one, and may be empty.
+    """
+    runs = [run for run in paragraph.findall(f"{A}r") if (run.findtext(f"{A}t") or "").strip()]
+    fonts = [run.find(f"{A}rPr/{A}latin") for run in runs]
+    if not runs:
+        return "" if within else None
+    if not all(font is not None and MONOSPACED.search(font.get("typeface", "")) for font in fonts):
+        return None
+    pieces = (element.findtext(f"{A}t") or "\n" * (element.tag == f"{A}br") for element in paragraph)
+    text = "".join(pieces).replace("\v", "\n")
+    return text if within or CODE_SIGN.search(text) else None
+
+
+def _gathered(code: Sequence[str]) -> Iterator[Block]:
+    text = "\n".join(code).strip("\n").rstrip()
+    if text:
+        yield Code(text)
 
 
 def _level(paragraph: Element) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from bot.domain.documents.blocks import Code, Item, Paragraph, Quote, Span, words
 from retrieval.parse.formats.html import from_html
 from retrieval.parse.formats.visibility import Look
-from retrieval.parse.lines import is_linked, one_line, tidied
+from retrieval.parse.lines import CODE_SIGN, is_linked, one_line, tidied
 from retrieval.parse.ooxml.package import R, W
 from retrieval.parse.text import decode, without_controls
 from retrieval.parse.word.document import Part
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from retrieval.parse.word.inline import Content
 
 _UNREAD = frozenset(f"{W}{name}" for name in ("sectPr", "tblPr", "trPr", "tcPr", "sdtPr", "sdtEndPr", "customXmlPr"))
-_CODE = re.compile(r"^\s{2}|[{}=<>$\\|]|\w\(|[;:]\s*$")
 EMBEDDED_FLAG = "embedded document not read"
 _FEW_WORDS = 2
 """Words beside a page's number that only count pages, such as "Page" and "of"."""
@@ -136,7 +134,7 @@ class BodyReader:
         if not runs or not all(styles.is_monospaced(run.find(f"{W}rPr"), style) for run in runs):
             return False
         text = "".join(each.text or "" for run in runs for each in run.iter(f"{W}t"))
-        return bool(_CODE.search(text)) or (bool(self._blocks) and isinstance(self._blocks[-1], Code))
+        return bool(CODE_SIGN.search(text)) or (bool(self._blocks) and isinstance(self._blocks[-1], Code))
 
     def _table(self, table: Element, behind: Look) -> None:
         cells = TableReader(self._file, self._cell)

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from retrieval.parse.formats.visibility import Look
+from retrieval.parse.lines import MONOSPACED
 from retrieval.parse.ooxml.package import W
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ _HEADING_NAME = re.compile(r"heading\s?([1-9])$")
 _QUOTES = frozenset(("quote", "intense quote", "block text", "block quotation", "quotations"))
 _CODE_NAME = re.compile(r"html preformatted|macro( text)?|preformatted text|(.*\s)?(source )?code( block)?|listing")
 _CODE_RUN = re.compile(r"html code|html keyboard|html sample|html typewriter|verbatim char|(inline )?code( char)?")
-_MONOSPACED = re.compile(
-    r"courier|consolas|\bmono\b|monospace|menlo|monaco|lucida console|source code|fira code|cascadia", re.IGNORECASE
-)
 _HEX = re.compile(r"[0-9A-Fa-f]{6}")
 
 
@@ -132,7 +130,7 @@ class Styles:
         for each in (properties, *chain):
             fonts = None if each is None else each.find(f"{W}rFonts")
             if fonts is not None and (name := fonts.get(f"{W}ascii")):
-                return bool(_MONOSPACED.search(name))
+                return bool(MONOSPACED.search(name))
         return False
 
     def is_hidden(self, properties: Element | None, paragraph_style: str, behind: Look) -> bool:

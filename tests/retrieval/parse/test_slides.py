@@ -15,6 +15,7 @@ from pptx.enum.chart import XL_CHART_TYPE
 from pptx.enum.shapes import MSO_SHAPE
 from pptx.util import Inches, Pt
 
+from bot.domain.documents.blocks import Code, Paragraph, plain
 from retrieval.parse.ooxml.package import A
 from retrieval.parse.slides.parser import PptxParser
 from retrieval.parse.text import HIDDEN_FLAG
@@ -233,3 +234,28 @@ def test_raised_digits_are_no_part_of_the_number_before() -> None:
         run.text = text
         run.font._element.set("baseline", baseline)
     assert texts(deck) == {("Hotels",): "30¹ days, H₂O"}
+
+
+def test_code_on_a_slide_keeps_its_lines() -> None:
+    deck = Presentation()
+    frame = box(slide(deck), "if x:\n    y()\n\nz()\nNot code.", 1, 2).text_frame
+    for paragraph in frame.paragraphs[:-1]:
+        for run in paragraph.runs:
+            run.font.name = "Consolas"
+    blocks = [block for section in read(deck).sections for block in section.blocks]
+    assert blocks == [Code("if x:\n    y()\n\nz()", page=1), Paragraph(plain("Not code."), page=1)]
+
+
+def test_white_text_in_a_white_cell_is_left_out() -> None:
+    deck = Presentation()
+    table = slide(deck).shapes.add_table(2, 2, Inches(1), Inches(3), Inches(6), Inches(2)).table
+    for place, (text, fill) in enumerate((("City", NAVY), ("Days", NAVY), ("Rome", NAVY), ("SECRET", WHITE))):
+        cell = table.cell(*divmod(place, 2))
+        cell.text = text
+        cell.text_frame.paragraphs[0].runs[0].font.color.rgb = WHITE
+        cell.fill.solid()
+        cell.fill.fore_color.rgb = fill
+    document = read(deck)
+    assert "Rome" in document.sections[0].text
+    assert "SECRET" not in document.sections[0].text
+    assert HIDDEN_FLAG in document.flags

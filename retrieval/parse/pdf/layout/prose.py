@@ -128,7 +128,7 @@ def _begun(line: Line, page: int, style: Style) -> Part:
     return Part("paragraph", [line], page)
 
 
-def _belongs(line: Line, last: Line, part: Part, style: Style, margins: tuple[float, float]) -> bool:  # noqa: PLR0911
+def _belongs(line: Line, last: Line, part: Part, style: Style, margins: tuple[float, float]) -> bool:  # noqa: PLR0911 - one reason after the other
     """Return whether a line goes on with a part."""
     size, step = _size(line), line.box.bottom - last.box.bottom
     if part.kind == "code":
