@@ -31,8 +31,10 @@ SECRET_SHAPES = (
     re.compile(r"v0=[0-9a-f]{16,}"),
     re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),
     re.compile(r"(?i)(?<=mentee=)[A-Za-z0-9_-]{20,}"),
+    re.compile(r"(?s)(?<=DETAIL:  )(?:(?!\n\[SQL: |\n\(Background on |\n\nThe above exception ).)+"),
 )
-"""In addition: what follows "bearer", signatures, passwords in URLs, and session tokens."""
+"""In addition: what follows "bearer", signatures, passwords in URLs, session tokens, and the row that PostgreSQL quotes
+when it refuses it."""
 
 SECRET_NAMES = frozenset({"password", "token", "secret", "authorization", "cookie", "signature", "api_key"})
 USER_TEXT_NAMES = frozenset(

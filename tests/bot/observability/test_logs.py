@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from bot.observability import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from bot.storage.session import Store
 
 SECRETS = [
     "xoxb-123-456-abcDEF",
@@ -98,3 +102,17 @@ def test_a_traceback_is_logged_without_the_secret_in_it(lines: Callable[[], list
     (line,) = lines()
     assert "Traceback" in line["exception"]
     assert "xoxb" not in line["exception"]
+
+
+def test_a_row_that_the_database_quotes_is_masked(lines: Callable[[], list[Any]], store: Store) -> None:
+    words = "I was fired\n\nyesterday"  # not in the traceback's own lines
+    try:
+        with store.write() as session:
+            session.execute(text("CREATE TEMPORARY TABLE asked (words text NOT NULL, more text NOT NULL)"))
+            session.execute(text("INSERT INTO asked VALUES (:words, NULL)"), {"words": words})
+    except IntegrityError:
+        structlog.get_logger("test").exception("not_stored")
+    line = lines()[-1]
+    assert "IntegrityError" in line["exception"]
+    assert "fired" not in line["exception"]
+    assert "yesterday" not in line["exception"]
