@@ -29,6 +29,9 @@ SEPARATOR = " › "
 CHUNK_TOKENS = 200
 HEADING_TOKENS = 48
 OVERLAP = 0.1
+MAX_UNITS = 500
+"""Pieces of a chunk, crossed-out ones included, at most; a piece that says something has a token at least."""
+
 WORD_LETTERS = 3
 COMPLETED = 300
 """A sentence that was cut is completed by at most this many characters; a longer one stays cut."""
@@ -156,21 +159,32 @@ def _pieces(parts: Sequence[Unit], count: Callable[[str], int]) -> Iterator[Rend
 
 
 def _packed(parts: Sequence[Unit], count: Callable[[str], int]) -> Iterator[Rendered]:
-    """Put as many units together as fit; one that is too long by itself is cut."""
+    """Put as many units together as fit; one that is too long by itself is cut.
+
+    One that says nothing, because all of it is crossed out, is shown with those beside it.
+    """
     held: list[Unit] = []
     for unit in parts:
+        if not unit.text.strip():
+            held += [unit] if len(held) < MAX_UNITS else []
+            continue
         if held and count(joined([*held, unit]).text) > CHUNK_TOKENS:
-            yield joined(held)
+            yield from _shown(held)
             held = []
         if count(unit.text) <= CHUNK_TOKENS:
             held.append(unit)
             continue
-        if held:
-            yield joined(held)
-            held = []
+        yield from _shown(held)
+        held = []
         yield from _cut(joined([unit]), count, OVERLAP if unit.divisible else 0)
-    if held:
-        yield joined(held)
+    yield from _shown(held)
+
+
+def _shown(parts: Sequence[Unit]) -> Iterator[Rendered]:
+    """Yield pieces put together if they say anything."""
+    whole = joined(parts)
+    if whole.text.strip():
+        yield whole
 
 
 def _cut(whole: Rendered, count: Callable[[str], int], overlap: float) -> Iterator[Rendered]:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.documents.blocks import Paragraph, Table, paragraphs, plain
+from bot.domain.documents.blocks import Code, Item, Paragraph, Span, Table, paragraphs, plain
 from bot.domain.documents.parsed import ParsedDocument, ParsedSection
 from retrieval.chunk import CHUNK_TOKENS, SEPARATOR, Chunk, chunk_document, in_sentences
 
@@ -139,3 +140,14 @@ def test_a_chunk_says_on_which_page_it_begins() -> None:
     assert pages == sorted(pages)
     assert set(pages) == {2, 3, 5}
     assert (made[0].heading, made[0].place) == ("Travel", "Travel › Page 2")
+
+
+def test_what_is_crossed_out_makes_no_chunk_of_its_own_and_takes_no_time() -> None:
+    gone = Item("-", (Span("old", "struck"),))
+    blocks = (*(Item("-", plain(f"step {n} " + "word " * 50)) for n in range(5)), *[gone] * 20_000)
+    start = time.process_time()
+    made = chunk_document(ParsedDocument("T", (ParsedSection((), blocks),)), "d", count)
+    assert time.process_time() - start < 10
+    assert [chunk.text.strip()[:8] for chunk in made] == ["- step 0", "- step 3"]
+    assert "~~old~~" in made[-1].markdown
+    assert chunk_document(ParsedDocument("T", (ParsedSection((), (gone, Code("", ""))),)), "d", count) == []
