@@ -43,6 +43,17 @@ def test_the_documentation_imports_only_the_public_api(page: Path) -> None:
     assert [name for block in _python(page) for name in _not_public(block)] == []
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if _python(page)], ids=lambda page: page.name)
+def test_questions_in_the_documentation_are_asked_by_a_person(page: Path) -> None:
+    """A question has a person by its type, and nobody type-checks these blocks."""
+    calls = [node for block in _python(page) for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id == "Question":
+            given = [*call.args, *(each.value for each in call.keywords)]
+            assert len(given) >= 2
+            assert not [each for each in given if isinstance(each, ast.Constant) and each.value is None]
+
+
 @pytest.mark.parametrize("path", [*(ROOT / "examples").rglob("*.py")], ids=lambda path: path.name)
 def test_examples_import_only_the_public_api(path: Path) -> None:
     assert _not_public(path.read_text(encoding="utf-8")) == []
