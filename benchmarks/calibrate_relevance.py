@@ -180,9 +180,10 @@ def _auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
 
 
 def _questions(path: Path, sections: Path) -> list[Case]:
-    named = {row["section_id"]: row for row in map(json.loads, sections.read_text(encoding="utf-8").splitlines())}
+    pages = sections.read_text(encoding="utf-8").strip().split("\n")
+    named = {row["section_id"]: row for row in map(json.loads, pages)}
     cases = []
-    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+    for row in map(json.loads, path.read_text(encoding="utf-8").strip().split("\n")):
         gold = [named[section] for section in row["section_ids"]]
         places = frozenset((f"{item['department']}/{item['path']}", plain(item["heading"])) for item in gold)
         turns = tuple(Turn(turn["question"], turn["answer"]) for turn in row.get("history", []))
@@ -194,7 +195,7 @@ def _questions(path: Path, sections: Path) -> list[Case]:
 def _clapnq(folder: Path) -> tuple[Corpus, list[Case]]:
     pages, headings, cases = {}, {}, []
     for name in ("answerable", "unanswerable"):
-        for line in (folder / f"clapnq_dev_{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        for line in (folder / f"clapnq_dev_{name}.jsonl").read_text(encoding="utf-8").strip().split("\n"):
             row: dict[str, Any] = json.loads(line)
             passage, address = row["passages"][0], f"{name}/{len(pages)}"
             pages[address] = ParsedDocument(passage["title"], (ParsedSection((), paragraphs(passage["text"])),))

@@ -137,7 +137,7 @@ def clapnq(data: Path, rows: int) -> list[Asked]:
     asked = []
     for kind in ("answerable", "unanswerable"):
         path = data / "clapnq_dev" / f"clapnq_dev_{kind}.jsonl"
-        for line in path.read_text(encoding="utf-8").splitlines()[:rows]:
+        for line in path.read_text(encoding="utf-8").strip().split("\n")[:rows]:
             row = json.loads(line)
             answer = row["output"][0]["answer"] if kind == "answerable" else ""
             asked.append(Asked(row["input"], row["passages"][0]["text"][:LONGEST], answer))

@@ -156,15 +156,16 @@ def read(folder: Path, *, hide_headings: bool) -> Corpus:
 
 def faq(path: Path) -> list[Asked]:
     """Read FAQ rows: the question is the heading of the right section."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").strip().split("\n")]
     return [Asked(row["question"], ((row["document"], row["question"]),)) for row in rows]
 
 
 def dataset(path: Path, sections: Path) -> list[Asked]:
     """Read answerable rows of questions whose gold is given as section ids."""
-    named = {row["section_id"]: row for row in map(json.loads, sections.read_text(encoding="utf-8").splitlines())}
+    pages = sections.read_text(encoding="utf-8").strip().split("\n")
+    named = {row["section_id"]: row for row in map(json.loads, pages)}
     asked = []
-    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+    for row in map(json.loads, path.read_text(encoding="utf-8").strip().split("\n")):
         if row.get("answerable", True):
             gold = [named[section] for section in row["section_ids"]]
             turns = tuple(Turn(turn["question"], turn["answer"]) for turn in row.get("history", []))

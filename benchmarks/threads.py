@@ -86,7 +86,7 @@ def main() -> None:
 
 def turns(path: Path) -> Iterator[Said]:
     """Yield the turns of all threads."""
-    for thread in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+    for thread in map(json.loads, path.read_text(encoding="utf-8").strip().split("\n")):
         before: tuple[Turn, ...] = ()
         for turn in thread["turns"]:
             yield Said(thread["split"], turn["text"], turn["kind"], tuple(turn.get("pages", ())), before)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from bot.domain.documents.blocks import Code, Image, Item, Paragraph, Quote, Span, words
-from bot.domain.documents.parsed import ParsedSection
 from bot.domain.errors import DocumentError
 from retrieval.parse.formats.place import Place
 from retrieval.parse.formats.tables import code_cells, is_layout, read_table, rows_of
 from retrieval.parse.lines import lowered, numeral, one_line, raised, safe_link, tidied
+from retrieval.parse.outline import Outline
 from retrieval.parse.text import clean
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
     from bot.domain.documents.blocks import Block, Line
+    from bot.domain.documents.parsed import ParsedSection
     from retrieval.parse.formats.place import Page
 
 MAX_DEPTH = 200
@@ -60,15 +61,14 @@ class Walk:
     def __init__(self, page: Page, *, nested: bool = False) -> None:
         self._page = page
         self._nested = nested
-        self._path: list[tuple[int, str]] = []
-        self._done: list[ParsedSection] = []
+        self._outline = Outline()
         self._blocks: list[Block] = []
         self._line: list[Span] = []
 
     def sections(self) -> list[ParsedSection]:
         """Return what was found."""
         self._close()
-        return self._done
+        return self._outline.sections()
 
     def blocks(self) -> list[Block]:
         """Return the blocks of the current section."""
@@ -346,10 +346,7 @@ class Walk:
         own_notes, self._page.notes = self._page.notes, []
         self._close()
         self._page.notes = own_notes
-        while self._path and self._path[-1][0] >= level:
-            self._path.pop()
-        if heading:
-            self._path.append((level, heading))
+        self._outline.open(level, heading)
         own = self._page.name.partition("#")[0]
         if heading and all(span.link.partition("#")[0] not in ("", own) for span in line if span.text.strip()):
             self._blocks.append(Paragraph(line))  # a heading has no place for a link
@@ -357,7 +354,7 @@ class Walk:
     def _close(self) -> None:
         self._flush()
         self._add_notes()
-        self._done.append(ParsedSection(tuple(heading for _, heading in self._path), tuple(self._blocks)))
+        self._outline.add(self._blocks)
         self._blocks = []
 
 

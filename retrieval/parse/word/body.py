@@ -9,11 +9,11 @@ from retrieval.parse.formats.html import from_html
 from retrieval.parse.formats.visibility import Look
 from retrieval.parse.lines import CODE_SIGN, is_linked, one_line, tidied
 from retrieval.parse.ooxml.package import R, W
+from retrieval.parse.outline import Outline
 from retrieval.parse.text import decode, without_controls
 from retrieval.parse.word.document import Part
 from retrieval.parse.word.drawings import Drawings
 from retrieval.parse.word.inline import DELETED, InlineReader
-from retrieval.parse.word.outline import Outline
 from retrieval.parse.word.tables import TableReader, is_layout
 
 if TYPE_CHECKING:

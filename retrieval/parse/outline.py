@@ -1,4 +1,4 @@
-"""Sections of a Word document under their heading paths, collected block by block in reading order."""
+"""Sections of a document under their heading paths, collected block by block in reading order."""
 
 from __future__ import annotations
 
