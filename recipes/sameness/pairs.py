@@ -76,7 +76,7 @@ def pairs(half: Half, data: Path | None = None) -> list[Pair]:
 
 
 def _written() -> Iterator[Pair]:
-    for line in WRITTEN.read_text(encoding="utf-8").splitlines():
+    for line in WRITTEN.read_text(encoding="utf-8").strip().split("\n"):
         row = json.loads(line)
         intent, same, source = row["intent"], row["same"], row["source"]
         half: Half = row["half"]
@@ -90,7 +90,7 @@ def _written() -> Iterator[Pair]:
 
 def _filled() -> Iterator[Pair]:
     """Yield pairs of questions with slots: filled with the same thing in other words, or with another thing."""
-    for line in SLOTS.read_text(encoding="utf-8").splitlines():
+    for line in SLOTS.read_text(encoding="utf-8").strip().split("\n"):
         row = json.loads(line)
         intent, kind, wordings, values = row["intent"], row["kind"], row["wordings"], row["values"]
         chooser = random.Random(intent)  # noqa: S311 - an order, not a secret

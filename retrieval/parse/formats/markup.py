@@ -99,7 +99,7 @@ class _Scan:
         if opening["ticks"]:
             if at > self._paragraph and (blank := _BLANK_LINE.search(text, at)):
                 self._paragraph = blank.start()
-            closing = self._closing(opening[0], re.compile(rf"(?<!`){opening[0]}(?!`)"), at, self._paragraph)
+            closing = self._closing(opening[0], re.compile(rf"(?<!`){re.escape(opening[0])}(?!`)"), at, self._paragraph)
             return (text[begin : closing.end()], closing.end()) if closing else None
         closing = self._closing(opening[0][:2], _CLOSINGS[opening[0][:2]], at, len(text))
         return ("", closing.end()) if closing else None
