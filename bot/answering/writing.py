@@ -13,6 +13,7 @@ from bot.answering import extractive
 from bot.answering.checking.checks import Checks
 from bot.answering.checking.guarded_stream import GuardedStream
 from bot.answering.prompt import build_messages, portions, unless_sure
+from bot.answering.quantities import doubt
 from bot.domain.answers import Status, TextDelta
 from bot.domain.errors import EngineError, PromptTooLongError, TooLargeError
 from bot.domain.generation import GenerationRequest
@@ -64,7 +65,8 @@ class Writer:
     async def write(self, work: Work) -> AsyncGenerator[Status | TextDelta, None]:
         """Write the answer into ``work``; yield its sentences once they may be shown.
 
-        If the model finds no answer in the first passages, it reads the next ones.
+        If the model finds no answer in the first passages, it reads the next ones. With ``answers.sure_odds``, it reads
+        them again if none answers plainly; the engine still has these prompts in its cache.
         """
         await self._running.start()
         work.adapter = self._adapter(work)
@@ -73,27 +75,30 @@ class Writer:
         checks = Checks(self._plugins, work.question, work.acted)
         streams: list[GuardedStream] = []
         yield Status("Writing the answer")
-        for passages in portions(work.passages, work.department.answers.passages_at_once):
-            async with aclosing(self._read(work, passages, extra, checks, streams)) as sentences:
+        for passages, sure in _readings(work):
+            async with aclosing(self._read(work, passages, extra, checks, streams, sure=sure)) as sentences:
                 async for sentence in sentences:
                     yield TextDelta(sentence)
             if not streams[-1].refused:
                 break
         work.end(*await self._choose(work, streams[-1], checks))
 
-    async def _read(
+    async def _read(  # noqa: PLR0913 - what is read, and with what
         self,
         work: Work,
         passages: Sequence[Passage],
         extra: Sequence[str],
         checks: Checks,
         streams: list[GuardedStream],
+        *,
+        sure: bool,
     ) -> AsyncGenerator[str, None]:
         """Answer from one portion of the passages, or from less of it if the prompt turns out too long.
 
         Only the server knows how it counts tokens, so a prompt that fits by our count may not by its own.
 
         :param streams: takes the stream of each try.
+        :param sure: whether the model is to answer only if it is sure, because further passages follow.
         """
         room = self._running.engine.info.context_tokens - self._max_new_tokens
         while True:
@@ -101,7 +106,7 @@ class Writer:
             work.took("prompt")
             streams.append(GuardedStream(checks, shown, work.adapter))
             try:
-                async with aclosing(self._generate(work, messages, streams[-1])) as sentences:
+                async with aclosing(self._generate(work, messages, streams[-1], sure=sure)) as sentences:
                     async for sentence in sentences:
                         yield sentence
             except PromptTooLongError as error:
@@ -111,7 +116,7 @@ class Writer:
                 room = await asyncio.to_thread(count, messages) - 1  # a turn or passage less
                 log.info("prompt_too_long", problem=error.text, room=room)
             else:
-                work.read += shown
+                work.read += [passage for passage in shown if passage not in work.read]
                 return
 
     def _adapter(self, work: Work) -> AdapterRef | None:
@@ -139,16 +144,19 @@ class Writer:
         return await checks.quotation(work.whole_question, quoted, self._embed)
 
     async def _generate(
-        self, work: Work, messages: tuple[ChatMessage, ...], stream: GuardedStream
+        self, work: Work, messages: tuple[ChatMessage, ...], stream: GuardedStream, *, sure: bool
     ) -> AsyncGenerator[str, None]:
         """Let the model answer from the stream's passages, and yield the sentences that may be shown."""
         relevance = max((passage.relevance for passage in stream.passages), default=0.0)
+        chance = work.department.answers.refusal_chance(
+            relevance, doubt=doubt(work.question.text, stream.passages), sure=sure
+        )
         request = GenerationRequest(
             messages,
             work.adapter,
             work.department.name,
             max_new_tokens=self._max_new_tokens,
-            reserved=unless_sure(work.department.answers.refusal_chance(relevance)),
+            reserved=unless_sure(chance),
         )
         engine = self._running.engine
         async with aclosing(engine.generate(request)) as pieces:
@@ -223,3 +231,11 @@ class Writer:
                 passages = passages[:-1]
             else:
                 raise TooLargeError("The question is too long for the model.", hint="Ask a shorter question.")
+
+
+def _readings(work: Work) -> list[tuple[Sequence[Passage], bool]]:
+    """Return what to read until the model answers, each with whether only a sure answer counts."""
+    answers = work.department.answers
+    parts = portions(work.passages, answers.passages_at_once)
+    sweeps = (True, False) if answers.sure_odds and len(parts) > 1 else (False,)
+    return [(passages, sure) for sure in sweeps for passages in parts]

@@ -116,6 +116,14 @@ class AnswerSettings(SettingsSection):
         description="How sure the local model must be to refuse: the minimum ratio of its odds for a refusal to the "
         "square root of the passage's relevance odds. Higher means fewer refusals. 0: the model decides alone.",
     )
+    sure_odds: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="With passages in several prompts: the model first answers only from passages where its odds for "
+        "a refusal stay below this ratio, and if there are none, where they stay below refusal_odds. 0: the first "
+        "passage that refusal_odds allows.",
+    )
     quote_threshold: float = Field(
         0.8, ge=0, le=1, description="Minimum relevance for quoting the best passage if the model finds no answer."
     )
@@ -137,13 +145,16 @@ class AnswerSettings(SettingsSection):
         "default in departments that a plugin offers with documents.",
     )
 
-    def refusal_chance(self, relevance: float = 0.5) -> float:
+    def refusal_chance(self, relevance: float = 0.5, *, doubt: float = 1.0, sure: bool = False) -> float:
         """Return the chance from which a model may say that passages of this relevance, 0..1, do not answer.
 
         Bayes' rule in odds: what retrieval holds of a passage before it is read, against what the reader does after.
         Both see partly the same in it, so retrieval's odds count by their square root (docs/decisions/refusal-odds.md).
+
+        :param doubt: how many times likelier than others the question is to have no answer.
+        :param sure: whether a better passage may follow, so that ``sure_odds`` apply.
         """
-        against = self.refusal_odds * math.sqrt(relevance)
+        against = (self.sure_odds if sure else self.refusal_odds) / doubt * math.sqrt(relevance)
         return against / (against + math.sqrt(1 - relevance)) if against else 0.0
 
 

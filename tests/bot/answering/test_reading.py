@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.answering.prompt import fenced
+from bot.answering.quantities import ASKED, MISSING
 from bot.domain.answers import Done, Status, TextDelta, Verdict
 from bot.domain.errors import PromptTooLongError, TooLargeError
 from bot.domain.generation import AdapterRef, Reserved
@@ -87,6 +88,61 @@ async def test_the_more_relevant_a_passage_the_surer_the_model_must_be_to_find_n
     engine.requests.clear()
     await ask(mentee, "Who answers?", department="support")
     assert engine.requests[0].reserved is None, "nothing to find an answer in"
+
+
+async def test_a_model_that_is_unsure_of_all_passages_reads_them_again_and_answers_from_the_likeliest(
+    make_mentee: Callable[..., Mentee], engine: ScriptedEngine
+) -> None:
+    mentee = one_at_a_time(make_mentee())
+    mentee.departments.configure("travel", {"answers.refusal_odds": 6, "answers.sure_odds": 2}, actor="user:owner")
+    engine.say(REFUSED, REFUSED, REFUSED, "Coach class is the rule for every trip [1].")
+    answer, events = await ask(mentee, "Which class are hotels in the states of this trip?", department="travel")
+    assert answer.citations[0].document == "travel/trains.md"
+    assert [type(event) for event in events] == [Status, Status, TextDelta, Done]
+    prompts = [request.messages for request in engine.requests]
+    assert prompts[:2] == prompts[2:], "the second time, the engine has read them"
+    chances = [request.reserved.chance for request in engine.requests if request.reserved]
+    assert chances[0] < chances[2], "it takes more to refuse than to read on"
+    assert chances[1] < chances[3]
+    assert [chunk["chunk_id"] for chunk in answer.provenance.chunks] == ["travel/lodging.md#0", "travel/trains.md#1"]
+
+
+async def test_a_sure_answer_ends_the_reading_and_a_single_prompt_is_read_once(
+    make_mentee: Callable[..., Mentee], engine: ScriptedEngine
+) -> None:
+    mentee = one_at_a_time(make_mentee())
+    mentee.departments.configure("travel", {"answers.refusal_odds": 6, "answers.sure_odds": 2}, actor="user:owner")
+    await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert len(engine.requests) == 1
+    engine.requests.clear()
+    engine.answer = REFUSED
+    mentee.departments.configure("travel", {"answers.passages": 1}, actor="user:owner")
+    await ask(mentee, "Are hotels tax exempt?", department="travel")
+    assert len(engine.requests) == 1
+
+
+async def test_a_model_may_refuse_sooner_where_a_quantity_is_asked_for_and_soonest_where_none_is_stated(
+    make_mentee: Callable[..., Mentee], engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mentee = one_at_a_time(make_mentee())
+    settings = {"answers.refusal_odds": 6, "answers.passages": 1}
+    mentee.departments.configure("travel", settings, actor="user:owner")
+    search = mentee.retriever.search
+    stated = {
+        "In how many states are hotels exempt?": "Hotels are exempt in 12.",
+        "How long are hotels exempt?": "Yes.",
+    }
+
+    def found(text: str, *rest: Any, **more: Any) -> Any:
+        first, *_ = search("Are hotels tax exempt?", *rest, **more)
+        return [replace(first, text=stated.get(text, first.text), relevance=0.5)]
+
+    monkeypatch.setattr(mentee.retriever, "search", found)
+    for question in ("Are hotels exempt?", *stated):
+        await ask(mentee, question, department="travel")
+    odds = [each.reserved.chance / (1 - each.reserved.chance) for each in engine.requests if each.reserved]
+    assert odds[0] / odds[1] == pytest.approx(ASKED)
+    assert odds[1] / odds[2] == pytest.approx(MISSING)
 
 
 async def test_a_readers_quotation_goes_on_as_its_passage_does(

@@ -115,6 +115,10 @@ def test_a_refusal_must_outweigh_what_retrieval_holds_of_the_passage(home: Calla
     answers = load_settings().answers
     chances = [answers.refusal_chance(relevance) for relevance in (0, 0.2, 0.5, 1)]
     assert chances == pytest.approx([0, 2 / 3, 0.8, 1])
+    assert answers.refusal_chance(doubt=4) == pytest.approx(0.5)
+    assert answers.refusal_chance(sure=True) == 0
+    home("[answers]\nrefusal_odds = 4\nsure_odds = 1\n")
+    assert load_settings().answers.refusal_chance(sure=True) == pytest.approx(0.5)
     home()
     assert load_settings().answers.refusal_chance(1) == 0
 

@@ -1,0 +1,86 @@
+"""Tells whether a question asks for a quantity, such as a length of time or a price, and whether a text states one.
+
+A question that a page almost answers mostly asks for a quantity that the page leaves out. The patterns are English; a
+question in another language asks for none (docs/decisions/quantities.md).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.domain.questions import Passage
+
+ASKED = 7.0
+"""How many times the odds rise that passages don't answer a question if it asks for a quantity."""
+MISSING = 7.0
+"""How many times they rise again if the passages state no quantity of this kind."""
+
+_COUNT = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|sixty|ninety"
+_UNIT = r"(?:second|minute|min|hour|hr|day|night|week|wk|month|quarter|year|yr)s?"
+_FREE = r"\bno (?:limit|maximum|minimum|cost|charge|fee)\b|\bunlimited\b|\bfree\b"
+_LONG = rf"\b(?:{_UNIT}|immediately|permanent\w*|indefinite\w*|overnight|as (?:soon|long) as|however long|once|twice)\b"
+
+_NUMBER = rf"\d|\b(?:{_COUNT}|hundreds?|thousands?|half|once|twice|none|as many)\b|{_FREE}"
+_DURATION = rf"{_LONG}|\d\s?[hmd]\b|{_FREE}"
+_FREQUENCY = rf"\b(?:daily|weekly|monthly|yearly|annual\w*|quarterly|hourly|every|each|per|regular\w*)\b|{_DURATION}"
+_MONEY = rf"[$€£%\d]|\b(?:dollars?|percent|cents?)\b|{_FREE}"
+_SHARE = r"[%\d]|\b(?:percent\w*|half|all|third|quarter)\b"
+_CLOCK = r"\b\d{1,2}(?::\d\d)?\s?(?:[ap]\.?m\b|[-\u2013])|:\d\d|24/7|\d\s*hours|\b(?:noon|midnight|business hours)\b"
+
+
+class _Kind(NamedTuple):
+    """A kind of quantity: how a question asks for it, and how a text states it."""
+
+    asked: re.Pattern[str]
+    stated: re.Pattern[str]
+
+
+def _kind(asked: str, stated: str) -> _Kind:
+    return _Kind(re.compile(asked, re.IGNORECASE), re.compile(stated, re.IGNORECASE))
+
+
+_KINDS = (
+    _kind(r"\bwhat\s?(?:%|percent(?:age)?\b)|\bhow much of\b|^\W*(?:\S+\s+){0,3}%", _SHARE),
+    _kind(r"\bhow (?:often|frequently)\b|\bhow many times (?:a|per) ", _FREQUENCY),
+    _kind(
+        rf"\bhow (?:long|soon|early|late|quick(?:ly)?|fast|recent(?:ly)?|old)\b"
+        rf"|\bhow (?:many|much)\s+(?:\w+\s+){{0,2}}?(?:{_UNIT}|time|notice)\b"
+        r"|\b(?:response|turnaround|processing|wait) time\b|\bhow far (?:ahead|in advance|out)\b",
+        _DURATION,
+    ),
+    _kind(
+        r"\bhow much (?:do(?:es)?|is|are|it|will|would|money|can (?:i|we) (?:spend|get)|per|training)\b"
+        r"|\bwhat(?:'?s| is| are| does)?\b[^?]{0,40}\b(?:costs?|price|fees?|rate|salary|stipend|budget)\b"
+        r"|\b(?:cost|price|fee|rate)s?\s+(?:of|per|for)\b|\b(?:hourly|daily)\s+(?:cost|rate|fee)\b|(?:^|\s)\$+(?:\s|$)",
+        _MONEY,
+    ),
+    _kind(
+        r"\bhow (?:many|big|large|high)\b|\bhow much\b|\bnumber of\b|\bcap on\b"
+        r"|\b(?:max|maximum|minimum|limit|quota|word count|at most)\b(?!\.)",
+        _NUMBER,
+    ),
+    _kind(r"\bwhat time\b|\b(?:opening|open) hours\b|\bwhat hours\b", _CLOCK),
+)
+_OTHER = re.compile(
+    r"^\W*(?:(?:ok|so|hi|hey|and|but)\W+)?"
+    r"(?:is|are|am|was|do|does|did|can|could|may|might|must|should|shall|will|would|has|have|had|if"
+    r"|who|whom|whose|who'?s|why|where|where'?s|which)\b",
+    re.IGNORECASE,
+)
+"""How a question begins that asks for yes or no, a person, a reason or a place, whatever quantity it mentions."""
+
+
+def doubt(question: str, passages: Sequence[Passage]) -> float:
+    """Return how many times the odds rise that the passages don't answer, by the quantity that a question asks for.
+
+    :returns: 1 if it asks for none.
+    """
+    kind = None if _OTHER.search(question) else next((each for each in _KINDS if each.asked.search(question)), None)
+    if kind is None:
+        return 1.0
+    stated = any(kind.stated.search(passage.text + passage.following) for passage in passages)
+    return ASKED if stated else ASKED * MISSING
