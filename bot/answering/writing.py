@@ -13,12 +13,12 @@ from bot.answering import extractive
 from bot.answering.checking.checks import Checks
 from bot.answering.checking.guarded_stream import GuardedStream
 from bot.answering.prompt import build_messages, portions, unless_sure
-from bot.answering.quantities import doubt
 from bot.domain.answers import Status, TextDelta
 from bot.domain.errors import EngineError, PromptTooLongError, TooLargeError
 from bot.domain.generation import GenerationRequest
 from bot.inference.failover import served
 from bot.inference.model_output import without_thoughts
+from bot.language.quantities import doubt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -148,9 +148,8 @@ class Writer:
     ) -> AsyncGenerator[str, None]:
         """Let the model answer from the stream's passages, and yield the sentences that may be shown."""
         relevance = max((passage.relevance for passage in stream.passages), default=0.0)
-        chance = work.department.answers.refusal_chance(
-            relevance, doubt=doubt(work.question.text, stream.passages), sure=sure
-        )
+        doubts = doubt(work.question.text, (passage.text + passage.following for passage in stream.passages))
+        chance = work.department.answers.refusal_chance(relevance, doubt=doubts, sure=sure)
         request = GenerationRequest(
             messages,
             work.adapter,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.answering.prompt import fenced
-from bot.answering.quantities import ASKED, MISSING
 from bot.domain.answers import Done, Status, TextDelta, Verdict
 from bot.domain.errors import PromptTooLongError, TooLargeError
 from bot.domain.generation import AdapterRef, Reserved
+from bot.language.quantities import ASKED, MISSING
 from bot.testing.notes import make_plugin
 from bot.testing.questions import ask
 
@@ -135,7 +135,8 @@ async def test_a_model_may_refuse_sooner_where_a_quantity_is_asked_for_and_soone
 
     def found(text: str, *rest: Any, **more: Any) -> Any:
         first, *_ = search("Are hotels tax exempt?", *rest, **more)
-        return [replace(first, text=stated.get(text, first.text), relevance=0.5)]
+        said = stated.get(text, first.text)
+        return [replace(first, text="They are.", following=said, relevance=0.5)]
 
     monkeypatch.setattr(mentee.retriever, "search", found)
     for question in ("Are hotels exempt?", *stated):

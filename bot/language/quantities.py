@@ -1,7 +1,7 @@
 """Tells whether a question asks for a quantity, such as a length of time or a price, and whether a text states one.
 
 A question that a page almost answers mostly asks for a quantity that the page leaves out. The patterns are English; a
-question in another language asks for none (docs/decisions/quantities.md).
+question in another language asks for none (docs/decisions/near-misses.md).
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bot.domain.questions import Passage
+    from collections.abc import Iterable
 
 ASKED = 7.0
 """How many times the odds rise that passages don't answer a question if it asks for a quantity."""
@@ -74,13 +72,14 @@ _OTHER = re.compile(
 """How a question begins that asks for yes or no, a person, a reason or a place, whatever quantity it mentions."""
 
 
-def doubt(question: str, passages: Sequence[Passage]) -> float:
+def doubt(question: str, passages: Iterable[str]) -> float:
     """Return how many times the odds rise that the passages don't answer, by the quantity that a question asks for.
 
+    :param passages: their texts, with what their sections say next.
     :returns: 1 if it asks for none.
     """
     kind = None if _OTHER.search(question) else next((each for each in _KINDS if each.asked.search(question)), None)
     if kind is None:
         return 1.0
-    stated = any(kind.stated.search(passage.text + passage.following) for passage in passages)
+    stated = any(kind.stated.search(passage) for passage in passages)
     return ASKED if stated else ASKED * MISSING

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.answering.quantities import ASKED, MISSING, doubt
-from bot.domain.questions import Passage
-
-
-def passage(text: str, following: str = "") -> Passage:
-    return Passage("c1", "d1", "leave.md", "Leave", text, 1.0, "hr", "s1", following=following)
+from bot.language.quantities import ASKED, MISSING, doubt
 
 
 @pytest.mark.parametrize(
@@ -27,9 +22,9 @@ def passage(text: str, following: str = "") -> Passage:
     ],
 )
 def test_a_quantity_that_no_passage_states_is_missing(question: str, stated: str, missing: str) -> None:
-    assert doubt(question, [passage(stated)]) == ASKED
-    assert doubt(question, [passage(missing)]) == ASKED * MISSING
-    assert doubt(question, [passage(missing), passage(stated)]) == ASKED, "one of them is enough"
+    assert doubt(question, [stated]) == ASKED
+    assert doubt(question, [missing]) == ASKED * MISSING
+    assert doubt(question, [missing, stated]) == ASKED, "one of them is enough"
 
 
 @pytest.mark.parametrize(
@@ -46,8 +41,4 @@ def test_a_quantity_that_no_passage_states_is_missing(question: str, stated: str
     ],
 )
 def test_other_questions_ask_for_none(question: str) -> None:
-    assert doubt(question, [passage("Ask your supervisor.")]) == 1
-
-
-def test_what_the_section_says_next_counts() -> None:
-    assert doubt("how much notice do i give", [passage("Give notice.", " Two weeks are enough.")]) == ASKED
+    assert doubt(question, ["Ask your supervisor."]) == 1
