@@ -37,31 +37,46 @@ class _Kind(NamedTuple):
     stated: re.Pattern[str]
 
 
-def _kind(asked: str, stated: str) -> _Kind:
-    return _Kind(re.compile(asked, re.IGNORECASE), re.compile(stated, re.IGNORECASE))
-
-
 _KINDS = (
-    _kind(r"\bwhat\s?(?:%|percent(?:age)?\b)|\bhow much of\b|^\W*(?:\S+\s+){0,3}%", _SHARE),
-    _kind(r"\bhow (?:often|frequently)\b|\bhow many times (?:a|per) ", _FREQUENCY),
-    _kind(
-        rf"\bhow (?:long|soon|early|late|quick(?:ly)?|fast|recent(?:ly)?|old)\b"
-        rf"|\bhow (?:many|much)\s+(?:\w+\s+){{0,2}}?(?:{_UNIT}|time|notice)\b"
-        r"|\b(?:response|turnaround|processing|wait) time\b|\bhow far (?:ahead|in advance|out)\b",
-        _DURATION,
+    _Kind(
+        re.compile(r"\bwhat\s?(?:%|percent(?:age)?\b)|\bhow much of\b|^\W*(?:\S+\s+){0,3}%", re.IGNORECASE),
+        re.compile(_SHARE, re.IGNORECASE),
     ),
-    _kind(
-        r"\bhow much (?:do(?:es)?|is|are|it|will|would|money|can (?:i|we) (?:spend|get)|per|training)\b"
-        r"|\bwhat(?:'?s| is| are| does)?\b[^?]{0,40}\b(?:costs?|price|fees?|rate|salary|stipend|budget)\b"
-        r"|\b(?:cost|price|fee|rate)s?\s+(?:of|per|for)\b|\b(?:hourly|daily)\s+(?:cost|rate|fee)\b|(?:^|\s)\$+(?:\s|$)",
-        _MONEY,
+    _Kind(
+        re.compile(r"\bhow (?:often|frequently)\b|\bhow many times (?:a|per) ", re.IGNORECASE),
+        re.compile(_FREQUENCY, re.IGNORECASE),
     ),
-    _kind(
-        r"\bhow (?:many|big|large|high)\b|\bhow much\b|\bnumber of\b|\bcap on\b"
-        r"|\b(?:max|maximum|minimum|limit|quota|word count|at most)\b(?!\.)",
-        _NUMBER,
+    _Kind(
+        re.compile(
+            rf"\bhow (?:long|soon|early|late|quick(?:ly)?|fast|recent(?:ly)?|old)\b"
+            rf"|\bhow (?:many|much)\s+(?:\w+\s+){{0,2}}?(?:{_UNIT}|time|notice)\b"
+            r"|\b(?:response|turnaround|processing|wait) time\b|\bhow far (?:ahead|in advance|out)\b",
+            re.IGNORECASE,
+        ),
+        re.compile(_DURATION, re.IGNORECASE),
     ),
-    _kind(r"\bwhat time\b|\b(?:opening|open) hours\b|\bwhat hours\b", _CLOCK),
+    _Kind(
+        re.compile(
+            r"\bhow much (?:do(?:es)?|is|are|it|will|would|money|can (?:i|we) (?:spend|get)|per|training)\b"
+            r"|\bwhat(?:'?s| is| are| does)?\b[^?]{0,40}\b(?:costs?|price|fees?|rate|salary|stipend|budget)\b"
+            r"|\b(?:cost|price|fee|rate)s?\s+(?:of|per|for)\b|\b(?:hourly|daily)\s+(?:cost|rate|fee)\b"
+            r"|(?:^|\s)\$+(?:\s|$)",
+            re.IGNORECASE,
+        ),
+        re.compile(_MONEY, re.IGNORECASE),
+    ),
+    _Kind(
+        re.compile(
+            r"\bhow (?:many|big|large|high)\b|\bhow much\b|\bnumber of\b|\bcap on\b"
+            r"|\b(?:max|maximum|minimum|limit|quota|word count|at most)\b(?!\.)",
+            re.IGNORECASE,
+        ),
+        re.compile(_NUMBER, re.IGNORECASE),
+    ),
+    _Kind(
+        re.compile(r"\bwhat time\b|\b(?:opening|open) hours\b|\bwhat hours\b", re.IGNORECASE),
+        re.compile(_CLOCK, re.IGNORECASE),
+    ),
 )
 _OTHER = re.compile(
     r"^\W*(?:(?:ok|so|hi|hey|and|but)\W+)?"
