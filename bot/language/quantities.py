@@ -39,7 +39,9 @@ class _Kind(NamedTuple):
 
 _KINDS = (
     _Kind(
-        re.compile(r"\bwhat\s?(?:%|percent(?:age)?\b)|\bhow much of\b|^\W*(?:\S+\s+){0,3}%", re.IGNORECASE),
+        re.compile(
+            r"\bwhat\s?(?:%|percent(?:age)?\b)|\bhow much of\b|^\W{0,9}(?:\S{1,30}\s{1,9}){0,3}%", re.IGNORECASE
+        ),
         re.compile(_SHARE, re.IGNORECASE),
     ),
     _Kind(
