@@ -1,7 +1,12 @@
-"""For all tests: a test that leaves the environment changed fails, because it would change what later tests see."""
+"""For all tests: none leaves the environment changed, and none stops the run.
+
+A test that changes the environment fails, because it would change what later tests see. A test that hangs fails at its
+time limit; if it hangs again while it is cleaned up, its process ends with the traceback of every thread.
+"""
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import re
 from pathlib import Path
@@ -22,6 +27,29 @@ BY_OTHERS = {
 """Variables that pytest, model libraries and our use of them set for the whole process."""
 
 STATUS = Path("/proc/self/status")
+
+STDERR = pytest.StashKey[int]()
+"""A descriptor of the standard error that isn't captured, for tracebacks of a process that is about to end."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STDERR] = os.dup(2)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """End the process if a test is still there a minute after its time limit.
+
+    pytest-timeout raises in the main thread, once: it can't end a call of C code that doesn't return, nor a fixture
+    that waits for a thread after the test has failed.
+    """
+    own = item.get_closest_marker("timeout")
+    limit = own.args[0] if own and own.args else item.config.getini("timeout")
+    faulthandler.dump_traceback_later(float(limit) + 60, exit=True, file=item.config.stash[STDERR])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 class Environment(NamedTuple):
