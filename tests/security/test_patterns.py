@@ -11,6 +11,7 @@ import importlib
 import re
 import string
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"bot": ROOT, "plugins": ROOT, "retrieval": ROOT, "tuning": ROOT, "mentee_reader": ROOT / "reader"}
-SIZES = 10_000, 100_000
+SIZES = 5_000, 50_000
 RATIO = 15
 HOPELESS = 40
 TRIES = 7
 FLOOR = 0.02
-"""Seconds of processor time below which 100 kB need no second look: a quadratic pattern would need many times that."""
+"""Seconds of processor time below which 50 kB need no second look: a quadratic pattern would need many times that."""
 
 USUAL = (
     *(" ", "\n", "\t", "a", "A", "0", "é", ".", "-", "*", "`", "~", "#", "<", "[", "(", "{{", "{%", "<!--", "'", '"'),
@@ -88,21 +89,23 @@ def calls(tree: ast.Module) -> Iterator[ast.Call]:
 
 
 @cache
-def methods(name: str) -> frozenset[str]:
-    """Return how the pattern of that name is used anywhere in the project."""
-    found: set[str] = set()
+def uses() -> dict[str, set[str]]:
+    """Return by which methods each name is used anywhere in the project, as if it were a pattern's."""
+    found: dict[str, set[str]] = defaultdict(set)
     for tree in files().values():
-        bases = set()
+        bases, loads = set(), []
         for node in ast.walk(tree):
             match node:
-                case ast.Attribute(value=(ast.Name(id=used) | ast.Attribute(attr=used)) as base, attr=attr):
-                    if used == name and attr in ANYWHERE | {"match", "fullmatch", "pattern"}:
-                        found.add(attr)
+                case ast.Attribute(value=(ast.Name(id=name) | ast.Attribute(attr=name)) as base, attr=attr):
+                    if attr in ANYWHERE | {"match", "fullmatch", "pattern"}:
+                        found[name].add(attr)
                         bases.add(base)
-        loads = {n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)}
-        if loads - bases:
-            found.add("finditer")  # handed on: used in any way
-    return frozenset(found - {"pattern"})
+                case ast.Name(id=name, ctx=ast.Load()):
+                    loads.append(node)
+        for load in loads:
+            if load not in bases:
+                found[load.id].add("finditer")  # handed on: used in any way
+    return found
 
 
 def names_of_patterns(tree: ast.Module) -> dict[ast.expr, str]:
@@ -137,7 +140,13 @@ def collected() -> list[Used]:
             except NameError:
                 continue
             method = call.func.attr  # type: ignore[attr-defined]
-            used = methods(named[call]) if call in named else {"finditer"} if method == "compile" else {method}
+            used = (
+                uses()[named[call]] - {"pattern"}
+                if call in named
+                else {"finditer"}
+                if method == "compile"
+                else {method}
+            )
             where = f"{path.relative_to(ROOT)}:{call.lineno}"
             ways = {"finditer" if way in ANYWHERE else way for way in used} or {"finditer"}
             found += [Used(where, pattern, way) for way in sorted(ways)]
@@ -182,9 +191,8 @@ def test_a_pattern_takes_time_in_proportion_to_the_text(used: Used) -> None:
     assert [repr(attack) for attack in attacks(used.pattern) if not is_linear(used, *attack)] == []
 
 
-def is_linear(used: Used, before: str, repeated: str) -> bool:
+def is_linear(used: Used, before: str, repeated: str, after: str) -> bool:
     """Return whether ten times as much of a text takes up to fifteen times as long. A busy machine is asked again."""
-    after = "" if repeated.isspace() else "\x01"  # what lets the match of all of it fail
     short, long = (before + repeated * (size // len(repeated)) + after for size in SIZES)
     first, last = [], []
     for _ in range(TRIES):
@@ -211,14 +219,15 @@ def seconds(used: Used, text: str) -> float:
     return time.thread_time() - started
 
 
-def attacks(pattern: re.Pattern[Any]) -> list[tuple[str, str]]:
-    """Return texts as (beginning, what is repeated after it)."""
+def attacks(pattern: re.Pattern[Any]) -> list[tuple[str, str, str]]:
+    """Return texts as (beginning, what is repeated after it, an end that lets the match of all of it fail)."""
     source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
     tree = parser.parse(source, pattern.flags & ~re.DEBUG if isinstance(pattern.pattern, str) else 0)
     found = {("", each): None for each in USUAL}
     for order in ORDERS:
         found |= dict.fromkeys(within(list(tree), "", order))
-    return [attack for attack in found if attack[1]]
+    spaces = [(before, repeated, "") for before, repeated in found if repeated.isspace()]
+    return [(before, repeated, "\x01") for before, repeated in found if repeated] + spaces
 
 
 def within(nodes: Sequence[Any], before: str, order: str) -> Iterator[tuple[str, str]]:
