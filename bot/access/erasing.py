@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from sqlalchemy import JSON, Text, cast, delete, or_, select, update
 
+from bot.access import quoted
 from bot.access.audit import note_change
 from bot.access.erasure import remove_questions, settle_curated
 from bot.access.names import document_name, erased_name, no_department, no_person, retire
@@ -97,9 +98,9 @@ class Erasing:
         with self._store.read() as session:
             if not _known(session, person):
                 raise no_person(session, name)
-            asked = select(AnswerRow.id).join(QuestionRow).where(QuestionRow.person_id == person)
-            answers = _with_repeated(session, set(session.scalars(asked)), person)
+            answers = _with_repeated(session, _answers_to(session, _questions_of(session, person)), person)
             said = {row for table in (VoteRow, VoteEventRow, CorrectionRow) for row in _about(session, table, person)}
+            said |= _answers_to(session, {row.id for row in quoted.hearing(session, person)})
             texts = tuple(_said(session, person))
         first = Erasure(new_id("er"), person)
         names = principals_of(person) | {person} | self._aliases(first)
@@ -180,22 +181,22 @@ class Erasing:
 
     def _delete(self, session: Session, erasure: Erasure, answers: Collection[str]) -> dict[str, int]:
         """Delete the core's rows and plugins' rows of the person inside the transaction; return how many."""
-        questions = list(session.scalars(select(AnswerRow.question_id).where(AnswerRow.id.in_(answers))))
+        questions = set(session.scalars(select(AnswerRow.question_id).where(AnswerRow.id.in_(answers))))
         if erasure.person:
-            questions += session.scalars(select(QuestionRow.id).where(QuestionRow.person_id == erasure.person))
-        questions = sorted(set(questions))
+            questions |= _questions_of(session, erasure.person)
         gone = {*questions, *answers, *(erasure.names if erasure.person else ())}
         counts = {"deliveries": _delete_deliveries(session, gone)}
         corrected = select(CorrectionRow.answer_id).where(CorrectionRow.person_id == erasure.person)
         held = {*answers, *(session.scalars(corrected) if erasure.person else ())}
         counts["held-out questions"] = _count(session, delete(HeldOutRow).where(HeldOutRow.answer_id.in_(held)))
         counts["dataset rows"] = _count(session, delete(DatasetRowRow).where(DatasetRowRow.answer_id.in_(answers)))
-        counts["questions"] = len(remove_questions(session, questions))
+        counts["questions"] = len(remove_questions(session, sorted(questions)))
         session.execute(delete(PluginFailureRow))  # what plugins failed with may quote anything
         session.execute(update(JobRow).values(error="", error_at=None))
         session.execute(update(PluginStateRow).values(problem="", failed_at=None))
         session.flush()
         if erasure.person:
+            counts["histories"] = quoted.leave_histories(session, erasure.person)
             for row in session.scalars(select(EscalationRow).where(EscalationRow.resolved_by == erasure.person)):
                 row.reply = ""
             session.flush()
@@ -241,7 +242,19 @@ def _known(session: Session, person: str) -> bool:
     if session.get(PersonRow, person) is not None:
         return True
     tables = (QuestionRow, VoteRow, VoteEventRow, CorrectionRow)
-    return any(session.scalar(select(table.person_id).where(table.person_id == person).limit(1)) for table in tables)
+    if any(session.scalar(select(table.person_id).where(table.person_id == person).limit(1)) for table in tables):
+        return True
+    return bool(quoted.quoting(session, person) or quoted.hearing(session, person))
+
+
+def _questions_of(session: Session, person: str) -> set[str]:
+    """Return the questions that the person asked, and those of others that consist of the person's words."""
+    asked = session.scalars(select(QuestionRow.id).where(QuestionRow.person_id == person))
+    return {*asked, *(row.id for row in quoted.quoting(session, person))}
+
+
+def _answers_to(session: Session, questions: Collection[str]) -> set[str]:
+    return set(session.scalars(select(AnswerRow.id).where(AnswerRow.question_id.in_(questions))))
 
 
 def _about(session: Session, table: Any, person: str) -> Iterable[str]:
@@ -261,6 +274,7 @@ def _said(session: Session, person: str) -> Iterator[str]:
     )
     for text, by in columns:
         yield from filter(None, session.scalars(select(text).where(by == person)))
+    yield from quoted.texts(session, person)
 
 
 def _with_repeated(session: Session, answers: set[str], person: str = "") -> set[str]:

@@ -49,9 +49,14 @@ def require_present(session: Session, person_id: str, at: datetime) -> None:
 
     :raises ForbiddenError: they were removed, or erased since then.
     """
-    erased = session.get(RetiredNameRow, _digest(erased_name(person_id)))
-    if is_retired(session, person_id) or (erased is not None and erased.retired_at >= at):
+    if is_retired(session, person_id) or erased_since(session, person_id, at):
         raise ForbiddenError("This account was removed, so nothing was recorded.", hint="Ask an operator to add you.")
+
+
+def erased_since(session: Session, person_id: str, at: datetime) -> bool:
+    """Return whether a person was erased at that moment or later."""
+    erased = session.get(RetiredNameRow, _digest(erased_name(person_id)))
+    return erased is not None and erased.retired_at >= at
 
 
 def no_person(session: Session, name: str) -> NotFoundError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from bot.access.names import document_name, is_retired, require_present
+from bot.access.names import document_name, erased_since, is_retired, require_present
 from bot.domain.deliveries import OutboxItem, delivery_id
 from bot.domain.documents.addresses import at_sentence
 from bot.domain.errors import MenteeError
@@ -57,14 +57,17 @@ class Recorder:
         The question is stored with its thread, and with which of its turns it leans on.
 
         :return: ``False`` when another worker has recorded the same item before; nothing is written then.
-        :raises MenteeError: a document that it rests on, or the asker, has been erased meanwhile; nothing is written.
+        :raises MenteeError: a document that it rests on, the asker, or somebody whose words the question repeats, has
+            been erased meanwhile; nothing is written.
         """
         turns = self._rights.turns(question.history, question.audience, answer.department)
         question = replace(question, history=turns)
         titles = {name: self._title(name) for name in answer.provenance.elsewhere}
         with self._store.write() as session:
             _require_not_erased(session, answer)
-            require_present(session, question.person.id, question.received_at)
+            for person in (question.person.id, *question.quotes):
+                require_present(session, person, question.received_at)
+            question = _without_erased(session, question)
             if inbox_item is not None and not self._inbox.finish(session, inbox_item.id):
                 return False
             session.add(_question_row(question, answer))
@@ -87,6 +90,14 @@ def _require_not_erased(session: Session, answer: Answer) -> None:
     for document in {basis.document for basis in answer.rests_on if basis.document}:
         if is_retired(session, document_name(document)):
             raise MenteeError("A document was erased while this was being answered from it.", hint="Ask again.")
+
+
+def _without_erased(session: Session, question: Question) -> Question:
+    """Return the question without what people said in its thread who were erased while it was being answered."""
+    erased = {
+        turn.person_id for turn in question.history if erased_since(session, turn.person_id, question.received_at)
+    }
+    return replace(question, history=tuple(turn for turn in question.history if turn.person_id not in erased))
 
 
 def delivery_payload(answer: Answer) -> dict[str, Any]:
@@ -122,6 +133,7 @@ def _question_row(question: Question, answer: Answer) -> QuestionRow:
         history=[{**asdict(turn), "leaned_on": turn in answer.leans_on} for turn in question.history],
         attachments=[{"name": each.name, "problem": each.problem} for each in question.attachments],
         train_eligible=question.train_eligible and not question.attachments,
+        quotes=list(question.quotes),
         asked_at=question.received_at,
     )
 

@@ -27,8 +27,8 @@ class Turn:
     :param leaned_on: in a recorded question's history, whether the question depends on this turn.
     :param rests_on: what the answer rests on. Turns that the asker brought along rest on nothing.
     :param person_id: id of the person who asked. Several people talk in a thread: compare it with
-        ``question.person.id`` before you take an earlier turn for the asker's own. It is ``""`` in turns that the asker
-        brought along, and the id of the erasure if the person was erased.
+        ``question.person.id`` before you take an earlier turn for the asker's own. In a message that the asker points
+        to, such as the first one of a Slack thread, it is its author. It is ``""`` where nobody knows who it was.
     """
 
     question: str
@@ -74,6 +74,8 @@ class Question:
     :param search_text: what to search for instead of ``text``, if a plugin has found better words.
     :param reply_to: the channel's own address for the answer.
     :param train_eligible: whether rounds may learn from it. They never learn from questions with attachments.
+    :param quotes: ids of the people whose messages ``text`` repeats, because the asker forwarded them or pointed to
+        them. The question is erased with any of them.
     """
 
     text: str
@@ -91,6 +93,7 @@ class Question:
     use_curated: bool = True
     reply_to: Mapping[str, Any] = field(default_factory=dict)
     train_eligible: bool = True
+    quotes: tuple[str, ...] = ()
     received_at: datetime = field(default_factory=now)
 
 

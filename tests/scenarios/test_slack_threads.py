@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -101,3 +102,36 @@ async def test_other_attachments_ask_nothing(slack_project: MakeSlackProject, fa
     await fake_slack.message(QUESTION, channel="D1", attachments=[preview])
     await fake_slack.wait_for_post("D1")
     assert "Trains are cheap" not in project.engine.requests[0].messages[-1].content
+
+
+@pytest.mark.parametrize("text", ["can you help with this?", "are hotels tax exempt in those?"])
+async def test_erasing_the_author_of_what_was_pointed_to_erases_it(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack, text: str
+) -> None:
+    project = await slack_project()
+    parent = await fake_slack.message("Which states does my cousin Wilhelmina live in?", channel="C1", user="U5")
+    await fake_slack.mention(text, user="U6", thread_ts=parent.ts)
+    await fake_slack.wait_for_post("C1")
+    await project.settled()
+    assert await asyncio.to_thread(lambda: list(project.mentee.erasing.orphans(lambda text: "Wilhelmina" in text)))
+
+    erased = await asyncio.to_thread(lambda: project.mentee.erasing.person("slack:U5", actor="test"))
+    assert erased.left == ()
+    assert not await asyncio.to_thread(lambda: list(project.mentee.erasing.orphans(lambda text: "Wilhelmina" in text)))
+
+
+async def test_erasing_the_author_of_a_forwarded_message_spares_those_of_others(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
+    project = await slack_project()
+    forwarded = [
+        {**SHARED, "author_id": "U8", "text": "My cousin Wilhelmina travels."},
+        {**SHARED, "author_id": "U9", "text": "So does uncle Bartholomew."},
+    ]
+    await fake_slack.message("are hotels tax exempt for those?", channel="D1", user="U6", attachments=forwarded)
+    await fake_slack.wait_for_post("D1")
+    await project.settled()
+
+    await asyncio.to_thread(lambda: project.mentee.erasing.person("slack:U8", actor="test"))
+    (asked,) = await asyncio.to_thread(lambda: project.mentee.history.of_person("slack:U6", limit=5))
+    assert [turn.question for turn in asked.question.history] == ["So does uncle Bartholomew."]

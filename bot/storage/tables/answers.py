@@ -17,7 +17,10 @@ from bot.storage.tables.base import Base, id_column
 
 
 class QuestionRow(Base):
-    """A question as asked. Of its attachments the names are kept, never the text."""
+    """A question as asked. Of its attachments the names are kept, never the text.
+
+    ``quotes`` has the ids of those whose messages ``text`` repeats.
+    """
 
     __tablename__ = "questions"
     id: Mapped[str] = id_column("q")
@@ -30,6 +33,7 @@ class QuestionRow(Base):
     history: Mapped[list[Any]] = mapped_column(default=list)
     attachments: Mapped[list[Any]] = mapped_column(default=list)
     train_eligible: Mapped[bool] = mapped_column(default=True)
+    quotes: Mapped[list[Any]] = mapped_column(default=list)
     asked_at: Mapped[datetime] = mapped_column(default=now)
 
 

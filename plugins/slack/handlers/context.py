@@ -7,6 +7,7 @@ Slack is asked for a thread once, when Mentee has answered nothing in it and has
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -20,6 +21,7 @@ from plugins.slack.client.web_api import call
 from plugins.slack.copy import threads as copy
 from plugins.slack.copy.formats import readable, shortened
 from plugins.slack.items import message_key
+from plugins.slack.workspaces.current import person_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,11 +48,30 @@ class Asked:
     :param text: the message, or what it points to if it says nothing of its own.
     :param before: what it may lean on, as turns without an answer.
     :param unread: says that the thread couldn't be read.
+    :param quotes: ids of the people whose messages ``text`` repeats.
     """
 
     text: str
     before: tuple[Turn, ...] = ()
     unread: tuple[Attachment, ...] = ()
+    quotes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What somebody said in Slack.
+
+    :param author: the person's id, or ``""`` for an app.
+    """
+
+    text: str
+    author: str
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any], me: str) -> _Said:
+        """Read a message of Slack's, of which ``text`` and ``user`` count."""
+        user = str(message.get("user") or "")
+        return cls(readable(str(message.get("text") or ""), me), person_id(user) if user else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +92,7 @@ class Context:
         :raises BusyError: Slack does not hand over the thread just now.
         """
         me = item.payload["me"]
-        shared = "\n\n".join(filter(None, [readable(each, me) for each in item.payload.get("shared", ())]))
+        shared = [each for each in map(_Said.of, item.payload.get("shared", ()), repeat(me)) if each.text]
         if shared:
             return _pointing(text, shared)
         addressed = bool(text) and item.payload.get("addressed", True)
@@ -79,15 +100,15 @@ class Context:
         if not needs or await self.store.run(self._knows_thread, item):
             return Asked(text)
         try:
-            said = _said(await self._thread(item), me)
+            said = _first(await self._thread(item), me)
         except BusyError as error:
             if item.attempts < TRIES:
                 raise
             log.info("slack_thread_not_read", problem=error.text)
-            said = ""
+            said = []
         except MenteeError as error:
             log.info("slack_thread_not_read", problem=error.text)
-            said = ""
+            said = []
         if said:
             return _pointing(text, said)
         return Asked(text, unread=(Attachment(copy.the_thread(), problem=copy.thread_unread()),))
@@ -110,16 +131,24 @@ class Context:
         return [each for each in page["messages"] if float(each["ts"]) < float(payload["ts"])]
 
 
-def _pointing(text: str, said: str) -> Asked:
-    said = shortened(said, CHARACTERS)
-    return Asked(said) if only_points(text) else Asked(text, before=(Turn(said, ""),))
+def _pointing(text: str, said: Sequence[_Said]) -> Asked:
+    """Return what is asked with what others said. Each turn has one author, who may be erased without the others."""
+    if not only_points(text):
+        room = CHARACTERS // len(said)
+        return Asked(text, before=tuple(Turn(shortened(each.text, room), "", person_id=each.author) for each in said))
+    authors = dict.fromkeys(each.author for each in said if each.author)
+    return Asked(shortened("\n\n".join(each.text for each in said), CHARACTERS), quotes=tuple(authors))
 
 
-def _said(messages: Sequence[Mapping[str, Any]], me: str) -> str:
-    """Return the first message that says something: neither ours, nor deleted, nor thanks."""
-    texts = (
-        readable(str(each.get("text") or ""), me)
+def _first(messages: Sequence[Mapping[str, Any]], me: str) -> list[_Said]:
+    """Return the first message that says something: neither ours, nor deleted, nor thanks. It is a list of one."""
+    others = (
+        _Said.of(each, me)
         for each in messages
         if each.get("user") != me and each.get("subtype") not in ("tombstone", "thread_broadcast")
     )
-    return next((text for text in texts if text and not courtesy(text) and not only_points(text)), "")
+    return list(islice((each for each in others if not _says_nothing(each.text)), 1))
+
+
+def _says_nothing(text: str) -> bool:
+    return not text or bool(courtesy(text)) or only_points(text)

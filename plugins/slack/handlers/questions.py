@@ -67,8 +67,9 @@ class QuestionHandler:
             return None
         person = await self.people.named(payload["user"])
         question = await self.store.run(self._question, item, asked.text, person, settings)
+        attachments = (*await self.attachments.of(item), *asked.unread)
         history = (*question.history, *asked.before)
-        return replace(question, history=history, attachments=(*await self.attachments.of(item), *asked.unread))
+        return replace(question, history=history, attachments=attachments, quotes=asked.quotes)
 
     def _question(self, item: InboxItem, text: str, person: Person, settings: ChannelSettings) -> Question:
         payload, direct, external = item.payload, item.payload["direct"], item.payload["external"]

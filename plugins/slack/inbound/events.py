@@ -137,11 +137,12 @@ def _files(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{key: file[key] for key in FILE_FIELDS if key in file} for file in files]
 
 
-def _shared(event: Mapping[str, Any]) -> list[str]:
-    """Return the texts of messages that were forwarded with a message."""
+def _shared(event: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the messages that were forwarded with a message: the text of each, and its author as ``user``."""
     attached = [each for each in event.get("attachments") or () if each.get("is_share") or each.get("is_msg_unfurl")]
     texts = (str(each.get("text") or _text(each.get("message_blocks") or ()) or "") for each in attached)
-    return [text for text in texts if text.strip()]
+    authors = (str(each.get("author_id") or "") for each in attached)
+    return [{"text": text, "user": user} for text, user in zip(texts, authors, strict=True) if text.strip()]
 
 
 def _text(node: Any) -> str:

@@ -1,0 +1,50 @@
+"""Finds what repeats the words of a person in the questions of others, so that erasing that person reaches it.
+
+Others quote people in two ways: a question may consist of a message that its asker forwarded or pointed to, and the
+messages of a thread stand in the histories of the questions asked in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Text, cast, select
+
+from bot.storage.tables.answers import QuestionRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy.orm import Session
+
+
+def quoting(session: Session, person: str) -> Sequence[QuestionRow]:
+    """Return the questions whose text repeats a message of the person's."""
+    return [row for row in _naming(session, QuestionRow.quotes, person) if person in row.quotes]
+
+
+def hearing(session: Session, person: str) -> Sequence[QuestionRow]:
+    """Return the questions with something of the person's in their history."""
+    return [row for row in _naming(session, QuestionRow.history, person) if any(_turns(row, person))]
+
+
+def texts(session: Session, person: str) -> Iterator[str]:
+    """Yield what the questions of others repeat of the person."""
+    yield from (row.text for row in quoting(session, person))
+    yield from (turn["question"] for row in hearing(session, person) for turn in _turns(row, person))
+
+
+def leave_histories(session: Session, person: str) -> int:
+    """Take the person's turns out of all histories; return from how many."""
+    rows = hearing(session, person)
+    for row in rows:
+        row.history = [turn for turn in row.history if turn.get("person_id") != person]
+    return len(rows)
+
+
+def _naming(session: Session, column: Any, person: str) -> Iterator[QuestionRow]:
+    yield from session.scalars(select(QuestionRow).where(cast(column, Text).contains(person, autoescape=True)))
+
+
+def _turns(row: QuestionRow, person: str) -> Iterator[dict[str, Any]]:
+    yield from (turn for turn in row.history if turn.get("person_id") == person)
