@@ -1,8 +1,8 @@
 """Every regular expression of the project takes time in proportion to the text, whatever the text.
 
 Strings that hurt are made from each pattern's own parts: a repeated part after what comes before it, and each beginning
-of a match over and over. Ten times the text may take up to 25 times as long, because a bound of some thousand characters counts less in a short
-text; a quadratic pattern takes a hundred times as long.
+of a match over and over. Ten times the text may take up to 25 times as long, because a bound of some thousand
+characters counts less in a short text; a quadratic pattern takes a hundred times as long.
 """
 
 from __future__ import annotations
