@@ -45,7 +45,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """
     own = item.get_closest_marker("timeout")
     limit = own.args[0] if own and own.args else item.config.getini("timeout")
-    faulthandler.dump_traceback_later(float(limit) + 60, exit=True, file=item.config.stash[STDERR])
+    if limit:
+        faulthandler.dump_traceback_later(float(limit) + 60, exit=True, file=item.config.stash[STDERR])
     try:
         return (yield)
     finally:
