@@ -33,5 +33,31 @@ CAUSES: Mapping[str, Cause] = {
 ``other`` only says it in words.
 """
 
+FOLLOWS: Mapping[Cause, str] = {
+    "answer": "Your vote alone doesn't change the answer. If you know the right one, please suggest a correction.",
+    "page": "The answer changes once the page is updated, so please let the people who maintain it know.",
+    "search": "It counts as a problem with the search, so the model isn't trained on it.",
+    "safety": "Others can still get this answer. If that can't wait, please tell an operator.",
+    "style": "Your vote doesn't change this answer, but it may be used to train the model.",
+}
+"""What follows from a vote down for this cause: only what holds for every installation."""
+
+FOLLOWS_FOR_AGENTS: Mapping[Cause, str] = {
+    **FOLLOWS,
+    "answer": "Your vote alone doesn't change the answer. If you know the right one, please correct it.",
+    "safety": "Others can still get this answer until you correct it.",
+}
+"""The same for agents, whose corrections replace an answer."""
+
 NOT_THE_MODELS_FAULT = frozenset({"page", "search"})
 """Causes that training can't fix: such a vote says nothing about the model's text."""
+
+
+def what_follows(reason: str, *, agent: bool) -> str:
+    """Return what follows from a vote down with this reason; empty if that depends on words.
+
+    :param agent: whether the person is an agent of the answer's department.
+    """
+    cause = CAUSES.get(reason)
+    follows = FOLLOWS_FOR_AGENTS if agent else FOLLOWS
+    return follows[cause] if cause else ""

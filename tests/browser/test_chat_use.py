@@ -55,8 +55,8 @@ def test_reasons_stand_in_their_order_and_each_says_what_follows_from_it(page: P
     page.wait_for_selector(".feedback")
     assert page.locator(".feedback .chip").all_inner_texts() == list(REASONS.values())
     for reason, told in (
-        ("The source does not fit", "It teaches the model nothing"),
-        ("It is out of date", "once the page does"),
+        ("The source does not fit", "a problem with the search"),
+        ("It is out of date", "once the page is updated"),
     ):
         page.click(f".feedback .chip:has-text('{reason}')")
         page.wait_for_selector(f".feedback .note:has-text('{told}')")
@@ -69,7 +69,7 @@ def test_a_correction_begins_with_the_answer_and_promises_what_the_role_allows(p
     assert (
         page.input_value(".feedback textarea") == "Hotels are tax exempt in **12 states**. Show the form at the desk."
     )
-    assert "until a support agent adopts it" in page.inner_text(".feedback .note")
+    assert "until a support agent accepts it" in page.inner_text(".feedback .note")
     page.click(".feedback .primary")
     assert "This is the answer as it is" in page.inner_text(".feedback .problem")
     page.fill(".feedback textarea", "Eleven states.")
@@ -78,7 +78,7 @@ def test_a_correction_begins_with_the_answer_and_promises_what_the_role_allows(p
     page.click(".actions button:has-text('Correct')")
     assert page.input_value(".feedback textarea") == "Eleven states."
     page.click(".feedback .primary")
-    page.wait_for_selector(".thanks:has-text('Others don\\'t see it until a support agent adopts it')")
+    page.wait_for_selector(".thanks:has-text('Others don\\'t see it until a support agent accepts it')")
 
     context = page.context.browser
     assert context is not None
@@ -86,8 +86,11 @@ def test_a_correction_begins_with_the_answer_and_promises_what_the_role_allows(p
     operator.goto(shared.url)
     sign_in(operator, "olga")
     ask(operator, TRAINS)
+    operator.click("button[aria-label='Bad answer']")
+    operator.click(".feedback .chip:has-text('It is unsafe')")
+    operator.wait_for_selector(".feedback .note:has-text('until you correct it')")
     operator.click(".actions button:has-text('Correct')")
-    assert "becomes the answer to this question at once" in operator.inner_text(".feedback .note")
+    assert "becomes the answer to this question right away" in operator.inner_text(".feedback .note")
     operator.context.close()
 
 

@@ -88,7 +88,7 @@ async def test_others_propose(
     assert "12 states" not in str(view["blocks"])
     await fake_slack.submit_view(view, user="U5", correction="Only in Texas, I think.")
     thanks = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[-1])
-    assert "A support agent will review" in thanks["text"]
+    assert "until a support agent accepts it" in thanks["text"]
     [row] = rows(project, CorrectionRow)
     assert (row.text, row.accepted, row.person_id) == ("Only in Texas, I think.", False, "slack:U5")
     assert rows(project, CuratedAnswerRow) == []
@@ -150,24 +150,27 @@ async def test_a_forged_proposal_is_ignored(
 
 
 @pytest.mark.parametrize(
-    ("reason", "goes"),
+    ("user", "reason", "goes"),
     [
-        ("outdated", "The people who maintain the documents will see which page it is."),
-        ("wrong source", "where search goes wrong"),
-        ("wrong", "A support agent will see it"),
-        ("tone", "how to phrase things"),
-        ("other", "A support agent will read what you wrote."),
+        ("U5", "outdated", "once the page is updated"),
+        ("U5", "wrong source", "the model isn't trained on it"),
+        ("U5", "wrong", "please suggest a correction"),
+        ("U2", "wrong", "please correct it"),
+        ("U5", "unsafe", "please tell an operator"),
+        ("U2", "unsafe", "until you correct it"),
+        ("U5", "tone", "may be used to train the model"),
+        ("U5", "other", "Your vote and your words are recorded."),
     ],
 )
-async def test_a_reason_is_thanked_for_privately_with_where_it_goes(
-    make_project: Callable[..., Awaitable[SlackProject]], fake_slack: FakeSlack, reason: str, goes: str
+async def test_a_reason_is_thanked_for_privately_with_what_follows_from_it(
+    make_project: Callable[..., Awaitable[SlackProject]], fake_slack: FakeSlack, user: str, reason: str, goes: str
 ) -> None:
     project = await make_project()
     post = await project.ask(QUESTION)
-    await fake_slack.press("down", user="U5", post=post)
+    await fake_slack.press("down", user=user, post=post)
     view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[-1])
-    await fake_slack.submit_view(view, user="U5", reason=reason, comment="In words.")
+    await fake_slack.submit_view(view, user=user, reason=reason, comment="In words.")
     thanks = await fake_slack.wait_until(lambda: fake_slack.ephemerals and fake_slack.ephemerals[-1])
-    assert (thanks["user"], thanks["thread_ts"]) == ("U5", post.thread_ts)
+    assert (thanks["user"], thanks["thread_ts"]) == (user, post.thread_ts)
     assert goes in thanks["text"]
     assert len(fake_slack.posts("C1")) == 1

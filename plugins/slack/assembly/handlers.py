@@ -139,6 +139,7 @@ class HandlerTable:
             answers=self._shared.answers,
             ephemeral=self._shared.ephemeral,
             proposals=self._proposals(),
+            reviews=self._shared.reviews,
         )
 
     def _proposals(self) -> ProposalHandler:

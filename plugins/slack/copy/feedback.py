@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bot.feedback.reasons import Cause
-
 
 def ask_why() -> str:
     """Told to somebody who voted down by an emoji, which opens no modal; with the button :func:`why_button`."""
@@ -65,26 +60,22 @@ def correction_missing() -> str:
 
 def correction_hint() -> str:
     """What becomes of a correction."""
-    return "Corrections by support agents are used right away. Others are reviewed first."
+    return "Corrections by support agents are used right away. Others are saved as suggestions."
 
 
 def thanks(*, live: bool) -> str:
     """Told to the person who corrected an answer, and only to them."""
     if live:
         return "Thank you. Your correction is live: the next person who asks this gets it."
-    return "Thank you. A support agent will review your correction."
+    return "Thank you. Your correction is saved. Others don't see it until a support agent accepts it."
 
 
-def thanks_for_reason(cause: Cause | None) -> str:
-    """Told to the person who gave a reason, and only to them: where it goes."""
-    goes = {
-        "answer": "A support agent will see it and can correct the answer.",
-        "page": "The people who maintain the documents will see which page it is.",
-        "search": "It shows us where search goes wrong.",
-        "safety": "Operators see this first.",
-        "style": "It teaches me how to phrase things.",
-    }
-    return f"Thank you. {goes[cause]}" if cause else "Thank you. A support agent will read what you wrote."
+def thanks_for_reason(follows: str) -> str:
+    """Told to the person who gave a reason, and only to them.
+
+    :param follows: what follows from it (:func:`bot.feedback.reasons.what_follows`), or an empty text.
+    """
+    return f"Thank you. {follows}" if follows else "Thank you. Your vote and your words are recorded."
 
 
 def propose_title() -> str:

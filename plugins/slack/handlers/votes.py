@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.domain.errors import BusyError, NotFoundError
 from bot.domain.feedback import Vote
-from bot.feedback.reasons import CAUSES
+from bot.feedback.reasons import what_follows
 from plugins.slack.copy import feedback as copy
 from plugins.slack.handlers.corrections import happened_at
 from plugins.slack.outbound.blocks import why_blocks
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from plugins.slack.handlers.corrections import ProposalHandler
     from plugins.slack.outbound.ephemeral import EphemeralSender
     from plugins.slack.outbound.posted import PostedAnswers
+    from plugins.slack.overview.reviews import ReviewQueue
     from plugins.slack.workspaces.threads import Threads
 
 JUST_AFTER = timedelta(microseconds=1)
@@ -43,6 +44,7 @@ class VoteHandlers:
     answers: PostedAnswers
     ephemeral: EphemeralSender
     proposals: ProposalHandler
+    reviews: ReviewQueue
 
     async def vote(self, item: InboxItem) -> None:
         """Record a pressed thumb."""
@@ -70,7 +72,13 @@ class VoteHandlers:
         if payload[modals.CORRECTION]:
             await self.proposals.propose(payload, payload[modals.CORRECTION])
         else:
-            await self.ephemeral.tell(payload, copy.thanks_for_reason(CAUSES.get(reason)), thread=payload["thread"])
+            agent = await self.store.run(self._is_agent, payload)
+            follows = what_follows(reason, agent=agent)
+            await self.ephemeral.tell(payload, copy.thanks_for_reason(follows), thread=payload["thread"])
+
+    def _is_agent(self, payload: Mapping[str, Any]) -> bool:
+        person = self.departments.person(person_id(payload["user"]))
+        return self.reviews.is_agent_for(person, payload["answer_id"])
 
     def _vote(self, payload: Mapping[str, Any], value: Any, **more: Any) -> None:
         if not self.threads.was_posted(payload["answer_id"], payload["channel"]):

@@ -41,7 +41,8 @@ export class Feedback {
 
   #showReasons() {
     let reason = "";
-    const told = () => WORDS.reasons.find(({ code }) => code === reason)?.thanks ?? WORDS.down;
+    const thanks = this.answer.corrects_at_once ? "thanks_to_agents" : "thanks";
+    const told = () => WORDS.reasons.find(({ code }) => code === reason)?.[thanks] ?? WORDS.down;
     const comment = el("textarea", { rows: 2, maxLength: 2000, placeholder: "Anything to add? (optional)", "aria-label": "Comment" });
     const record = () => this.#try(() => this.api.vote(this.answer.id, { value: "down", reason, comment: comment.value }), form);
     const note = el("p", { class: "note", role: "status" });
