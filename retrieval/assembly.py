@@ -8,11 +8,12 @@ from bot.domain.errors import SettingsError
 from retrieval.ingest.document_store import DocumentStore
 from retrieval.ingest.documents import Documents
 from retrieval.ingest.erasure import DocumentEraser
-from retrieval.ingest.reading import Reader
+from retrieval.ingest.reading import PluginSource, Reader
 from retrieval.parse.dispatch import parsers_of
 from retrieval.search.hybrid import HybridRetriever
 
 if TYPE_CHECKING:
+    from bot.hooks.host import PluginHost
     from bot.hooks.instance import Instance
     from bot.storage.session import Store
     from retrieval.ingest.changes import Listener
@@ -30,8 +31,8 @@ def open_documents(instance: Instance, *, actor: str, listener: Listener | None 
             f"Documents are managed by a plugin's retriever, {type(retriever).__name__}.",
             hint="Add documents there, or disable the plugin.",
         )
-    sources = instance.plugins.register_sources()
-    reader = Reader(sources, parsers_of(instance.plugins), listener)
+    plugins = instance.plugins
+    reader = Reader(_sources(plugins), parsers_of(plugins), failed=plugins.failed, listener=listener)
     stored = document_store(instance.store, retriever)
     return Documents(stored, instance.departments, reader, actor=actor, listener=listener)
 
@@ -48,3 +49,9 @@ def open_eraser(instance: Instance) -> DocumentEraser | None:
 def document_store(store: Store, retriever: HybridRetriever) -> DocumentStore:
     """Return the store of the documents that a retriever searches."""
     return DocumentStore(store, retriever.snapshots, lambda: retriever.embedder.inner)
+
+
+def _sources(plugins: PluginHost) -> list[PluginSource]:
+    """Return the sources of all plugins, the plugin registered last first."""
+    names = reversed(plugins.implementing("register_sources"))
+    return [PluginSource(name, source) for name in names for source in plugins.register_sources(name)]

@@ -243,9 +243,9 @@ class PluginHost(QuestionHooks, ActionHooks, RoundHooks):
         """Return the boxes of the operators' page."""
         return self._all("register_panels", results.PANELS, instance=instance)
 
-    def register_sources(self) -> list[Source]:
-        """Return the readers of document addresses; the first that accepts an address reads it."""
-        return self._all("register_sources", results.SOURCES)
+    def register_sources(self, plugin: str = "") -> list[Source]:
+        """Return the readers of document addresses, of one plugin or of all; the first that accepts one reads it."""
+        return self._all("register_sources", results.SOURCES, only=plugin)
 
     def register_parsers(self) -> list[Parser]:
         """Return the parsers in the order in which the plugins were registered: a later one wins."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain.errors import DocumentError, NotFoundError
 from retrieval.ingest.changes import Change, Outcome
-from retrieval.ingest.reading import Origin
+from retrieval.ingest.reading import Origin, SourceFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,9 +61,11 @@ class Documents:
     ) -> Report:
         """Add what the addresses lead to. Adding the same again changes nothing.
 
+        Of several addresses, one whose source fails is reported as failed, and the others are added.
+
         :param readers: principals who may read them; ``None`` leaves it to the department, or as it was.
         :param base: folder that relative addresses are relative to; the working directory by default.
-        :raises DocumentError: an address has no source, or a single file cannot be read; nothing is changed then.
+        :raises DocumentError: an address has no source, or a single one can't be read; nothing is changed then.
         :raises NotFoundError: there is no such department.
         """
         self._departments.get(department)
@@ -73,7 +75,12 @@ class Documents:
             change = Change()
             for address in addresses:
                 origin = Origin(address, folder, readers)
-                self._reader.collect(change, self._reader.listing(origin), known, origin)
+                try:
+                    self._reader.collect(change, known, origin)
+                except SourceFailedError as error:
+                    if len(addresses) == 1:
+                        raise
+                    change.outcomes.append(Outcome(address, "failed", error.text))
             self._leave_out_erased(change, department)
             if len(addresses) == 1 and len(change.outcomes) + len(change.wanted) == 1:
                 _refuse_alone(change)
@@ -128,8 +135,7 @@ class Documents:
 
     def _sync_source(self, change: Change, origin: Origin, own: Sequence[DocumentRow]) -> None:
         try:
-            documents = self._reader.listing(origin)
-            seen = self._reader.collect(change, documents, {row.address: row for row in own}, origin)
+            seen = self._reader.collect(change, {row.address: row for row in own}, origin)
         except DocumentError as error:
             change.outcomes.append(Outcome(origin.source, "failed", f"{error.text} Its documents are kept."))
             return

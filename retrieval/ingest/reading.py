@@ -7,13 +7,14 @@ import re
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from bot.domain.documents.parsed import SourceDocument
 from bot.domain.errors import DocumentError, MenteeError, UnreadableError
-from bot.hooks.calling.tracebacks import said
+from bot.hooks.calling.errors import WrongResultError
+from bot.hooks.calling.tracebacks import of_error, of_function, said
 from retrieval.ingest.changes import Outcome, Wanted, sha256
 from retrieval.parse.dispatch import is_document, parse
 from retrieval.parse.kinds import SUFFIXES
@@ -62,50 +63,63 @@ class Origin:
         return f"{self.source.rstrip('/')}/{place.removeprefix(root).lstrip('/')}"
 
 
+class SourceFailedError(DocumentError):
+    """A source doesn't work, so nobody can tell what is behind the address. Others can still be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """A source, and the plugin that brought it."""
+
+    plugin: str
+    source: Source
+
+
+class Failed(Protocol):
+    """Counts a failure of a plugin, as :meth:`bot.hooks.host.PluginHost.failed` does."""
+
+    def __call__(self, plugin: str, what: str, problem: str, traceback: str = "") -> object:
+        """Count it."""
+
+
 class Reader:
     """Reads the documents behind an origin into a change.
 
     :param sources: the first that accepts an address reads it.
     :param parsers: the parser of each suffix.
+    :param failed: is told when the code of a source fails.
     """
 
     def __init__(
-        self, sources: Sequence[Source], parsers: Mapping[str, Parser], listener: Listener | None = None
+        self,
+        sources: Sequence[PluginSource],
+        parsers: Mapping[str, Parser],
+        *,
+        failed: Failed,
+        listener: Listener | None = None,
     ) -> None:
         self._sources = sources
         self._parsers = parsers
+        self._failed = failed
         self._listener = listener
 
-    def listing(self, origin: Origin) -> Sequence[SourceDocument]:
-        """Return what is behind an origin; documents may be read only when they are indexed.
+    def collect(self, change: Change, known: Mapping[str, DocumentRow], origin: Origin) -> set[str]:
+        """Read what is behind an origin into the change; return the addresses of all documents.
 
-        :raises DocumentError: no source reads it, there is nothing to read, or a plugin's source fails.
+        :raises SourceFailedError: a source fails.
+        :raises DocumentError: no source reads it, or there is nothing to read.
         """
-        for source in self._sources:
-            with _own_code(f"source {source.name!r}", origin):
-                if source.accepts(origin.located):
-                    return _usable(source.documents(origin.located))
-        raise DocumentError(
-            f"No source reads {origin.source!r}.",
-            hint="Give a file, a folder, a git repository or a web address. If a plugin should read it, "
-            "`mentee plugins list` says whether it is on.",
-        )
-
-    def collect(
-        self,
-        change: Change,
-        documents: Sequence[SourceDocument],
-        known: Mapping[str, DocumentRow],
-        origin: Origin,
-    ) -> set[str]:
-        """Read the documents into the change; return the addresses of all of them."""
+        found = self._accepting(origin)
+        with self._own_code(found, "documents", origin):
+            documents = _usable(found.source, origin.located)
+            count = len(documents)
         seen: set[str] = set()
         taken = {wanted.address for wanted in change.wanted}
-        for place, document in _each(documents, origin):
+        for place, document in self._each(found, documents, count, origin):
             address = origin.shown(place)
             seen.add(address)
             if self._listener:
-                self._listener("Reading", 1, len(documents))
+                self._listener("Reading", 1, count)
             if isinstance(document, UnreadableError):
                 change.outcomes.append(Outcome(address, "failed", document.text))
             elif len(address) > MAX_ADDRESS:
@@ -116,6 +130,62 @@ class Reader:
             elif address not in taken:
                 self._read(change, document, known.get(address), address, origin)
         return seen
+
+    def _accepting(self, origin: Origin) -> PluginSource:
+        """Return the first source that accepts an origin; one that fails to say so is passed over."""
+        failure: SourceFailedError | None = None
+        for each in self._sources:
+            try:
+                with self._own_code(each, "accepts", origin):
+                    if each.source.accepts(origin.located):
+                        return each
+            except SourceFailedError as error:
+                failure = failure or error
+        raise failure or DocumentError(
+            f"No source reads {origin.source!r}.",
+            hint="Give a file, a folder, a git repository or a web address. If a plugin should read it, "
+            "`mentee plugins list` says whether it is on.",
+        )
+
+    def _each(
+        self, found: PluginSource, documents: Sequence[SourceDocument], count: int, origin: Origin
+    ) -> Iterator[tuple[str, SourceDocument | UnreadableError]]:
+        for number in range(count):
+            try:
+                with self._own_code(found, "documents", origin):
+                    document = documents[number]
+                    if not isinstance(document, SourceDocument):
+                        raise _wrong(found.source, f"a sequence with {type(document).__name__}, not SourceDocument")
+            except UnreadableError as error:
+                yield error.address, error
+            else:
+                yield document.address, document
+
+    @contextmanager
+    def _own_code(self, found: PluginSource, method: str, origin: Origin) -> Iterator[None]:
+        """Run code of a source, which may be a plugin's, and make a ``DocumentError`` of whatever it raises.
+
+        An error of Mentee's, such as a page that can't be fetched, is no failure of the plugin.
+        """
+        name = found.source.name
+        try:
+            yield
+        except DocumentError:
+            raise
+        except MenteeError as error:
+            raise SourceFailedError(f"The source {name!r} can't read {origin.source!r}: {error.text}") from error
+        except (Exception, SystemExit) as error:
+            if isinstance(error, WrongResultError):
+                problem, where = str(error), error.where
+            else:
+                problem, where = said(error), of_error(error, callers=__file__)
+            log.exception("source_failed", source=name, plugin=found.plugin, address=origin.source)
+            self._failed(found.plugin, f"{method}() of the source {name!r}", problem, where)
+            raise SourceFailedError(
+                f"The source {name!r} can't read {origin.source!r}: {problem}.",
+                hint=f"Run `mentee plugins show {found.plugin}` to see where. If the plugin is yours, raise a "
+                "DocumentError that says what to do.",
+            ) from error
 
     def _read(
         self, change: Change, document: SourceDocument, row: DocumentRow | None, address: str, origin: Origin
@@ -154,42 +224,17 @@ def _file_name(document: SourceDocument, parsers: Mapping[str, Parser]) -> str:
     return re.split(r"[?#]", document.address)[0].rstrip("/") + suffix
 
 
-def _each(
-    documents: Sequence[SourceDocument], origin: Origin
-) -> Iterator[tuple[str, SourceDocument | UnreadableError]]:
-    for number in range(len(documents)):
-        try:
-            with _own_code("source", origin):
-                document = documents[number]
-        except UnreadableError as error:
-            yield error.address, error
-        else:
-            yield document.address, document
-
-
-@contextmanager
-def _own_code(source: str, origin: Origin) -> Iterator[None]:
-    """Run code of a source, which may be a plugin's, and make a ``DocumentError`` of whatever it raises."""
-    try:
-        yield
-    except DocumentError:
-        raise
-    except MenteeError as error:
-        raise DocumentError(f"The {source} can't read {origin.source!r}: {error.text}") from error
-    except Exception as error:
-        log.exception("source_failed", source=source, address=origin.source)
-        raise DocumentError(
-            f"The {source} can't read {origin.source!r}: {said(error)}.",
-            hint="The log says where. If the plugin is yours, raise a DocumentError that says what to do.",
-        ) from error
-
-
-def _usable(documents: Any) -> Sequence[SourceDocument]:
-    """Return what a source found; a list is looked through, one that is read bit by bit is taken as it is."""
+def _usable(source: Source, address: str) -> Sequence[SourceDocument]:
+    """Return what a source finds; a list is looked through, one that is read bit by bit is taken as it is."""
+    documents: Any = source.documents(address)
     if not isinstance(documents, Sequence) or isinstance(documents, str | bytes):
-        raise TypeError(f"documents() returned {type(documents).__name__}, not a list of SourceDocument")
+        raise _wrong(source, f"{type(documents).__name__}, not a list of SourceDocument")
     if isinstance(documents, list | tuple):
         wrong = next((each for each in documents if not isinstance(each, SourceDocument)), None)
         if wrong is not None:
-            raise TypeError(f"documents() returned a list with {type(wrong).__name__}, not SourceDocument")
+            raise _wrong(source, f"a list with {type(wrong).__name__}, not SourceDocument")
     return documents
+
+
+def _wrong(source: Source, found: str) -> WrongResultError:
+    return WrongResultError(f"documents() returned {found}", of_function(source.documents))

@@ -32,10 +32,15 @@ def said(error: BaseException) -> str:
         return f"{name} (its text can't be read)"
 
 
-def of_error(error: BaseException) -> str:
-    """Return the traceback of an exception, from the plugin's first frame on."""
+def of_error(error: BaseException, callers: str = CALLERS) -> str:
+    """Return the traceback of an exception, from the plugin's first frame on.
+
+    :param callers: the folder or file of the code that called the plugin.
+    """
     try:
-        printed = traceback.TracebackException(type(error), error, _from_plugin(error.__traceback__), limit=-FRAMES)
+        printed = traceback.TracebackException(
+            type(error), error, _from_plugin(error.__traceback__, callers), limit=-FRAMES
+        )
         return masked("".join(printed.format()))
     except BaseException:  # noqa: BLE001 - a plugin's own class may do anything here
         return said(error)
@@ -65,8 +70,8 @@ def masked(text: str) -> str:
     return "\n".join(redacted_text(line) for line in text.splitlines())[-MAX_CHARS:]
 
 
-def _from_plugin(found: TracebackType | None) -> TracebackType | None:
+def _from_plugin(found: TracebackType | None, callers: str) -> TracebackType | None:
     first = found
-    while first is not None and first.tb_frame.f_code.co_filename.startswith(CALLERS):
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(callers):
         first = first.tb_next
     return first or found

@@ -76,18 +76,21 @@ def test_a_page_has_its_own_address_and_title_and_needs_no_suffix(opened: tuple[
 
 
 class Lazy(Sequence[SourceDocument]):
-    """Pages that are read one by one; the second can't be."""
+    """Pages that are read one by one; the second is something else, or can't be read."""
+
+    def __init__(self, second: str = "") -> None:
+        self.second = second
 
     def __len__(self) -> int:
         return 2
 
     def __getitem__(self, number: Any) -> Any:
-        if number == 1:
+        if number == 1 and not self.second:
             raise LookupError("page 1 is gone")
-        return PAGE
+        return self.second if number else PAGE
 
 
-def raises(error: Exception) -> Callable[[str], Any]:
+def raises(error: BaseException) -> Callable[[str], Any]:
     def documents(_address: str) -> Any:
         raise error
 
@@ -102,7 +105,7 @@ def raises(error: Exception) -> Callable[[str], Any]:
         (raises(DocumentError("HR is closed.")), "HR is closed."),
         (lambda _: (each for each in [PAGE]), "documents() returned generator, not a list of SourceDocument"),
         (lambda _: [PAGE, "text"], "documents() returned a list with str, not SourceDocument"),
-        (lambda _: Lazy(), "The source can't read 'wiki://HR': LookupError: page 1 is gone."),
+        (lambda _: Lazy(), "The source 'wiki' can't read 'wiki://HR': LookupError: page 1 is gone."),
         (lambda _: "text", "documents() returned str, not a list of SourceDocument"),
     ],
 )
@@ -131,6 +134,57 @@ def test_a_source_that_fails_to_say_what_it_accepts_is_named(
     monkeypatch.setattr(wiki, "accepts", raises(ZeroDivisionError("by zero")))
     with pytest.raises(DocumentError, match="The source 'wiki' can't read 'wiki://HR': ZeroDivisionError: by zero"):
         opened[1].add(["wiki://HR"], "travel")
+
+
+@pytest.mark.parametrize(
+    ("documents", "text", "where"),
+    [
+        (raises(KeyError("HR")), "KeyError: 'HR'", "in documents\n    raise error"),
+        (raises(SystemExit(3)), "SystemExit: 3", "in documents\n    raise error"),
+        (lambda _: [PAGE, "text"], "documents() returned a list with str, not SourceDocument", "in <lambda>"),
+        (lambda _: Lazy(), "LookupError: page 1 is gone", 'raise LookupError("page 1 is gone")'),
+        (lambda _: Lazy("text"), "documents() returned a sequence with str, not SourceDocument", "in <lambda>"),
+    ],
+)
+def test_a_failing_source_is_a_failure_of_its_plugin_and_the_other_addresses_are_added(  # noqa: PLR0917 - fixtures and cases
+    opened: tuple[Mentee, Documents], wiki: Wiki, tmp_path: Path, documents: Any, text: str, where: str
+) -> None:
+    mentee, added = opened
+    (tmp_path / "visa.md").write_text("# Visa\n\nAsk.")
+    wiki.documents = documents  # type: ignore[method-assign] # the wiki breaks
+    report = added.add(["wiki://HR", str(tmp_path)], "travel")
+    assert f"{tmp_path}/visa.md" in [outcome.address for outcome in report.of("added")]
+    assert [outcome.address for outcome in report.of("failed")] == ["wiki://HR"]
+    (failure,) = mentee.plugins.recorded("wiki")
+    assert failure == replace(failure, hook="documents() of the source 'wiki'", text=text)
+    assert where in failure.traceback
+    assert "reading.py" not in failure.traceback
+    assert mentee.plugins.problems["wiki"] == f"documents() of the source 'wiki': {text}"
+
+
+def test_what_a_source_says_it_cant_read_is_no_failure_of_its_plugin(
+    opened: tuple[Mentee, Documents], wiki: Wiki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mentee, added = opened
+    (tmp_path / "visa.md").write_text("# Visa\n\nAsk.")
+    monkeypatch.setattr(wiki, "documents", raises(FetchError("There was no response.")))
+    report = added.add(["wiki://HR", str(tmp_path)], "travel")
+    assert [len(report.of(state)) for state in ("added", "failed")] == [1, 1]
+    monkeypatch.setattr(wiki, "documents", raises(DocumentError("HR is closed.")))
+    with pytest.raises(DocumentError, match="HR is closed"):
+        added.add(["wiki://HR", str(tmp_path)], "travel")
+    assert mentee.plugins.recorded("wiki") == []
+
+
+def test_a_source_that_fails_to_say_what_it_accepts_leaves_addresses_to_the_others(
+    opened: tuple[Mentee, Documents], wiki: Wiki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mentee, added = opened
+    monkeypatch.setattr(wiki, "accepts", raises(ZeroDivisionError("by zero")))
+    (tmp_path / "visa.md").write_text("# Visa\n\nAsk.")
+    report = added.add([str(tmp_path)], "travel")
+    assert [outcome.address for outcome in report.of("added")] == [f"{tmp_path}/visa.md"]
+    assert mentee.plugins.problems["wiki"] == "accepts() of the source 'wiki': ZeroDivisionError: by zero"
 
 
 def test_readers_are_those_of_the_newest_sync(opened: tuple[Mentee, Documents], wiki: Wiki) -> None:
