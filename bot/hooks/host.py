@@ -118,6 +118,10 @@ class PluginHost(QuestionHooks, ActionHooks, RoundHooks):
         """Return the latest failures of a plugin in all processes, the last one first; none without a record."""
         return self._record.of(plugin) if self._record is not None else ()
 
+    def last_recorded(self) -> Mapping[str, RecordedFailure]:
+        """Return the last failure in any process of each plugin that has failed, by its name; none without a record."""
+        return self._record.latest() if self._record is not None else {}
+
     def is_guard(self, plugin: str) -> bool:
         """Return whether what a plugin should have checked is refused while it fails."""
         return self._calls.health.is_guard(plugin)

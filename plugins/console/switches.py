@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from bot.access.departments import Departments
     from bot.domain.people import Person
+    from bot.hooks.calling.record import RecordedFailure
     from bot.hooks.host import PluginHost
     from bot.hooks.registry import LoadedPlugin
 
@@ -36,6 +37,7 @@ class PluginView:
     :param fields: empty when it has no settings.
     :param refused: whether ``fields`` are of a form that was refused.
     :param restart: what follows its settings only after a restart.
+    :param failure: how it failed last, in any process; ``None`` if no failure is kept.
     """
 
     name: str
@@ -53,6 +55,7 @@ class PluginView:
     needed: str
     fields: Sequence[forms.Field]
     restart: Sequence[str]
+    failure: RecordedFailure | None
     refused: bool = False
 
 
@@ -87,9 +90,12 @@ class Switches:
         """
         if scope:
             self._departments.get(scope)
-        return [self._view(plugin, scope, refused) for plugin in self._plugins.loaded.values()]
+        failed = self._plugins.last_recorded()
+        return [self._view(each, scope, refused, failed.get(name)) for name, each in self._plugins.loaded.items()]
 
-    def _view(self, plugin: LoadedPlugin, scope: str, refused: RefusedFormError | None) -> PluginView:
+    def _view(
+        self, plugin: LoadedPlugin, scope: str, refused: RefusedFormError | None, failure: RecordedFailure | None
+    ) -> PluginView:
         states, name = self._plugins.states, plugin.name
         enabled, decided_by = states.decided(name, scope)
         fields, problem = ((), "") if plugin.error else self._form(name, scope)
@@ -112,6 +118,7 @@ class Switches:
             NEEDED.get(name, ""),
             fields,
             () if plugin.error else made_at_start(self._plugins, name),
+            failure,
             of_this,
         )
 

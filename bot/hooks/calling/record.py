@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from bot.domain.identifiers import now
 from bot.storage.tables.plugins import PluginFailureRow
@@ -111,20 +111,28 @@ class FailureRecord:
         found = select(PluginFailureRow).where(PluginFailureRow.plugin == plugin)
         with self._store.read() as session:
             rows = session.scalars(found.order_by(PluginFailureRow.at.desc(), PluginFailureRow.id).limit(KEPT)).all()
-        return [
-            RecordedFailure(
-                row.plugin,
-                row.hook,
-                row.department,
-                row.text,
-                row.traceback,
-                row.process,
-                row.times,
-                row.at,
-                row.paused_until,
-            )
-            for row in rows
-        ]
+        return [_recorded(row) for row in rows]
+
+    def latest(self) -> dict[str, RecordedFailure]:
+        """Return the last failure of each plugin that has failed, by the plugin's name."""
+        last = select(func.max(PluginFailureRow.at)).group_by(PluginFailureRow.plugin)
+        with self._store.read() as session:
+            rows = session.scalars(select(PluginFailureRow).where(PluginFailureRow.at.in_(last))).all()
+        return {row.plugin: _recorded(row) for row in sorted(rows, key=lambda row: row.at)}
+
+
+def _recorded(row: PluginFailureRow) -> RecordedFailure:
+    return RecordedFailure(
+        row.plugin,
+        row.hook,
+        row.department,
+        row.text,
+        row.traceback,
+        row.process,
+        row.times,
+        row.at,
+        row.paused_until,
+    )
 
 
 def _keep_latest(session: Session, plugin: str) -> None:

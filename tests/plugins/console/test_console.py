@@ -306,6 +306,17 @@ def test_a_failing_guard_is_shown(console: tuple[ServedHome, httpx2.Client]) -> 
     assert "Failing, so what it should check is refused: check_answer: no result after 2 s" in page
 
 
+def test_how_a_plugin_failed_last_is_shown_with_its_traceback(console: tuple[ServedHome, httpx2.Client]) -> None:
+    home, client = console
+    plugins = home.mentee.plugins
+    for problem in ("KeyError: 'HR'", "LookupError: <page> is gone"):
+        plugins.failed("notes", f"documents() of the source '{problem[:3]}'", problem, 'File "wiki.py", line 3\n')
+    page = client.get("/console/").text
+    assert "documents() of the source &#39;Loo&#39;: LookupError: &lt;page&gt; is gone" in page
+    assert "KeyError" not in page
+    assert page.count("File &#34;wiki.py&#34;, line 3") == page.count("Last failure, ") == 1
+
+
 def test_a_paused_helper_is_shown_and_said_to_refuse_nothing(console: tuple[ServedHome, httpx2.Client]) -> None:
     home, client = console
     home.mentee.plugins.states.note_problem("notes", "paused for travel until 12:00:00 UTC")
