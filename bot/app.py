@@ -117,7 +117,8 @@ class Mentee:
         recipients = Recipients(self.outbox, self.find_address)
         self.escalations = Escalations(self.store, self.departments, self.outbox, recipients)
         self.notifications = Notifications(self.store, self.departments, recipients)
-        self.reviews, self.feedback = Reviews(self.store), FeedbackHistory(self.store)
+        self.reviews = Reviews(self.store, self.departments, self.rights)
+        self.feedback = FeedbackHistory(self.store)
         self.sessions = Sessions(self.store, settings.web, Tokens(self.store))
         champions = ActiveAdapters(self.store, settings.artifacts_dir / "adapters", settings.model.name)
         self.active_adapters: ChosenAdapters = active_adapters or champions

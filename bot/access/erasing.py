@@ -29,7 +29,14 @@ from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.base import Base
 from bot.storage.tables.delivery import InboxRow, OutboxRow
 from bot.storage.tables.documents import DocumentRow
-from bot.storage.tables.feedback import CorrectionRow, CuratedVersionRow, EscalationRow, VoteEventRow, VoteRow
+from bot.storage.tables.feedback import (
+    CorrectionRow,
+    CuratedVersionRow,
+    EscalationRow,
+    RejectionRow,
+    VoteEventRow,
+    VoteRow,
+)
 from bot.storage.tables.plugins import JobRow, PluginFailureRow
 from bot.storage.tables.training import DatasetRowRow, HeldOutRow
 from bot.storage.traces import Marks, known_marks, search, texts_in
@@ -271,6 +278,7 @@ def _said(session: Session, person: str) -> Iterator[str]:
         (VoteRow.comment, VoteRow.person_id),
         (VoteEventRow.comment, VoteEventRow.person_id),
         (EscalationRow.reply, EscalationRow.resolved_by),
+        (RejectionRow.reason, RejectionRow.person_id),
     )
     for text, by in columns:
         yield from filter(None, session.scalars(select(text).where(by == person)))

@@ -65,6 +65,12 @@ class ForbiddenError(MenteeError):
     status = 403
 
 
+class ConflictError(MenteeError):
+    """Somebody else did something meanwhile that this would undo."""
+
+    status = 409
+
+
 class SignInRequiredError(MenteeError):
     """No valid session or token came with the request."""
 

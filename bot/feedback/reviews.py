@@ -1,4 +1,4 @@
-"""The review queue of agents and operators: answers voted down and not yet corrected."""
+"""What waits for agents and operators: proposed corrections, escalations, answers voted down and not yet corrected."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Text, cast, func, select
 
+from bot.access.audit import note_change
+from bot.access.names import require_present
 from bot.domain.answers import Citation
-from bot.domain.people import Basis, bases_from
+from bot.domain.errors import ForbiddenError, MenteeError, NotFoundError
+from bot.domain.identifiers import now
+from bot.domain.people import Basis, Role, bases_from
+from bot.feedback.waiting import find_waiting, last_judgement, require_waiting
 from bot.storage.tables.answers import AnswerRow, QuestionRow
-from bot.storage.tables.feedback import CorrectionRow, VoteRow
+from bot.storage.tables.feedback import CorrectionRow, EscalationRow, RejectionRow, VoteRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -18,7 +23,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from bot.access.departments import Departments
+    from bot.access.rights import Rights
+    from bot.domain.people import Person
+    from bot.feedback.waiting import Judged, Waiting
     from bot.storage.session import Store
+
+QUEUE = 200
+"""Of each kind, at most; what is judged makes room for the rest."""
+
+REASON_CHARS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +67,83 @@ class Complaint:
 class Reviews:
     """The answers of an instance that wait for a correction. Everything here is blocking."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, departments: Departments, rights: Rights) -> None:
         self._store = store
+        self._departments = departments
+        self._rights = rights
+
+    def queue(self, person: Person) -> tuple[Waiting, ...]:
+        """Return what waits for this agent's judgement, in the order in which to judge it.
+
+        That is what waits in departments that they are an agent of and may ask, except about answers that rest on
+        something they may not read. Each proposed correction is one; anything else is once per answer.
+        """
+        audience = self._departments.audience_of(person)
+        with self._store.read() as session:
+            found = find_waiting(session, self.departments_of(person), limit=QUEUE)
+        sight = self._rights.sight(audience)
+        seen = sight.each((Basis(each.department), *each.rests_on) for each in found)
+        kept: list[Waiting] = []
+        for each, may_see in zip(found, seen, strict=True):
+            known = each.kind != "proposal" and any(each.answer_id == other.answer_id for other in kept)
+            if (may_see or audience.unrestricted) and not known:
+                kept.append(each)
+        return tuple(kept)
+
+    def departments_of(self, person: Person) -> list[str]:
+        """Return the departments whose answers the person may judge."""
+        askable = self._departments.askable(self._departments.audience_of(person))
+        return [name for name in askable if person.role_in(name).includes(Role.AGENT)]
+
+    def judged(self, person: Person, item: str) -> tuple[str, Judged | None]:
+        """Return the id of the answer that something was about which no longer waits, and what was decided.
+
+        :raises NotFoundError: there is no such thing, or the person may not judge it.
+        """
+        with self._store.read() as session:
+            row = session.get(CorrectionRow, item) or session.get(EscalationRow, item)
+            answer = session.get(AnswerRow, row.answer_id if row is not None else item)
+            if answer is None or not self._may_judge(person, answer):
+                raise NotFoundError("There is nothing to decide here.", hint="It may have been erased.")
+            return answer.id, last_judgement(session, item, answer.id)
+
+    def votes_down(self, answer_id: str) -> tuple[int, tuple[str, ...]]:
+        """Return how many people voted an answer down, and their reasons as stored."""
+        down = select(func.count()).where(VoteRow.answer_id == answer_id, VoteRow.value == "down")
+        with self._store.read() as session:
+            return session.scalar(down) or 0, _reasons(session, [answer_id]).get(answer_id, ())
+
+    def reject(self, item: Waiting, person: Person, reason: str) -> None:
+        """Decide that an answer stands, against a proposed correction or against the votes on it.
+
+        :raises ForbiddenError: the person was removed or erased, or may not judge it (any more).
+        :raises ConflictError: it no longer waits.
+        :raises MenteeError: there is no reason, or it is too long.
+        """
+        said, at = reason.strip(), now()
+        if not 0 < len(said) <= REASON_CHARS:
+            raise MenteeError(
+                f"A reason must have 1 to {REASON_CHARS:,} characters; this one has {len(said):,}.",
+                hint="Say in a sentence why the answer stands.",
+            )
+        with self._store.read() as session:
+            answer = session.get(AnswerRow, item.answer_id)
+        if answer is None or not self._may_judge(person, answer):
+            raise ForbiddenError("You may not decide this.", hint="Open the queue again.")
+        with self._store.write() as session:
+            require_present(session, person.id, at)
+            require_waiting(session, item)
+            proposal = item.id if item.kind == "proposal" else None
+            row = RejectionRow(answer_id=answer.id, correction_id=proposal, person_id=person.id, reason=said, at=at)
+            session.add(row)
+            note_change(session, actor=person.id, action=f"{item.kind}.reject", subject=answer.id)
+
+    def _may_judge(self, person: Person, answer: AnswerRow) -> bool:
+        if answer.department not in self.departments_of(person):
+            return False
+        audience = self._departments.audience_of(person)
+        grounds = (Basis(answer.department), *bases_from(answer.rests_on))
+        return audience.unrestricted or self._rights.sight(audience).sees(grounds)
 
     def waiting(self, departments: Collection[str], *, limit: int) -> tuple[AwaitingCorrection, ...]:
         """Return the answers of these departments that wait for a correction, the last voted on first.

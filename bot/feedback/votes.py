@@ -16,6 +16,7 @@ from bot.domain.feedback import CORRECTION_CHARS, Correction, Vote
 from bot.domain.people import Basis, Role
 from bot.feedback.curated.editing import curate, flag
 from bot.feedback.history import as_correction, as_vote
+from bot.feedback.waiting import require_waiting
 from bot.storage.history import as_answer
 from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.feedback import CorrectionRow, VoteEventRow, VoteRow
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bot.domain.answers import Answer
     from bot.domain.feedback import VoteValue
     from bot.feedback.escalations import Escalations
+    from bot.feedback.waiting import Waiting
     from bot.storage.session import Store
 
 
@@ -117,14 +119,16 @@ class Votes:
             row = session.scalar(own)
         return as_correction(row) if row else None
 
-    def correct(self, correction: Correction) -> bool:
+    def correct(self, correction: Correction, *, judging: Waiting | None = None) -> bool:
         """Record a correction; return whether it is live as a curated answer.
 
         The answer also counts as voted down by the person who corrected it. An agent's correction resolves an open
         escalation of the answer.
 
+        :param judging: what the correction decides, as the person saw it.
         :raises NotFoundError: there is no such answer.
         :raises ForbiddenError: the person was removed or erased.
+        :raises ConflictError: ``judging`` no longer waits.
         :raises MenteeError: the text is empty or too long.
         """
         length = len(correction.text.strip())
@@ -141,6 +145,8 @@ class Votes:
         with self._store.write() as session:
             require_present(session, correction.person.id, correction.at)
             row = _answer(session, correction.answer_id)
+            if judging is not None:
+                require_waiting(session, judging)
             if session.get(VoteRow, (correction.answer_id, correction.person.id)) is None:
                 store_vote(session, Vote(correction.answer_id, correction.person, "down", "wrong", at=correction.at))
             live = store_correction(session, row, correction, rests_on, accept=agent)

@@ -65,6 +65,21 @@ class CorrectionRow(Base):
     __table_args__ = (UniqueConstraint("answer_id", "person_id", name="corrections_one_per_person"),)
 
 
+class RejectionRow(Base):
+    """An agent's decision that an answer stands: against one proposed correction, or without one against its votes.
+
+    It covers what was there at that moment. What is proposed or voted later waits again.
+    """
+
+    __tablename__ = "rejections"
+    id: Mapped[str] = id_column("rj")
+    answer_id: Mapped[str] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"), index=True)
+    correction_id: Mapped[str | None] = mapped_column(ForeignKey("corrections.id", ondelete="CASCADE"), index=True)
+    person_id: Mapped[str] = mapped_column(String(255), index=True)
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
 class CuratedAnswerRow(Base):
     """An agent's correction, given at once to who asks the same. ``vector`` is float32 bytes.
 

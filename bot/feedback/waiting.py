@@ -1,0 +1,165 @@
+"""What waits for an agent: proposed corrections, questions handed to a person, and answers voted down.
+
+Answers made from a file that somebody attached are left out of proposals and votes: they are nobody else's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import Text, cast, func, literal, select
+from sqlalchemy.orm import aliased
+
+from bot.domain.errors import ConflictError
+from bot.domain.people import Basis, bases_from
+from bot.storage.tables.answers import AnswerRow, QuestionRow
+from bot.storage.tables.feedback import CorrectionRow, EscalationRow, RejectionRow, VoteRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+Kind = Literal["proposal", "escalation", "vote"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something for an agent to judge.
+
+    :param id: of the correction, of the escalation, or of the answer that was voted down.
+    :param at: since when it waits: when it was proposed, handed over or last voted on.
+    :param text: the proposed correction; empty for the other kinds.
+    :param rests_on: what the answer rests on.
+    """
+
+    kind: Kind
+    id: str
+    answer_id: str
+    department: str
+    at: datetime
+    text: str
+    rests_on: tuple[Basis, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of something that no longer waits.
+
+    :param text: the correction or the reply, or the reason of a rejection.
+    """
+
+    outcome: Literal["corrected", "rejected", "replied", "closed"]
+    person_id: str
+    at: datetime
+    text: str
+
+
+def find_waiting(
+    session: Session, departments: Collection[str], *, limit: int, item: str | None = None
+) -> tuple[Waiting, ...]:
+    """Return what waits in these departments: proposals, escalations, then votes, the oldest of each first.
+
+    :param item: the id of the only one to look for.
+    """
+    votes, answer, last = _votes()
+    queries: tuple[tuple[Kind, Any, Any, Any], ...] = (
+        ("proposal", _proposals(), CorrectionRow.id, CorrectionRow.at),
+        ("escalation", _escalations(), EscalationRow.id, EscalationRow.opened_at),
+        ("vote", votes, answer, last),
+    )
+    found: list[Waiting] = []
+    for kind, query, key, at in queries:
+        of_these = query.where(AnswerRow.department.in_(departments))
+        if item is not None:
+            of_these = of_these.where(key == item)
+        rows = session.execute(of_these.order_by(at, key).limit(limit))
+        found += [_waiting(kind, *row) for row in rows]
+    return tuple(found)
+
+
+def require_waiting(session: Session, item: Waiting) -> None:
+    """Make sure that something still waits as it was shown, inside the transaction that decides it.
+
+    :raises ConflictError: somebody decided it meanwhile, or the proposal was changed.
+    """
+    session.get_one(AnswerRow, item.answer_id, with_for_update=True)  # decisions on an answer take turns
+    now_waiting = find_waiting(session, [item.department], limit=1, item=item.id)
+    if not now_waiting:
+        raise ConflictError("Somebody else has just decided this.")
+    if item.kind == "proposal" and now_waiting[0] != item:
+        raise ConflictError("This proposal was changed while you read it.")
+
+
+def last_judgement(session: Session, item: str, answer_id: str) -> Judged | None:
+    """Return the last decision on something, or on its answer."""
+    found: list[Judged] = []
+    corrected = select(CorrectionRow).where(CorrectionRow.answer_id == answer_id, CorrectionRow.accepted)
+    found += [Judged("corrected", row.person_id, row.at, row.text) for row in session.scalars(corrected)]
+    rejected = select(RejectionRow).where(RejectionRow.answer_id == answer_id)
+    found += [
+        Judged("rejected", row.person_id, row.at, row.reason)
+        for row in session.scalars(rejected)
+        if row.correction_id in (None, item)
+    ]
+    escalation = session.get(EscalationRow, item)
+    if escalation is not None and escalation.outcome in ("replied", "closed") and escalation.resolved_at is not None:
+        outcome: Literal["replied", "closed"] = "replied" if escalation.outcome == "replied" else "closed"
+        found.append(Judged(outcome, escalation.resolved_by or "", escalation.resolved_at, escalation.reply))
+    return max(found, key=lambda each: each.at, default=None)
+
+
+def _waiting(kind: Kind, key: str, at: datetime, text: str, answer: AnswerRow) -> Waiting:
+    return Waiting(kind, key, answer.id, answer.department, at, text, bases_from(answer.rests_on))
+
+
+def _proposals() -> Any:
+    """Select proposals that nobody has rejected, and whose answer nobody has corrected since."""
+    accepted = aliased(CorrectionRow)
+    corrected = select(accepted.id).where(
+        accepted.answer_id == CorrectionRow.answer_id, accepted.accepted, accepted.at >= CorrectionRow.at
+    )
+    rejected = select(RejectionRow.id).where(
+        RejectionRow.correction_id == CorrectionRow.id, RejectionRow.at >= CorrectionRow.at
+    )
+    query = select(CorrectionRow.id, CorrectionRow.at, CorrectionRow.text, AnswerRow)
+    return (
+        query.join(AnswerRow, AnswerRow.id == CorrectionRow.answer_id)
+        .join(QuestionRow, QuestionRow.id == AnswerRow.question_id)
+        .where(~CorrectionRow.accepted, ~corrected.exists(), ~rejected.exists(), _nobodys_file())
+    )
+
+
+def _escalations() -> Any:
+    query = select(EscalationRow.id, EscalationRow.opened_at, literal(""), AnswerRow)
+    return query.join(AnswerRow, AnswerRow.id == EscalationRow.answer_id).where(EscalationRow.state == "open")
+
+
+def _votes() -> tuple[Any, Any, Any]:
+    """Select answers voted down that nobody has corrected, or found right since the last such vote.
+
+    Whoever proposed a correction has said more than by their vote.
+    """
+    proposed = select(CorrectionRow.id).where(
+        CorrectionRow.answer_id == VoteRow.answer_id, CorrectionRow.person_id == VoteRow.person_id
+    )
+    last = select(VoteRow.answer_id, func.max(VoteRow.at).label("at"))
+    last = last.where(VoteRow.value == "down", ~proposed.exists())
+    down = last.group_by(VoteRow.answer_id).subquery()
+    corrected = select(CorrectionRow.id).where(CorrectionRow.answer_id == AnswerRow.id, CorrectionRow.accepted)
+    rejected = select(RejectionRow.id).where(
+        RejectionRow.answer_id == AnswerRow.id, RejectionRow.correction_id.is_(None), RejectionRow.at >= down.c.at
+    )
+    query = (
+        select(AnswerRow.id, down.c.at, literal(""), AnswerRow)
+        .join(down, down.c.answer_id == AnswerRow.id)
+        .join(QuestionRow, QuestionRow.id == AnswerRow.question_id)
+        .where(~corrected.exists(), ~rejected.exists(), _nobodys_file())
+    )
+    return query, AnswerRow.id, down.c.at
+
+
+def _nobodys_file() -> Any:
+    return cast(QuestionRow.attachments, Text) == "[]"
