@@ -34,6 +34,7 @@ BUILT_IN = (
     "plugins.slack",
     "plugins.web",
     "plugins.console",
+    "plugins.desk",
     "plugins.metrics",
     "plugins.housekeeping",
     "plugins.guards.grounding",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote, urlencode
 
 import nh3
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -19,6 +19,7 @@ from bot.access.sessions import Sessions
 from bot.config.core import ModelSettings
 from bot.domain.people import Person, Role
 from bot.domain.ports import ConsolePanel
+from bot.server.pages.forms import read_form
 from bot.server.pages.layout import StaticFolder, page_templates
 from plugins.console.overview import Overview
 from plugins.console.switches import NEEDED, RefusedFormError, Switches
@@ -112,7 +113,7 @@ def _add_plugin_routes(console: FastAPI, page: Page, operator: Callable[[Request
     @console.post("/plugins/{plugin}/switch")
     async def switch(plugin: str, request: Request, person: Operator) -> Response:
         """Switch a plugin on or off, or reset its switch; before it goes off, say what follows and ask."""
-        given = await _form(request)
+        given = await read_form(request)
         scope, sent = _scope(given), given.get("enabled", [""])[0]
         enabled = SWITCHES.get(sent, False)
         if plugin not in NEEDED and "confirmed" not in given:
@@ -127,7 +128,7 @@ def _add_plugin_routes(console: FastAPI, page: Page, operator: Callable[[Request
     @console.post("/plugins/{plugin}/settings")
     async def configure(plugin: str, request: Request, person: Operator) -> Response:
         """Set a plugin's settings; if they can't be used, show the form as it was sent, with what is wrong."""
-        given = await _form(request)
+        given = await read_form(request)
         scope = _scope(given)
         try:
             changed = await asyncio.to_thread(page.switches.configure, plugin, scope, given, person=person)
@@ -135,10 +136,6 @@ def _add_plugin_routes(console: FastAPI, page: Page, operator: Callable[[Request
             values = await asyncio.to_thread(page.shown, person, scope, Notice(), refused)
             return templates.TemplateResponse(request, "console.html", values, status_code=422)
         return _back(scope, plugin, "saved" if changed else "same")
-
-
-async def _form(request: Request) -> dict[str, list[str]]:
-    return parse_qs((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def _scope(given: dict[str, list[str]]) -> str:

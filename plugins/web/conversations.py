@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from bot.domain.documents.addresses import at_sentence
 from bot.domain.people import Role
 from bot.domain.questions import HISTORY_TURNS
+from bot.server.pages.markdown import render
 from bot.storage.history import as_turn
 from plugins.web.intake import NAME
-from plugins.web.markdown import render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

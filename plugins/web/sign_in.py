@@ -4,7 +4,6 @@
 
 import asyncio
 from typing import Any
-from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
@@ -14,6 +13,7 @@ from bot.access.people import People, account_id
 from bot.access.sessions import Sessions
 from bot.delivery.rate_limit import RateLimit
 from bot.domain.errors import BusyError
+from bot.server.pages.forms import read_form
 from bot.server.returning import HOME, SIGN_IN_PATH, local_address
 
 TRIES = 5
@@ -58,7 +58,7 @@ class SignIn:
 
     async def sign_in(self, request: Request) -> Response:
         """Check name and password; on success a new session begins under a new token, where ``next`` leads."""
-        fields = parse_qs((await request.body()).decode("utf-8", "replace"))
+        fields = await read_form(request)
         name, password, wanted = (fields.get(key, [""])[0] for key in ("name", "password", "next"))
         wanted = local_address(wanted)
         client = request.client.host if request.client else ""

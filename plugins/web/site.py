@@ -22,11 +22,15 @@ from plugins.web.unanswered import Unanswered
 from plugins.web.wording import words
 
 if TYPE_CHECKING:
+    from bot.hooks.host import PluginHost
     from bot.hooks.instance import Instance
 
 FOLDER = Path(__file__).parent
 DEMO = Person("web:demo", "Demo", Role.OPERATOR)
 """Who everybody is on a demo: an operator, so that the console can be tried too."""
+
+DESK = "desk"
+"""The plugin of the page for support agents, which can be switched off."""
 
 ENTRIES = ("chat.js", "sign_in.js")
 """Scripts that pages name; the others are modules of the chat, fetched at the same time."""
@@ -57,6 +61,7 @@ def build_site(instance: Instance) -> FastAPI:
             "person": person,
             "demo": demo,
             "operator": person.role.includes(Role.OPERATOR),
+            "desk": person.is_anywhere(Role.AGENT) and _has_desk(instance.plugins),
             "limit": question_chars,
             "words": json.dumps(words()),
             "modules": sorted(each.name for each in (FOLDER / "static").glob("*.js") if each.name not in ENTRIES),
@@ -67,6 +72,10 @@ def build_site(instance: Instance) -> FastAPI:
         return response
 
     return site
+
+
+def _has_desk(plugins: PluginHost) -> bool:
+    return DESK in plugins.implementing("register_routes") and plugins.states.enabled(DESK, None)
 
 
 def _web(instance: Instance) -> Web:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.sse import ServerSentEvent
 
 from bot.domain.answers import Done, Failed, Status, TextDelta
-from plugins.web.markdown import render
+from bot.server.pages.markdown import render
 from plugins.web.unanswered import STOPPED_BY_YOU
 
 if TYPE_CHECKING:

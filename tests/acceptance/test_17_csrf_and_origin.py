@@ -40,7 +40,9 @@ def inbox(home: Any) -> int:
     [EVIL, CROSS, {**EVIL, **CROSS}, {"sec-fetch-site": "same-site"}, {**EVIL, "authorization": "Bearer x"}],
     ids=["origin", "fetch-site", "both", "sibling-site", "bearer-with-cookie"],
 )
-@pytest.mark.parametrize("path", ["/api/questions", "/sign-in", "/sign-out", "/console/plugins/web/switch"])
+@pytest.mark.parametrize(
+    "path", ["/api/questions", "/sign-in", "/sign-out", "/console/plugins/web/switch", "/desk/items/co_1/accept"]
+)
 def test_a_cross_site_post_is_refused_and_leaves_no_row(web: Any, visit: Any, path: str, headers: Any) -> None:
     client = visit(web)
     assert client.post(path, json=ASKED, headers=headers).status_code == 403

@@ -96,9 +96,16 @@ def probe(operation: APIOperation, mode: GenerationMode, url: str, headers: dict
         send()
 
 
-PAGES = ("/", "/sign-in", "/sign-out", "/console/", "/metrics", "/livez", "/readyz")
-FORMS = ("/sign-in", "/sign-out", "/console/plugins/{}/switch", "/console/plugins/{}/settings")
-FIELDS = ("enabled", "department", "name", "password", "answer_chars", "next")
+PAGES = ("/", "/sign-in", "/sign-out", "/console/", "/desk/", "/metrics", "/livez", "/readyz")
+FORMS = (
+    "/sign-in",
+    "/sign-out",
+    "/console/plugins/{}/switch",
+    "/console/plugins/{}/settings",
+    "/desk/items/{}/accept",
+    "/desk/items/{}/reject",
+)
+FIELDS = ("enabled", "seen", "text", "reason", "anyway", "department", "name", "password", "answer_chars", "next")
 PLUGINS = ("plugins.web", "plugins.metrics", "nobody's")
 
 

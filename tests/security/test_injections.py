@@ -22,9 +22,9 @@ from bot.domain.answers import Answer, Done
 from bot.domain.departments import DepartmentSpec
 from bot.domain.people import Person
 from bot.domain.questions import Question
+from bot.server.pages.markdown import render
 from bot.storage.tables.base import Base
 from plugins.slack.outbound.markdown import safe
-from plugins.web.markdown import render
 from retrieval.assembly import open_documents
 from tests.security.injected_documents import MARKS, Page, pages
 

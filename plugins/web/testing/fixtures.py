@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bot.testing.homes import MakeHome, Mentee
     from bot.testing.serving import ServedHome, ServeHome
 
-WEB_PLUGINS = ("plugins.web", "plugins.console", "plugins.metrics")
+WEB_PLUGINS = ("plugins.web", "plugins.console", "plugins.desk", "plugins.metrics")
 TRAVEL = DepartmentSpec("travel", "Travel", examples=("Which states exempt hotels from tax?", "How do I book a train?"))
 IT = DepartmentSpec("it", "IT", examples=("When does a new laptop come?",))
 SAID = "Hotels are tax exempt in **12 states** [1]. Show the form at the desk [1]."

@@ -11,8 +11,8 @@ from bot.answering.extractive import Cited, quotation
 from bot.answering.prompt import build_messages
 from bot.domain.documents.addresses import at_sentence
 from bot.domain.questions import Passage, Turn
+from bot.server.pages.markdown import render
 from plugins.slack.outbound.markdown import safe
-from plugins.web.markdown import render
 
 TEXT = "Press [1] for English, [2] for Spanish, [0] for help."
 PHONE = Passage("c1", "d1", "phone.md", "Phone", TEXT, 1.0, "it", "s1")

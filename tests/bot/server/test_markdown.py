@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from plugins.web.markdown import TAGS, render
+from bot.server.pages.markdown import TAGS, render
 
 ATTACKS = [
     "<script>alert(1)</script>",

@@ -1,0 +1,165 @@
+"""The desk in a browser: a correction goes from the chat to an agent's keyboard and back into the chat."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.access.people import People
+from bot.domain.people import Role
+from plugins.web.testing.pages import PASSWORD, QUESTION, ask, sign_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from bot.testing.browser import BrowserPage
+    from bot.testing.serving import ServedHome, ServeHome
+    from plugins.web.testing.fixtures import MakeWeb
+
+pytestmark = pytest.mark.timeout(120)
+MOST_KEYS = 6
+
+
+@pytest.fixture
+def home(make_web: MakeWeb, serve_home: ServeHome) -> ServedHome:
+    """A served home with ada, an employee, and gus, an agent."""
+    mentee = make_web({"web": {"sign_in": "password"}})
+    for name, role in (("ada", Role.EMPLOYEE), ("gus", Role.AGENT)):
+        People(mentee.store).add(name, role=role, password=PASSWORD, actor="test")
+    return serve_home(mentee)
+
+
+@pytest.fixture
+def signed_in(home: ServedHome, browser_page: BrowserPage) -> Callable[[str], Page]:
+    """Return a function that signs a person in, in a browser of their own."""
+
+    def open_chat(name: str) -> Page:
+        page = browser_page(home.url).page
+        sign_in(page, name)
+        return page
+
+    return open_chat
+
+
+def correct(page: Page, text: str, question: str = QUESTION) -> None:
+    """Ask, and propose a correction of the answer."""
+    ask(page, question)
+    page.locator(".actions button:has-text('Correct')").last.click()
+    page.fill(".feedback textarea", text)
+    page.click(".feedback .primary")
+    page.wait_for_selector(".thanks")
+
+
+def press(page: Page, *keys: str) -> int:
+    for key in keys:
+        page.keyboard.press(key)
+    return len(keys)
+
+
+def serious(page: Page) -> list[str]:
+    """Return what axe-core finds serious or critical on the page."""
+    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
+    found = page.evaluate("axe.run().then((result) => result.violations)")
+    return [
+        f"{each['id']}: {node['html']}"
+        for each in found
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]
+
+
+def test_a_correction_is_accepted_by_keyboard_and_given_to_the_next_who_asks(
+    signed_in: Callable[[str], Page],
+) -> None:
+    ada = signed_in("ada")
+    assert ada.locator("a[href='/desk/']").count() == 0
+    correct(ada, "Hotels are tax exempt in 13 states.")
+    ask(ada)
+    assert ada.locator(".mark.curated").count() == 0, "nobody has accepted it yet"
+
+    gus = signed_in("gus")
+    gus.click("a[href='/desk/']")
+    gus.wait_for_selector("h2:has-text('Which states exempt hotels')")
+    assert "13" in gus.inner_text(".diff ins")
+    assert "Hotels are tax exempt in 12 states" in gus.inner_text("#item .passage-of .text")
+    assert press(gus, "a") <= MOST_KEYS
+    gus.wait_for_selector("[role=status]:has-text('Published.')")
+    gus.wait_for_selector("h2:has-text('Nothing waits for you')")
+
+    ada.click("#new")
+    ask(ada)
+    assert ada.is_visible(".mark.curated:has-text('Curated answer by a colleague')")
+    assert "13 states" in ada.locator(".answer > .text").last.inner_text()
+
+
+def test_an_agent_edits_rejects_and_skips_by_keyboard(signed_in: Callable[[str], Page], home: ServedHome) -> None:
+    ada = signed_in("ada")
+    for number, question in enumerate((QUESTION, "How do I book a train?", "Which class is the rule for a trip?")):
+        correct(ada, f"Proposal {number}.", question)
+    gus = signed_in("gus")
+    gus.goto(f"{home.url}/desk/")
+    press(gus, "s")
+    gus.wait_for_selector("h2:has-text('book a train')")
+    assert press(gus, "e") == 1
+    assert gus.locator(":focus").get_attribute("name") == "text"
+    assert gus.input_value(":focus") == "Proposal 1."
+    gus.keyboard.type(" Edited: a, e, r and s are letters here.")
+    press(gus, "Control+Enter")
+    gus.wait_for_selector("[role=status]:has-text('Published.')")
+    (curated,) = home.mentee.curated.all("travel")
+    assert "a, e, r and s are letters here" in curated.text
+
+    gus.wait_for_selector("h2:has-text('Which class')")
+    press(gus, "r")
+    gus.keyboard.type("It is the rule.")
+    press(gus, "Escape")
+    assert gus.locator(":focus").get_attribute("data-key") == "r"
+    press(gus, "r")
+    assert gus.input_value(":focus") == "It is the rule."
+    press(gus, "Control+Enter")
+    gus.wait_for_selector("[role=status]:has-text('Rejected.')")
+    gus.wait_for_selector(f"h2:has-text('{QUESTION}')")
+    assert gus.locator(".queue li").count() == 1
+
+
+def test_the_desk_works_without_scripts(home: ServedHome, signed_in: Callable[[str], Page]) -> None:
+    correct(signed_in("ada"), "In 13 states.")
+    page = signed_in("gus")
+    page.route("**/desk.js", lambda route: route.abort())
+    page.goto(f"{home.url}/desk/")
+    page.keyboard.press("a")
+    page.click("summary:has-text('Edit and accept')")
+    page.fill("textarea[name=text]", "In 14 states.")
+    page.click("button:has-text('Publish')")
+    page.wait_for_selector("[role=status]:has-text('Published.')")
+    assert [each.text for each in home.mentee.curated.all("travel")] == ["In 14 states."]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_and_nothing_is_wider_than_a_phone(
+    home: ServedHome, signed_in: Callable[[str], Page], scheme: str
+) -> None:
+    correct(signed_in("ada"), f"In {'very' * 60}long states. See https://example.org/{'path/' * 40}")
+    page = signed_in("gus")
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(f"{home.url}/desk/")
+    press(page, "e")
+    found = serious(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    found += serious(page)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    item = page.get_attribute(".queue a", "href")
+    press(page, "Escape", "a")
+    page.wait_for_selector("h2:has-text('Nothing waits')")
+    found += serious(page)
+    page.goto(f"{home.url}{item}")
+    page.wait_for_selector("text=You published a correction")
+    found += serious(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert found == []

@@ -1,0 +1,269 @@
+"""The desk over HTTP: who may open it, what it shows, and that of two agents at once one decides."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.access.tokens import Tokens
+from bot.domain.answers import Answer, Citation
+from bot.domain.departments import DepartmentSpec
+from bot.domain.feedback import Correction, Vote
+from bot.domain.people import Basis, Person, Role, Scope
+from bot.domain.questions import Attachment, Question
+from bot.storage.tables.feedback import EscalationRow, RejectionRow
+from plugins.desk.differences import differences
+from plugins.web.testing.fixtures import IT, TRAVEL, MakeWeb, Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx2
+
+    from bot.testing.serving import ServedHome, ServeHome
+
+    Client = Callable[[str], httpx2.Client]
+
+PASSWORD = "correct horse battery"
+BOARD = DepartmentSpec("board", "Board", open=False)
+ADA, BOB = Person("web:ada"), Person("web:bob")
+PAGE = "travel/lodging.md"
+
+
+@pytest.fixture
+def home(make_web: MakeWeb, serve_home: ServeHome) -> ServedHome:
+    """A served home with ada and bob, employees, gus, an agent of travel, eve, an agent, and olga, an operator."""
+    mentee = make_web({"web": {"sign_in": "password"}}, departments=(TRAVEL, IT, BOARD))
+    roles = {"eve": Role.AGENT, "olga": Role.OPERATOR}
+    for name in ("ada", "bob", "gus", "eve", "olga"):
+        mentee.people.add(name, role=roles.get(name, Role.EMPLOYEE), password=PASSWORD, actor="test")
+    mentee.people.set_role("gus", Role.AGENT, department="travel", actor="test")
+    return serve_home(mentee)
+
+
+@pytest.fixture
+def client(home: ServedHome, visit: Visit) -> Client:
+    """Return a function that opens a client for a person, as a browser would ask."""
+
+    def open_client(name: str) -> httpx2.Client:
+        opened = visit(home, first_page=False)
+        secret, _ = Tokens(home.mentee.store).create(name, list(Scope), actor="test")
+        opened.headers |= {"Authorization": f"Bearer {secret}", "Accept": "text/html"}
+        return opened
+
+    return open_client
+
+
+def answered(home: ServedHome, text: str = "Are hotels taxed?", department: str = "travel", said: str = "No.") -> str:
+    question = Question(text, ADA, channel="web", thread="conversation-1")
+    citation = Citation(1, PAGE, "Lodging › Taxes", "Hotels are tax exempt in 12 states.")
+    rests_on = (Basis(department), Basis(department, PAGE)) if department == "travel" else (Basis(department),)
+    citations = (citation,) if department == "travel" else ()
+    answer = Answer(question.id, said, known=True, department=department, citations=citations, rests_on=rests_on)
+    home.mentee.recorder.record(question, answer)
+    return answer.id
+
+
+def propose(home: ServedHome, answer_id: str, text: str = "In 12 states.", person: Person = ADA) -> str:
+    home.mentee.votes.correct(Correction(answer_id, person, text))
+    olga = home.mentee.people.get("web:olga")
+    return next(each.id for each in home.mentee.reviews.queue(olga) if each.text == text)
+
+
+def seen(page: str) -> str:
+    found = re.search(r'name="seen" value="([^"]+)"', page)
+    assert found is not None, page
+    return unescape(found[1])
+
+
+def curated(home: ServedHome) -> list[str]:
+    return [each.text for each in home.mentee.curated.all("travel")]
+
+
+def test_only_agents_open_the_desk(home: ServedHome, client: Client) -> None:
+    item = propose(home, answered(home))
+    refused = client("ada").get("/desk/")
+    assert (refused.status_code, "Only support agents can open this page." in refused.text) == (403, True)
+    assert client("ada").post(f"/desk/items/{item}/accept", data={}).status_code == 403
+    assert client("ada").post(f"/desk/items/{item}/reject", data={"reason": "No."}).status_code == 403
+    for name in ("gus", "eve", "olga"):
+        assert "In 12 states." in client(name).get("/desk/").text.replace("<ins>", "").replace("</ins>", "")
+    assert curated(home) == []
+
+
+def test_whoever_is_not_signed_in_is_led_back_to_the_item(home: ServedHome, visit: Visit) -> None:
+    response = visit(home, first_page=False).get("/desk/items/co_1", headers={"Accept": "text/html"})
+    assert (response.status_code, response.headers["location"]) == (303, "/sign-in?next=/desk/items/co_1")
+
+
+def test_only_agents_are_shown_the_way_to_the_desk(home: ServedHome, client: Client, visit: Visit) -> None:
+    def chat(name: str) -> str:
+        token = home.mentee.sessions.open(home.mentee.people.get(f"web:{name}"))
+        opened = visit(home, first_page=False)
+        return opened.get("/", headers={"Cookie": f"{home.mentee.sessions.cookie}={token}"}).text
+
+    for name, shown in (("ada", False), ("gus", True), ("olga", True)):
+        assert ('href="/desk/"' in chat(name)) == shown
+    home.mentee.plugins.states.switch("desk", None, enabled=False, actor="test")
+    assert 'href="/desk/"' not in chat("gus")
+    assert client("gus").get("/desk/").status_code == 404
+
+
+def test_the_queue_shows_what_waits_and_why(home: ServedHome, client: Client) -> None:
+    first = answered(home, "Are <b>hotels</b> taxed?")
+    item = propose(home, first, "In 12 <i>states</i>.")
+    home.mentee.votes.record(Vote(first, BOB, "down", "wrong source"))
+    home.mentee.escalations.open(answered(home, "May I sleep there?"), BOB)
+    home.mentee.votes.record(Vote(answered(home, "Are trains late?"), BOB, "down", "outdated"))
+    page = client("gus").get("/desk/").text
+    for shown in (
+        "<strong>1</strong> proposed corrections", "<strong>1</strong> questions for a person",
+        "<strong>1</strong> answers voted down", "Are &lt;b&gt;hotels&lt;/b&gt; taxed?", "Lodging › Taxes",
+        "Hotels are tax exempt in 12 states.", "2 people voted the answer down: It is wrong; The source does not fit.",
+        "<del>No.</del>", "<ins>In 12 &lt;i&gt;states&lt;/i&gt;.</ins>", "just now", "May I sleep there?",
+    ):  # fmt: skip
+        assert shown in page, shown
+    assert "Somebody asked for a person." in client("gus").get(follow(page)).text
+    assert page.index("hotels") < page.index("May I sleep") < page.index("Are trains late?")
+    assert item in page
+
+
+def follow(page: str) -> str:
+    found = re.search(r'href="([^"]+)" data-key="s"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_an_empty_queue_says_what_will_appear(client: Client) -> None:
+    page = client("gus").get("/desk/").text
+    assert "Nothing waits for you" in page
+    assert "answers of Travel that" in page
+
+
+def test_an_agent_sees_nothing_of_what_they_may_not_judge(home: ServedHome, client: Client) -> None:
+    item = propose(home, answered(home, "How is the secret merger?", "board"), "It is called HERON.")
+    for name in ("gus", "eve"):
+        opened = client(name)
+        assert "merger" not in opened.get("/desk/").text
+        assert opened.get(f"/desk/items/{item}").status_code == 404
+        assert opened.post(f"/desk/items/{item}/accept", data={"text": "x", "anyway": "yes"}).status_code == 404
+        assert opened.post(f"/desk/items/{item}/reject", data={"reason": "x"}).status_code == 404
+    assert "HERON" in client("olga").get("/desk/").text
+
+
+def test_an_accepted_proposal_is_given_from_now_on(home: ServedHome, client: Client) -> None:
+    item, following = propose(home, answered(home)), propose(home, answered(home, "Trains?"), "They are late.")
+    opened = client("gus")
+    page = opened.get(f"/desk/items/{item}").text
+    done = opened.post(f"/desk/items/{item}/accept", data={"seen": seen(page)})
+    assert (done.status_code, done.headers["location"]) == (303, f"/desk/items/{following}?done=live")
+    assert curated(home) == ["In 12 states."]
+    page = opened.get(done.headers["location"]).text
+    assert "Published. The next person who asks this gets it." in page
+    assert "You published a correction just now." in opened.get(f"/desk/items/{item}").text
+
+
+def test_a_proposal_is_edited_before_it_is_accepted(home: ServedHome, client: Client) -> None:
+    item = propose(home, answered(home))
+    opened = client("gus")
+    given = {"seen": seen(opened.get("/desk/").text), "text": "In 12 states.\r\nAsk at the desk."}
+    assert opened.post(f"/desk/items/{item}/accept", data=given).headers["location"] == "/desk/?done=live"
+    assert curated(home) == ["In 12 states.\nAsk at the desk."]
+
+
+@pytest.mark.parametrize(
+    ("action", "field", "typed"), [("accept", "text", " "), ("accept", "text", "x" * 8_001), ("reject", "reason", "")]
+)
+def test_a_refused_text_stays_typed(home: ServedHome, client: Client, action: str, field: str, typed: str) -> None:
+    item = propose(home, answered(home))
+    opened = client("gus")
+    given = {"seen": seen(opened.get("/desk/").text), field: typed}
+    refused = opened.post(f"/desk/items/{item}/{action}", data=given)
+    assert refused.status_code == 422
+    assert "must have 1 to" in refused.text
+    assert typed in refused.text
+    assert opened.get(f"/desk/items/{item}/{action}").headers["location"] == f"/desk/items/{item}"
+    assert curated(home) == []
+
+
+def test_a_rejected_proposal_leaves_the_queue_with_its_reason(home: ServedHome, client: Client) -> None:
+    item = propose(home, answered(home))
+    opened = client("gus")
+    given = {"seen": seen(opened.get("/desk/").text), "reason": "The page says 12."}
+    assert opened.post(f"/desk/items/{item}/reject", data=given).headers["location"] == "/desk/?done=rejected"
+    assert "Nothing waits for you" in opened.get("/desk/").text
+    with home.mentee.store.read() as session:
+        (row,) = session.query(RejectionRow).all()
+    assert (row.correction_id, row.person_id, row.reason) == (item, "web:gus", "The page says 12.")
+    assert curated(home) == []
+
+
+def test_of_two_agents_the_second_is_told_and_keeps_what_they_typed(home: ServedHome, client: Client) -> None:
+    item = propose(home, answered(home))
+    gus, eve = client("gus"), client("eve")
+    read = seen(eve.get("/desk/").text)
+    gus.post(f"/desk/items/{item}/accept", data={"seen": read})
+    late = eve.post(f"/desk/items/{item}/accept", data={"seen": read, "text": "In 12 states & DC."})
+    assert late.status_code == 409
+    for shown in ("gus published a correction just now.", "What you typed is below.", "In 12 states &amp; DC."):
+        assert shown in late.text, shown
+    assert curated(home) == ["In 12 states."]
+    reason = eve.post(f"/desk/items/{item}/reject", data={"seen": read, "reason": "Not all of them."})
+    assert (reason.status_code, "Not all of them." in reason.text) == (409, True)
+
+    mine = eve.post(f"/desk/items/{item}/accept", data={"text": "In 12 states & DC.", "anyway": "yes"})
+    assert mine.headers["location"] == "/desk/?done=live"
+    assert curated(home) == ["In 12 states & DC."]
+
+
+def test_a_proposal_that_changed_is_shown_again_before_it_is_accepted(home: ServedHome, client: Client) -> None:
+    item = propose(home, answered(home))
+    opened = client("gus")
+    read = seen(opened.get("/desk/").text)
+    propose(home, home.mentee.reviews.queue(home.mentee.people.get("web:gus"))[0].answer_id, "In 13 states.")
+    refused = opened.post(f"/desk/items/{item}/accept", data={"seen": read})
+    assert refused.status_code == 409
+    assert "This proposal was changed while you read it." in refused.text
+    assert "In 13 states." in refused.text
+    assert curated(home) == []
+
+
+def test_a_question_for_a_person_is_answered_or_closed(home: ServedHome, client: Client) -> None:
+    asked = [home.mentee.escalations.open(answered(home, f"Question {n}?"), ADA)[0] for n in range(2)]
+    opened = client("gus")
+    given = {"seen": seen(opened.get("/desk/").text), "text": "Ask the desk."}
+    opened.post(f"/desk/items/{asked[0].id}/accept", data=given)
+    opened.post(f"/desk/items/{asked[1].id}/reject", data={"seen": ""})
+    with home.mentee.store.read() as session:
+        outcomes = {row.id: (row.outcome, row.resolved_by) for row in session.query(EscalationRow)}
+    assert outcomes == {asked[0].id: ("corrected", "web:gus"), asked[1].id: ("closed", "web:gus")}
+    assert curated(home) == ["Ask the desk."]
+
+
+def test_what_was_made_from_somebodys_file_is_not_shown(home: ServedHome, client: Client) -> None:
+    question = Question("What does it say?", ADA, attachments=(Attachment("plan.txt"),))
+    answer = Answer(question.id, "HERON.", known=True, department="travel")
+    home.mentee.recorder.record(question, answer)
+    escalation, _ = home.mentee.escalations.open(answer.id, ADA)
+    opened = client("gus")
+    page = opened.get("/desk/").text
+    assert "What does it say?" in page
+    assert "HERON" not in page
+    given = {"seen": seen(page), "text": "It says Heron."}
+    assert opened.post(f"/desk/items/{escalation.id}/accept", data=given).headers["location"] == "/desk/?done=saved"
+    assert curated(home) == []
+
+
+def test_differences_are_told_by_word() -> None:
+    assert differences("Hotels are exempt in 12 states.", "Hotels are exempt in 13 states.") == [
+        ("same", "Hotels are exempt in "), ("removed", "12"), ("added", "13"), ("same", " states."),
+    ]  # fmt: skip
+    assert differences("", "New.") == [("added", "New.")]
+    assert differences("Something else.", "Nothing of it left here now.") == [
+        ("removed", "Something else."), ("added", "Nothing of it left here now."),
+    ]  # fmt: skip
+    long = "word other " * 2_000
+    assert differences(long, f"{long}x") == [("removed", long.strip()), ("added", f"{long}x")]
