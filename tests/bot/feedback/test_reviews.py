@@ -100,7 +100,7 @@ def test_an_answer_waits_only_for_those_who_may_read_its_pages(mentee: Mentee, r
 
 
 def test_what_was_made_from_somebodys_file_waits_for_nobody(mentee: Mentee) -> None:
-    question = Question("What does it say?", ADA, attachments=(Attachment("plan.txt", "Secret."),))
+    question = Question("What does it say?", ADA, attachments=(Attachment("plan.txt", (("", "Secret."),)),))
     answer = Answer(question.id, "Secret.", known=True, department="travel")
     mentee.recorder.record(question, answer)
     mentee.votes.correct(Correction(answer.id, ADA, "Nothing."))

@@ -107,7 +107,7 @@ def test_only_agents_are_shown_the_way_to_the_desk(home: ServedHome, client: Cli
 
     for name, shown in (("ada", False), ("gus", True), ("olga", True)):
         assert ('href="/desk/"' in chat(name)) == shown
-    home.mentee.plugins.states.switch("desk", None, enabled=False, actor="test")
+    home.mentee.plugins.states.switch("desk", "", enabled=False, actor="test")
     assert 'href="/desk/"' not in chat("gus")
     assert client("gus").get("/desk/").status_code == 404
 
