@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from bot.answering.sentences import TELLING_WORDS, pieces
-from bot.domain.documents.rendering import excerpt, widened
+from bot.domain.documents.rendering import current, excerpt, widened
 from bot.language.words import find_words, words
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _verbatim(sentence: str, spoken: Sequence[Word], passage: Passage) -> str:
     if (line := _LINE_START.search(passage.text, 0, start)) and line[0]:
         before = "\n" * max(1, line[0].count("\n")) + line[0].lstrip("\n")
     start, end, cut = _whole_marks(passage, start, end)
-    quoted = excerpt(passage.text, passage.marks, *widened(passage.marks, start, end))
+    quoted = current(passage.text, passage.marks, *widened(passage.marks, start, end))
     if any(quoted.count(mark) % 2 for mark in ("**", "`")):
         return sentence
     if cut:
@@ -143,7 +143,7 @@ def next_sentences(said: str, passages: Sequence[Passage]) -> list[str]:
             end += 1
         ends = [*accumulate(map(len, parts))]
         following = [
-            excerpt(passage.text, passage.marks, ends[part] - len(parts[part]), ends[part])
+            current(passage.text, passage.marks, ends[part] - len(parts[part]), ends[part])
             for part in range(last + 1, end)
         ]
         if not following:

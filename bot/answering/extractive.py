@@ -11,7 +11,7 @@ import numpy as np
 
 from bot.answering.sentences import TELLING_WORDS, pieces
 from bot.domain.answers import Citation
-from bot.domain.documents.rendering import excerpt, widened, with_plain_numbers
+from bot.domain.documents.rendering import current, widened, with_plain_numbers
 from bot.language.words import words
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def quotation(
     Other pages about as relevant follow as sources. ``embed`` returns unit vectors, shape (texts, dimension).
     """
     best = next((passage for passage in passages if tells(passage.text)), passages[0])
-    shown = excerpt(best.text, best.marks, *nearest_sentences(question, best, embed)).strip()
+    shown = current(best.text, best.marks, *nearest_sentences(question, best, embed)).strip()
     quote = _NUMBER.sub(lambda match: literal(int(match[1]), NEAREST) if match[1] else match[0], shown)
     near = [passage for passage in passages if passage.relevance >= ALSO_RELEVANT * best.relevance]
     further = [passage for passage in near if passage.document != best.document][: NEAREST - 1]

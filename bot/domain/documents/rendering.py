@@ -128,6 +128,11 @@ def excerpt(text: str, marks: Sequence[Mark], start: int, end: int) -> str:
     return "".join([*pieces, text[at:end]])
 
 
+def current(text: str, marks: Sequence[Mark], start: int, end: int) -> str:
+    """Return part of a text as :func:`excerpt` does, without what is crossed out: an answer gives what holds."""
+    return excerpt(text, [mark for mark in marks if mark.start < mark.end], start, end)
+
+
 def widened(marks: Sequence[Mark], start: int, end: int) -> tuple[int, int]:
     """Return a stretch of text that holds every block of code it touches whole."""
     touched = [mark for mark in marks if mark.block and mark.start < end and start < mark.end]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,3 +122,15 @@ def test_a_quotation_goes_on_no_further_than_a_short_answer_is_long() -> None:
     text = "The rule is as follows. " + "One more sentence stands here. " * 40
     said = "The rule is as follows."
     assert LONGEST - 40 < len(said + "".join(next_sentences(said, passages(text)))) <= LONGEST + len(" [1]")
+
+
+def test_a_sentence_that_a_passage_has_is_shown_without_what_is_crossed_out() -> None:
+    line = Span("The daily meal limit is "), Span("45", "struck"), Span(" 60 dollars since January. Ask first.")
+    page = rendered((Paragraph(line),))
+    limits = replace(passages(page.text)[0], marks=page.marks, markdown=page.markdown)
+    said = "The daily meal limit is 60 dollars since January."
+    assert as_it_stands(f"{said} [1]", [limits]) == f"{said} [1]"
+    first = "Before you travel, ask your lead for the limit."
+    moved = [replace(mark, start=mark.start + len(first) + 1, end=mark.end + len(first) + 1) for mark in limits.marks]
+    limits = replace(limits, text=f"{first} {limits.text}", marks=tuple(moved))
+    assert "".join(next_sentences(first, [limits])).startswith(f" {said}")

@@ -8,6 +8,8 @@ import pytest
 
 from bot.answering import extractive
 from bot.answering.sentences import split_finished
+from bot.domain.documents.blocks import Paragraph, Span
+from bot.domain.documents.rendering import rendered
 from bot.domain.questions import Passage
 
 if TYPE_CHECKING:
@@ -49,6 +51,15 @@ def test_a_source_says_a_heading_that_repeats_the_title_once() -> None:
         "Requirements for Passwords \u203a Length",
         "Requirements for Passwords \u203a Length",
     ]
+
+
+def test_a_quotation_leaves_out_what_is_crossed_out_and_keeps_links() -> None:
+    fee = Span("45", "struck"), Span(" 60 dollars, see "), Span("Travel", link="https://t.example")
+    page = rendered((Paragraph((Span("The sick leave limit is "), *fee)),))
+    best = replace(passage("a.md", page.text), marks=page.marks, markdown=page.markdown)
+    found = extractive.quotation("sick leave?", [best], embed)
+    assert "The sick leave limit is 60 dollars, see [Travel](https://t.example)" in found.text
+    assert "~~45~~ 60" in found.citations[0].text
 
 
 def test_a_quotation_takes_the_sentences_nearest_to_the_question() -> None:
