@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from selectolax.lexbor import LexborHTMLParser
 
 from bot.domain.errors import DocumentError
@@ -16,6 +17,8 @@ from retrieval.parse.formats.markup import commonmark
 from retrieval.parse.text import clean, decode, without_controls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.domain.documents.parsed import ParsedDocument
 
 MAX_FRONT_MATTER = 64_000
@@ -50,7 +53,8 @@ class MarkdownParser:
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         meta, body = split_front_matter(without_controls(decode(data, name)), name)
-        html = self._markdown.render(commonmark(body))
+        tokens = _between_rules_as_text(self._markdown.parse(commonmark(body)))
+        html = self._markdown.renderer.render(tokens, self._markdown.options, {})
         if "readers" in meta:
             raise DocumentError(
                 f"{name} names readers in its front matter, which Mentee doesn't apply.",
@@ -59,6 +63,24 @@ class MarkdownParser:
         title = meta.get("title")
         said, flags = clean(_without_markup(str(title))) if isinstance(title, str | int | float) else ("", ())
         return from_html(html, said, flags, name)
+
+
+def _between_rules_as_text(tokens: Sequence[Token]) -> list[Token]:
+    """Return the tokens with text between two rules as text. CommonMark takes the second rule for a heading's line."""
+    made: list[Token] = []
+    rule_end, note = -1, False
+    for token in tokens:
+        if token.type == "heading_open" and token.markup == "-" and token.map and token.map[0] == rule_end:
+            note = True
+            made.append(token.copy(type="paragraph_open", tag="p", markup=""))
+        elif token.type == "heading_close" and note:
+            note = False
+            made += [token.copy(type="paragraph_close", tag="p", markup=""), Token("hr", "hr", 0, block=True)]
+        else:
+            made.append(token)
+        if token.type == "hr" and token.markup.startswith("-") and token.map:
+            rule_end = token.map[1]
+    return made
 
 
 def split_front_matter(text: str, name: str) -> tuple[dict[str, Any], str]:

@@ -1,13 +1,16 @@
 """What company pages have besides CommonMark: template tags, comments, footnotes, and text between single tildes.
 
-Code stays as it is, wherever it stands: between backticks and in fences, also within lists and quotations.
+Code stays as it is, wherever it stands: indented, between backticks and in fences, also within lists and quotations.
 """
 
 from __future__ import annotations
 
 import re
 from html import escape
+from itertools import accumulate
 from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +44,7 @@ _NOTE_TEXT = re.compile(
 )
 _REFERENCE = re.compile(r"\[\^([^\]\s]{1,100})\]")
 _CODE = re.compile("\0([0-9]+)\0")
+_BLOCKS = MarkdownIt("commonmark", {"html": True}).disable("inline")
 
 
 def commonmark(text: str) -> str:
@@ -72,7 +76,17 @@ class _Scan:
         """Yield the text without comments, in pieces, each with whether it is code."""
         text = self._text
         at = start = 0
-        while opening := _OPENING.search(text, at):
+        indented = _indented(text)
+        line = next(indented, None)
+        while (opening := _OPENING.search(text, at)) or line:
+            if line and (opening is None or line[0] <= opening.start()):
+                if line[0] >= start:
+                    yield text[start : line[0]], False
+                    yield _RAW.sub("", text[slice(*line)]), True
+                    at = start = line[1]
+                line = next(indented, None)
+                continue
+            assert opening is not None
             begin, at = opening.span()
             if text[begin - 1 : begin] == "\\":
                 at = begin + 1
@@ -111,6 +125,20 @@ class _Scan:
         if closing is None:
             self._absent[mark] = limit
         return closing
+
+
+def _indented(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the lines of indented code begin, after their indentation, and end."""
+    if "    " not in text and "\t" not in text:
+        return
+    lines = text.split("\n")
+    starts = [0, *accumulate(len(line) + 1 for line in lines)]
+    for token in _BLOCKS.parse(text):
+        for number in range(*(token.map or ())) if token.type == "code_block" else ():
+            line = lines[number]
+            said = line.lstrip(" \t>")
+            if said:
+                yield starts[number] + len(line) - len(said), starts[number] + len(line)
 
 
 def _fence_end(text: str, opening: re.Match[str]) -> int:

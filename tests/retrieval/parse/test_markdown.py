@@ -26,10 +26,21 @@ def said(text: str) -> str:
         "Write ``image: {{ .Values.image }}`` there.",
         "Write `image:\n{{ .Values.image }}` there.",
         "{% raw %}image: {{ .Values.image }}{% endraw %}",
+        "Put:\n\n    image: {{ .Values.image }}\n",
+        "- Put:\n\n      image: {{ .Values.image }}\n",
+        "\timage: {{ .Values.image }}\n\n{{ gone }}",
     ],
 )
 def test_template_tags_in_code_stay(text: str) -> None:
     assert "image: {{ .Values.image }}" in said(text)
+
+
+def test_indented_code_stays_as_it_is_written() -> None:
+    code = "{% if x %}\n{# a #} <!-- b --> `c ~d~\n    {{ e }}\n{% endif %}"
+    indented = "\n".join(f"    {line}" for line in code.split("\n"))
+    page = MarkdownParser().parse(f"Put {{{{ gone }}}}\n\n{indented}\n\n<!--\n\n    gone\n\n-->".encode(), "page.md")
+    assert page.sections[0].blocks[1:] == (Code(code),)
+    assert "gone" not in page.sections[0].text
 
 
 def test_comments_in_code_stay_and_others_go() -> None:
@@ -43,6 +54,15 @@ def test_comments_in_code_stay_and_others_go() -> None:
     assert page.sections[0].blocks[2] == Code("echo ${#A[@]}\nx=${x#}", "sh")
     assert "gone" not in page.sections[0].text
     assert "{# kept #}" in page.sections[0].text
+
+
+@pytest.mark.parametrize("start", ["", "Hello.\n\n"])
+@pytest.mark.parametrize("note", ["Moved from the wiki. Ask Facilities for keys.", "Important: ask Facilities.\nNow."])
+def test_text_between_two_rules_is_text(start: str, note: str) -> None:
+    page = MarkdownParser().parse(f"{start}---\n{note}\n---\nRest of the page.\n\nPart\n---\nEnd.".encode(), "hr.md")
+    first, second = page.sections
+    assert first.text == f"{start}{' '.join(note.split())}\n\nRest of the page."
+    assert (second.headings, second.text) == (("Part",), "End.")
 
 
 @pytest.mark.parametrize(
