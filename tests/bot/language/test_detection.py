@@ -27,10 +27,37 @@ def test_a_question_in_another_language_is_told(question: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "question",
+    [
+        "¿Cuántos días de vacaciones tengo?",
+        "¿Dónde está la oficina?",
+        "Quantos dias de férias tenho?",
+        "Combien de jours de congé ?",
+        "Quanti giorni di ferie ho?",
+        "Hoeveel dagen verlof heb ik?",
+        "Wo ist das Büro?",
+    ],
+)
+def test_names_in_the_texts_do_not_hide_that_it_is_in_another_language(question: str) -> None:
+    names = (
+        "The office in Rio de Janeiro is closed; Casa La Palma is open. Das Haus, Le Bureau and Vacaciones are names."
+    )
+    assert other_language(question, [*ENGLISH, names])
+
+
+def test_an_english_question_about_pages_in_another_language_is_told() -> None:
+    spanish = "Los empleados tienen quince días de vacaciones al año. Para pedir días, escribe a tu jefe en el portal."
+    assert other_language("How many days of leave do I have?", [spanish])
+    assert not other_language("¿Cuántos días de permiso tengo?", [spanish])
+
+
+@pytest.mark.parametrize(
     ("question", "texts"),
     [
         ("What is the price of a share in the company?", ENGLISH),
         ("parking permit", ENGLISH),
+        ("What does the Rio de la Plata team do?", ENGLISH),
+        ("VPN setup on el capitan", ENGLISH),
         ("Kubernetes?", ENGLISH),
         ("公司的股票代码是什么？", CHINESE),
         ("VPN怎么用？", CHINESE),
