@@ -34,22 +34,22 @@ _COMMON = {
         "en": "what how who where when why which is are was do does did can could should will would i my me we our you "
         "your it this that there the a an of to in on for from with by at as and or not if be have has get many much",
         "de": "was wie wer wo wann warum welche welcher welches wieviel viele viel ist sind war kann konnen muss "
-        "mussen soll darf wird werden habe haben hat gibt ich mein meine meinen wir unser sie es man der die das den "
+        "mussen soll darf wird werden habe haben hat gibt ich mein meine meinen wir sie es man der die das den "
         "dem des ein eine einen einem einer zu zum zur im in am an auf fur von mit bei nach aus und oder nicht wenn",
         "fr": "que qu quoi quel quelle quels quelles combien comment qui ou quand pourquoi est sont suis ai avons avez "
         "peut puis peux dois faut fait il elle je j mon ma mes nous notre vous votre on ce cette c le la les l un une "
         "des du de d au aux a dans sur pour par avec en et pas ne si y",
         "es": "que cual cuales cuanto cuanta cuantos cuantas como quien donde cuando por es son esta estan soy tengo "
-        "tiene tenemos hay puedo puede podemos debo necesito hago se yo mi mis nos nuestro usted su el la los las lo "
+        "tiene tenemos hay puedo puede podemos debo necesito hago se yo mi nos nuestro usted su el la los las lo "
         "un una de del al a en para con sin y o no si",
         "it": "che cosa quale quali quanto quanta quanti quante come chi dove quando perche e sono ho ha abbiamo posso "
         "puo possiamo devo ce io mio mia miei noi nostro si il lo la i gli le l un una di del della dei delle al alla "
         "a da dal in nel nella su per con o non se",
         "pt": "que qual quais quanto quanta quantos quantas como quem onde quando por e sao estou tenho tem temos ha "
-        "posso pode podemos devo preciso eu meu minha nos nosso voce se o a os as um uma de do da dos das ao na no em "
+        "posso pode podemos devo preciso eu minha nos nosso voce se o a os as um uma de do da dos das ao na no em "
         "para com sem ou nao",
         "nl": "wat hoe wie waar wanneer waarom welke hoeveel is zijn was kan kunnen moet mag wordt heb heeft hebben ik "
-        "mijn wij we ons onze u je jij het de een van naar te in op aan voor met bij uit en of niet als er",
+        "mijn wij we onze u je jij het de een van naar in op aan voor met bij uit en of niet als er",
     }.items()
 }
 """Common words as :func:`~bot.language.words.words` writes them, chosen from the stop words of Snowball."""
