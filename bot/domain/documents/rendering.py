@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bot.domain.documents.blocks import Code, Image, Item, Line, Paragraph, Quote, Span, Table, words
@@ -238,28 +239,59 @@ def _rows(table: Table) -> Iterator[Unit]:
     if not table.rows and table.header:
         yield Unit(" | ".join(words(cell) for cell in table.header), "", table=head)
     for number, row in enumerate(table.rows):
-        text, marks = _statement(table.header, row)
-        if text:
-            yield Unit(text, _table_row(row, width), marks, table=head, tight=number > 0)
+        said = _statement(table.header, row)
+        if any(mark.block for mark in said.marks):  # Markdown's tables have no place for a block of code
+            yield Unit(said.text, said.markdown, said.marks)
+        elif said.text:
+            yield Unit(said.text, _table_row(row, width), said.marks, table=head, tight=number > 0)
 
 
-def _statement(header: Sequence[Line], row: Sequence[Line]) -> tuple[str, tuple[Mark, ...]]:
+def _statement(header: Sequence[Line], row: Sequence[Line]) -> Rendered:
     """Return a row in words: its first cell, then each other cell after its header."""
     names = [" ".join(words(cell).split())[:HEADER_CHARACTERS] for cell in header]
-    text = ""
+    text = shown = ""
     marks: list[Mark] = []
     cells = 0
-    for column, cell in enumerate(row):
-        line = inline(cell)
+    for column, line in enumerate(map(_cell, row)):
         if not line.text.strip():
             continue
         gap = ("", ": ", ", ")[min(cells, 2)] if any(names) else " | " if cells else ""
         label = f"{names[column]} " if column < len(names) and names[column] and (column or len(row) == 1) else ""
-        start = len(text) + len(gap) + len(label)
-        text += f"{gap}{label}{line.text}"
+        lead = f"{gap}{label}"
+        if text and marks and marks[-1].block and marks[-1].end == len(text):
+            lead = f"\n{label}"
+        if lead and line.marks and line.marks[0].block and not line.marks[0].start:
+            lead = f"{lead.rstrip()}\n"
+        start = len(text) + len(lead)
+        text += f"{lead}{line.text}"
+        shown += f"{_escaped(lead)}{line.markdown}"
         marks += [Mark(mark.start + start, mark.end + start, mark.markdown) for mark in line.marks]
         cells += 1
-    return text.replace("\n", " "), tuple(marks)
+    return Rendered(text, shown, tuple(marks))
+
+
+def _cell(line: Line) -> Rendered:
+    """Render a cell on one line, except for code of several lines, which keeps them."""
+    text = shown = ""
+    marks: list[Mark] = []
+    for lines, spans in groupby(line, _has_lines):
+        if lines:
+            code = "\n".join(span.text.strip("\n") for span in spans)
+            text = f"{text.rstrip()}\n" if text else ""
+            marks.append(Mark(len(text), len(text) + len(code), f"\n{fenced(code)}\n"))
+            text += code
+            shown = f"{shown.rstrip()}\n{fenced(code)}\n"
+            continue
+        part = inline(tuple(spans))
+        start = len(text) + bool(text)
+        text += ("\n" if text else "") + part.text.replace("\n", " ")
+        shown += part.markdown
+        marks += [Mark(mark.start + start, mark.end + start, mark.markdown) for mark in part.marks]
+    return Rendered(text, shown, tuple(marks))
+
+
+def _has_lines(span: Span) -> bool:
+    return span.style == "code" and "\n" in span.text.strip("\n")
 
 
 def _table_row(cells: Sequence[Line], width: int) -> str:

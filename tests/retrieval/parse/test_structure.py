@@ -113,6 +113,18 @@ def test_each_row_of_a_table_says_what_its_cells_mean() -> None:
     assert shown(page).splitlines()[2] == "| Vienna | 190 | CC-2 |"
 
 
+def test_code_in_a_cell_keeps_its_lines() -> None:
+    page = html(
+        "<table><tr><th>Task</th><th>Do</th><th>Owner</th></tr><tr><td>Stop</td><td>Ask Ops</td><td>Ann</td></tr>"
+        "<tr><td>Restart</td><td>Run: <pre>if x:\n    y()</pre></td><td>Bob</td></tr>"
+        "<tr><td>Log</td><td><code>z</code></td></tr></table>"
+    )
+    assert said(page) == "Stop: Do Ask Ops, Owner Ann\n\nRestart: Do Run:\nif x:\n    y()\nOwner Bob\nLog: Do z"
+    head = "| Task | Do | Owner |\n| --- | --- | --- |\n"
+    code = "Restart: Do Run:\n```\nif x:\n    y()\n```\n\nOwner Bob"
+    assert shown(page) == f"{head}| Stop | Ask Ops | Ann |\n\n{code}\n\n{head}| Log | `z` |  |"
+
+
 def test_a_cell_counts_in_each_row_and_column_that_it_spans() -> None:
     page = html(
         "<table><tr><th rowspan=2>Region</th><th colspan=2>Leave</th></tr><tr><th>City</th><th>Days</th></tr>"
