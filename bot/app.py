@@ -120,7 +120,9 @@ class Mentee:
         self.reviews = Reviews(self.store, self.departments, self.rights)
         self.feedback = FeedbackHistory(self.store)
         self.sessions = Sessions(self.store, settings.web, Tokens(self.store))
-        champions = ActiveAdapters(self.store, settings.artifacts_dir / "adapters", settings.model.name)
+        name = settings.model.name
+        base = settings.models_dir / name if settings.model.engine == "local" else None
+        champions = ActiveAdapters(self.store, settings.artifacts_dir / "adapters", name, base)
         self.active_adapters: ChosenAdapters = active_adapters or champions
         self._given_engine, self._given_retriever = engine, retriever
         self.running_engine = RunningEngine(lambda: self.engine)

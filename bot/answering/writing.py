@@ -69,7 +69,7 @@ class Writer:
         them again if none answers plainly; the engine still has these prompts in its cache.
         """
         await self._running.start()
-        work.adapter = self._adapter(work)
+        work.adapter = await asyncio.to_thread(self._adapter, work)  # it may read the database and files
         extend = self._plugins.extend_prompt
         extra = await self._plugins.run_noting(work.acted, extend, work.question, work.department.name)
         checks = Checks(self._plugins, work.question, work.acted)

@@ -118,6 +118,9 @@ class ChosenAdapters(Protocol):
         :param reading: whether there are passages to answer from; without any, a starting adapter has nothing to say.
         """
 
+    def problems(self) -> Mapping[str, str]:
+        """Return why a department's champion can't be used, and what answers instead, by department."""
+
     def forget(self) -> None:
         """Look anew at the next question, because this process has changed what answers."""
 

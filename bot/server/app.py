@@ -127,10 +127,13 @@ def _add_health(app: FastAPI, queues: QueueCollector, runtime: Runtime) -> None:
 
     @app.get("/readyz")
     def readyz() -> JSONResponse:
-        """Report whether questions can be answered now, and if not, what is missing."""
+        """Report whether questions can be answered now, what is missing if not, and what works only in part."""
         parts = runtime.state()
         ready = all(state == "ok" for state in parts.values())
-        return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
+        warnings = runtime.warnings() if ready else []
+        return JSONResponse(
+            {"ready": ready, "parts": parts, **({"warnings": warnings} if warnings else {})}, 200 if ready else 503
+        )
 
     @app.get("/metrics")
     def metrics() -> Response:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from bot.domain.errors import SettingsError
+from bot.domain.errors import MenteeError, SettingsError
 from bot.server.parts import Parts
 from bot.server.stopping import stop_parts
 
@@ -129,6 +131,13 @@ class Runtime:
         }
         return parts | self._parts.states()
 
+    def warnings(self) -> list[str]:
+        """Return what works only in part, for ``/readyz``, which everybody may see. Blocking: asks the database."""
+        count = len(self._mentee.active_adapters.problems()) if self._messages else 0
+        if not count:
+            return []
+        return [f"{count} champion adapter{'s' * (count > 1)} can't be used. `mentee doctor` says more."]
+
     async def _load(self) -> None:
         started = time.perf_counter()
         try:
@@ -141,5 +150,7 @@ class Runtime:
             return
         self._workers = self._mentee.message_workers(self.channels)
         await self._workers.start()
+        with suppress(MenteeError, SQLAlchemyError):
+            await asyncio.to_thread(self._mentee.active_adapters.problems)  # logs those that there are
         self.engine_state = "ok"
         log.info("ready", seconds=round(time.perf_counter() - started, 1))

@@ -24,13 +24,18 @@ ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class DepartmentView:
-    """A department at a glance. ``champion`` empty means that the base model answers alone."""
+    """A department at a glance.
+
+    :param champion: the adapter that answers; empty if the base model answers alone.
+    :param problem: why the champion can't be used, if another adapter answers instead.
+    """
 
     name: str
     title: str
     open: bool
     indexed: IndexedDepartment
     champion: str
+    problem: str
     questions: int
     up: int
     down: int
@@ -51,6 +56,7 @@ class Overview:
     def views(self) -> list[DepartmentView]:
         """Return all departments, by name."""
         indexed, questions, votes = self.catalog.departments(), self.history.counts(), self.votes.counts()
+        problems = self.active_adapters.problems()
         views = []
         for department in self.departments.all():
             name, champion = department.name, self.active_adapters.get(department.name)
@@ -61,6 +67,7 @@ class Overview:
                     department.open,
                     indexed.get(name, IndexedDepartment()),
                     champion.version if champion else "",
+                    problems.get(name, ""),
                     questions.get(name, 0),
                     votes.get((name, "up"), 0),
                     votes.get((name, "down"), 0),

@@ -109,6 +109,10 @@ class Pinned:
         """Return the pinned adapter; a starter only where there is something to read."""
         return self._adapter if self._adapter is None or reading or not self._adapter.starter else None
 
+    def problems(self) -> dict[str, str]:
+        """Return nothing: the engine refuses a pinned adapter that it can't use."""
+        return {}
+
     def forget(self) -> None:
         """Nothing to read anew."""
 

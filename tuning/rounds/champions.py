@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from bot.access.audit import note_change
 from bot.domain.errors import ArtifactError, MenteeError
+from bot.inference.lineage import in_force
 from bot.storage.session import take_turns
 from bot.storage.tables.training import AdapterRow, ChampionRow
 
@@ -30,17 +31,8 @@ class ChampionChangedError(MenteeError):
 
 def lineage(session: Session, department: str) -> list[str | None]:
     """Return the champions in force one upon another: the base model first, today's champion last."""
-    found: list[str | None] = [None]
-    rows = session.scalars(select(ChampionRow).where(ChampionRow.department == department).order_by(ChampionRow.id))
-    for row in rows:
-        if row.action == "promote":
-            found.append(row.adapter)
-            continue
-        while len(found) > 1:
-            found.pop()
-            if found[-1] == row.adapter:
-                break
-    return found
+    changes = select(ChampionRow.action, ChampionRow.adapter).where(ChampionRow.department == department)
+    return in_force((action, version) for action, version in session.execute(changes.order_by(ChampionRow.id)))
 
 
 def locked_champion(session: Session, department: str) -> str | None:

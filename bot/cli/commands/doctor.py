@@ -119,11 +119,11 @@ def _indexes(mentee: Mentee) -> str:
 
 
 def _adapters(mentee: Mentee) -> str:
-    from bot.storage.artifacts import verify
-
+    problems = mentee.active_adapters.problems()
+    if problems:
+        found = " ".join(f"{name}: {problem}" for name, problem in sorted(problems.items()))
+        raise MenteeError(found, hint="Restore its folder from a backup, or run `mentee adapters rollback`.")
     champions = [champion for name in mentee.departments.names() if (champion := mentee.active_adapters.get(name))]
-    for champion in champions:
-        verify(champion.path, "adapter")
     stale = dict(_stale(mentee, {champion.version for champion in champions}))
     detail = "; ".join(f"{version} must be replaced by {day:%Y-%m-%d}" for version, day in sorted(stale.items()))
     if any(day < now() for day in stale.values()):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -87,6 +88,15 @@ def test_the_page_shows_departments_and_plugins(console: tuple[ServedHome, httpx
         assert shown in page
     assert "Ada &lt;b&gt;" in page
     assert "hidden" not in page.replace('type="hidden"', "")
+
+
+def test_a_champion_that_cannot_be_used_is_shown(
+    console: tuple[ServedHome, httpx2.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, client = console
+    problem = "Champion travel-2 can't be used: it is gone. travel-1 answers instead."
+    monkeypatch.setattr(home.mentee.active_adapters, "problems", lambda: {"travel": problem})
+    assert problem in html.unescape(client.get("/console/").text)
 
 
 def test_a_panel_is_cleaned_and_a_failing_one_left_out(console: tuple[ServedHome, httpx2.Client]) -> None:
