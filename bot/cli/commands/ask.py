@@ -16,6 +16,7 @@ from bot.cli.home import opened
 from bot.cli.output import console, emit_json, json_option, progress_console
 from bot.domain.answers import Answer, Done, Status, TextDelta
 from bot.domain.documents.rendering import with_plain_numbers
+from bot.domain.errors import MenteeError
 from bot.domain.questions import Question
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def ask(  # noqa: PLR0913 - one parameter for each option
     """Ask QUESTION and print the answer with its sources.
 
     With --file, each line is {"question", "department"?, "history"?} and one JSON line is printed per row, in order.
+    A question that fails has "error" instead of an answer; the others are answered, and the exit code is 1.
 
     If a plugin offers to do something, the answer ends with the command that confirms it. Only the person who
     asked can confirm it.
@@ -114,19 +116,29 @@ class _Asker:
         ]
         window = asyncio.Semaphore(TOGETHER)
 
-        async def ask(question: Question) -> Answer:
+        async def ask(question: Question) -> dict[str, Any]:
             async with window:
-                return await self._ask(question, show=False)
+                try:
+                    return answer_json(await self._ask(question, show=False))
+                except MenteeError as error:
+                    return {"error": {"text": error.text, "hint": error.hint}}
+                except Exception as error:  # noqa: BLE001 - the other rows are answered all the same
+                    return {"error": {"text": f"{type(error).__name__}: {error}", "hint": ""}}
 
+        failed = 0
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(ask(question)) for question in questions]
                 for question, task in zip(questions, tasks, strict=True):
-                    emit_json({"question": question.text, **answer_json(await task)})
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None  # the first row that failed tells what is wrong
+                    found = await task
+                    failed += "error" in found
+                    emit_json({"question": question.text, **found})
         finally:
             await self._mentee.pipeline.stop()
+        if failed:
+            raise MenteeError(
+                f"{failed} of {len(questions)} questions failed.", hint='Their rows have "error" instead of an answer.'
+            )
 
     def _question(self, text: str, department: str | None, history: tuple[Turn, ...] = ()) -> Question:
         return Question(
