@@ -101,6 +101,7 @@ class Inbox:
                 limit=limit,
                 oldest=InboxRow.received_at,
                 where=[InboxRow.channel.in_(channels)],
+                more=1,  # to tell the sender
             )
             return [_item(row) for row in rows]
 
@@ -159,6 +160,16 @@ class Inbox:
                 return False
             return put_back(row, error, strike=strike, after=after)
 
+    def give_up(self, item: InboxItem) -> bool:
+        """End an item for good that too many workers were lost with; ``False`` if another worker has it by now."""
+        with self._store.write() as session:
+            row = session.get(InboxRow, item.id, with_for_update=True)
+            if row is None or not is_held(row, self._worker):
+                return False
+            row.state, row.error = "dead", f"lost by {row.interruptions} workers"
+            row.leased_by = row.leased_until = None
+            return True
+
     def give_back(self, items: Sequence[InboxItem]) -> None:
         """Hand leased items back at once, without a strike: this process is stopping."""
         for item in items:
@@ -214,4 +225,6 @@ def _entry(row: InboxRow, at: datetime) -> InboxEntry:
 
 
 def _item(row: InboxRow) -> InboxItem:
-    return InboxItem(row.channel, row.kind, row.payload, row.dedupe_key, row.message_key, row.id, row.attempts)
+    most, key = row.MOST_INTERRUPTIONS, row.dedupe_key
+    given_up = most is not None and row.interruptions >= most
+    return InboxItem(row.channel, row.kind, row.payload, key, row.message_key, row.id, row.attempts, given_up)

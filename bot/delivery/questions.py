@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from bot.storage.session import Store
 
 APOLOGY = "Sorry, I couldn't answer this: something failed on my side. The operators can see it. Please ask again."
+LOST = (
+    "Sorry, I couldn't answer this: I was stopped each time I tried. The operators can see it. Please ask again in "
+    "other words, or ask a colleague."
+)
 SERVER_ERROR = 500
 
 log = structlog.get_logger(__name__)
@@ -73,6 +77,10 @@ class Unanswered:
     def retry(self, item: InboxItem, error: str, *, strike: bool = True, after: float = 1.0) -> bool:
         """Put an item back for a later attempt; return whether it has failed for good."""
         return self._inbox.failed(item, error, strike=strike, after=after)
+
+    def give_up(self, item: InboxItem) -> bool:
+        """End an item for good that too many workers were lost with; ``False`` if another worker has it by now."""
+        return self._inbox.give_up(item)
 
     def refuse(self, item: InboxItem, question: Question | None, text: str, *, given_up: bool = False) -> None:
         """Finish an item with a text instead of an answer.
@@ -126,7 +134,10 @@ class QuestionHandler:
                 await asyncio.to_thread(self._unanswered.handled, item)
                 return
             question = replace(question, id=question_id(item))
-            await self._stream(question, item, lease)
+            if item.given_up:
+                await self._give_up(item, question)
+            else:
+                await self._stream(question, item, lease)
         except BusyError as error:
             await asyncio.to_thread(self._unanswered.retry, item, error.text, strike=False, after=error.retry_after)
         except MenteeError as error:
@@ -137,6 +148,12 @@ class QuestionHandler:
                 await self._refuse(item, question, APOLOGY, given_up=True)
         finally:
             self._delivered()
+
+    async def _give_up(self, item: InboxItem, question: Question) -> None:
+        """Tell the asker of a question that no worker lived to answer. It isn't tried: it may be what stops them."""
+        log.error("question_lost", item=item.id, attempts=item.attempts)
+        if await asyncio.to_thread(self._unanswered.give_up, item):
+            await self._refuse(item, question, LOST, given_up=True)
 
     async def _stream(self, question: Question, item: InboxItem, lease: Lease) -> None:
         self._events.restart(question.id)

@@ -23,6 +23,7 @@ class InboxItem:
     :param message_key: id of the message itself, shared by all events about it.
     :param kind: what the payload is, in the channel's own terms.
     :param attempts: how often a worker has taken it, including this time: 1 the first time.
+    :param given_up: whether so many workers were lost with it that it isn't answered; only its sender is told.
     """
 
     channel: str
@@ -32,6 +33,7 @@ class InboxItem:
     message_key: str | None = None
     id: str = field(default_factory=lambda: new_id("in"))
     attempts: int = 0
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

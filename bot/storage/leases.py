@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import object_session
 
@@ -36,6 +37,8 @@ FAR = 4
 
 Row = TypeVar("Row", bound=Leased)
 
+log = structlog.get_logger(__name__)
+
 
 def lease(  # noqa: PLR0913 - one keyword for each rule of a lease
     session: Session,
@@ -47,6 +50,7 @@ def lease(  # noqa: PLR0913 - one keyword for each rule of a lease
     oldest: Any,
     where: Sequence[Any] = (),
     longest_wait: float = LONGEST_WAIT,
+    more: int = 0,
 ) -> list[Row]:
     """Take up to ``limit`` due rows for ``worker``: waiting ones, and those whose lease ran out.
 
@@ -55,6 +59,7 @@ def lease(  # noqa: PLR0913 - one keyword for each rule of a lease
     :param oldest: column by which the oldest row comes first.
     :param where: conditions on the rows beside being due.
     :param longest_wait: seconds that a row can have to wait by right; with 0 no row has to.
+    :param more: how often a row is taken again that ``MOST_INTERRUPTIONS`` workers have lost.
     """
     at = moment(session)
     end = at + timedelta(seconds=seconds)
@@ -67,8 +72,9 @@ def lease(  # noqa: PLR0913 - one keyword for each rule of a lease
     for row in list(session.scalars(statement)):
         if row.state == row.HELD:
             row.interruptions += 1
-        if row.MOST_INTERRUPTIONS is not None and row.interruptions >= row.MOST_INTERRUPTIONS:
-            row.state, row.error = row.DEAD, f"lost by {row.MOST_INTERRUPTIONS} workers"
+        if row.MOST_INTERRUPTIONS is not None and row.interruptions >= row.MOST_INTERRUPTIONS + more:
+            row.state, row.error = row.DEAD, f"lost by {row.interruptions} workers"
+            log.error("lost_for_good", table=table.__name__, item=row.id, workers=row.interruptions)
             continue
         rows.append(row)
         row.state, row.leased_by, row.leased_until = row.HELD, worker, end

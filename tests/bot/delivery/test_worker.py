@@ -245,19 +245,6 @@ async def test_stopping_hands_back_what_cannot_finish(
     assert Inbox(mentee.store, "next", 1.0).lease(1, ["test"])[0].id == ITEM.id
 
 
-def test_a_lost_lease_is_taken_up_by_another_worker_but_not_for_ever(store: Store) -> None:
-    first, second = Inbox(store, "first", 60), Inbox(store, "second", 60)
-    first.accept(ITEM)
-    assert [item.id for item in first.lease(9, ["test"])] == [ITEM.id]
-    assert second.lease(9, ["test"]) == [], "a living lease is respected"
-    for _ in range((InboxRow.MOST_INTERRUPTIONS or 0) - 1):
-        expire(store, InboxRow)
-        assert [item.id for item in second.lease(9, ["test"])] == [ITEM.id]
-    expire(store, InboxRow)
-    assert second.lease(9, ["test"]) == []
-    assert states(store, InboxRow) == ["dead"]
-
-
 def test_a_worker_that_lost_its_lease_does_not_finish_twice(store: Store) -> None:
     first, second = Inbox(store, "first", 60), Inbox(store, "second", 60)
     first.accept(ITEM)
