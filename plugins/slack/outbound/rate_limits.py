@@ -21,6 +21,8 @@ STARTS, EDITS, APPENDS = 20, 50, 100
 """A minute: tier 2 (``chat.startStream``), 3 (``chat.update``) and 4 (``chat.appendStream``)."""
 POST_SECONDS = 1.0
 """Between two messages in one conversation."""
+PACES = 1_000
+"""Conversations of a workspace beyond which those that have been quiet are forgotten."""
 
 
 class CallLimit:
@@ -56,26 +58,36 @@ class Pace:
         self._seconds = seconds
         self._clock = clock
         self._one = asyncio.Lock()
+        self._users = 0
         self._free_at = clock()
 
     @property
     def free(self) -> bool:
         """Whether a message would go through at once."""
-        return not self._one.locked() and self._clock() >= self._free_at
+        return not self._users and self._clock() >= self._free_at
 
     async def __aenter__(self) -> None:
         """Wait for the turn of one message."""
-        await self._one.acquire()
+        self._users += 1
+        try:
+            await self._one.acquire()
+        except BaseException:
+            self._users -= 1
+            raise
         try:
             await asyncio.sleep(self._free_at - self._clock())
         except BaseException:
-            self._one.release()
+            self._leave()
             raise
 
     async def __aexit__(self, _: object, error: BaseException | None, *__: object) -> None:
         """Count from now."""
         if not isinstance(error, RateLimitedError | SlackRefusedError):
             self._free_at = self._clock() + self._seconds
+        self._leave()
+
+    def _leave(self) -> None:
+        self._users -= 1
         self._one.release()
 
 
@@ -86,7 +98,15 @@ class WorkspaceLimits:
         self.starts = CallLimit(STARTS)
         self.appends = CallLimit(APPENDS)
         self.edits = CallLimit(EDITS)
-        self.posts: defaultdict[str, Pace] = defaultdict(Pace)
+        self._paces: dict[str, Pace] = {}
+
+    def pace(self, conversation: str) -> Pace:
+        """Return the pace of a conversation. Ask for it for each message: a quiet conversation's is forgotten."""
+        if conversation not in self._paces:
+            if len(self._paces) >= PACES:  # a free one is like a new one
+                self._paces = {name: pace for name, pace in self._paces.items() if not pace.free}
+            self._paces[conversation] = Pace()
+        return self._paces[conversation]
 
 
 class RateLimits:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bot.domain.answers import AnswerEvent
     from bot.domain.questions import Question
     from bot.storage.session import Store
-    from plugins.slack.outbound.rate_limits import RateLimits
+    from plugins.slack.outbound.rate_limits import Pace, RateLimits
     from plugins.slack.outbound.status import StatusLines
 
 PACE_SECONDS = 1.0
@@ -109,7 +109,7 @@ class Showing:
     def __init__(self, parts: ShowingParts, question: Question) -> None:
         self._parts = parts
         self._limits = parts.limits.of(question.reply_to)
-        self._pace = self._limits.posts[question.reply_to["channel"]]
+        self._place = question.reply_to["channel"]
         self._user = user_of(question.person.id)
         self._streams = parts.streaming == "native"
         self._waits = parts.streaming == "off"
@@ -167,15 +167,18 @@ class Showing:
         if isinstance(self.message, Streamed):
             self.message.sound = False
 
+    def _pace(self) -> Pace:
+        return self._limits.pace(self._place)
+
     async def _show(self) -> None:
         if self.message is not None:
             if not self._waits:
                 await self.message.show(self._text, self._steps)
-        elif not self._waits and self._pace.free and self._streams and await self._limits.starts.take():
+        elif not self._waits and self._pace().free and self._streams and await self._limits.starts.take():
             await self._stream()
         elif not self._text:
             await self._say_step()
-        elif not self._waits and self._pace.free:
+        elif not self._waits and self._pace().free:
             await self._post()
         elif not self._streams:
             self._waits = True  # the outbox posts it whole when its turn comes
@@ -187,7 +190,7 @@ class Showing:
         if "team" in self.item.address:
             recipient["recipient_team_id"] = self.item.address["team"]
         try:
-            async with self._pace:
+            async with self._pace():
                 self.message = await Streamed.start(
                     self._parts.client(), self.item, self._limits, self._steps, recipient
                 )
@@ -208,7 +211,7 @@ class Showing:
         if not await self._begin():
             return
         try:
-            async with self._pace:
+            async with self._pace():
                 self.message = await Edited.start(self._parts.client(), self.item, self._limits, self._text)
         except (RateLimitedError, SlackRefusedError):
             await self._note(None)

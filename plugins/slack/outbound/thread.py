@@ -109,7 +109,7 @@ class ThreadSender:
             "unfurl_links": False,
             "unfurl_media": False,
         }
-        async with self._limits.of(address).posts[address["channel"]]:
+        async with self._limits.of(address).pace(address["channel"]):
             try:
                 posted = await self._send(item, blocks=message.blocks, **arguments)
             except SlackRefusedError as error:

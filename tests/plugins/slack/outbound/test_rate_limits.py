@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from plugins.slack.client.web_api import SlackRefusedError
-from plugins.slack.outbound.rate_limits import CallLimit, Pace
+from plugins.slack.outbound.rate_limits import CallLimit, Pace, WorkspaceLimits
 
 
 @pytest.fixture
@@ -63,6 +63,21 @@ async def test_what_slack_refused_holds_up_nobody() -> None:
         async with pace:
             raise SlackRefusedError("chat.startStream", "channel_type_not_supported")
     assert pace.free
+
+
+async def test_quiet_conversations_are_forgotten_and_those_in_use_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins.slack.outbound.rate_limits.PACES", 10)
+    limits = WorkspaceLimits()
+    async with limits.pace("C-open"):
+        waiting = asyncio.create_task(limits.pace("C-open").__aenter__())
+        await asyncio.sleep(0)
+        used = limits.pace("C-open")
+        for number in range(100):
+            assert limits.pace(f"C{number}").free
+        assert limits.pace("C-open") is used
+        assert len(limits._paces) <= 10
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_who_stops_waiting_holds_up_nobody() -> None:
