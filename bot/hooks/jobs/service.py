@@ -104,8 +104,8 @@ class Jobs:
         :raises NotFoundError: the plugin has no such job, or isn't on.
         :raises BusyError: it is running already, or the plugin is paused.
         """
-        job = await self._plugins.run(self._find, plugin, name)
-        await asyncio.to_thread(self._queue.declare, plugin, [job])
+        job, declared = await self._plugins.run(self._find, plugin, name)
+        await asyncio.to_thread(self._queue.declare, plugin, declared)
         run = await asyncio.to_thread(self._queue.take_now, plugin, job, actor)
         if run is None:
             raise BusyError(f"The job {name!r} of plugin {plugin!r} is running.", retry_after=self._queue.lease_seconds)
@@ -118,14 +118,15 @@ class Jobs:
             raise BusyError(f"Plugin {plugin!r} is paused after failures.", retry_after=ASK_SECONDS)
         return ended
 
-    def _find(self, plugin: str, name: str) -> Job:
+    def _find(self, plugin: str, name: str) -> tuple[Job, list[Job]]:
+        """Return a job, and all those of its plugin."""
         if not self._plugins.states.enabled(plugin, None):
             raise NotFoundError(f"Plugin {plugin!r} is off.", hint=f"Run `mentee plugins enable {plugin}` first.")
         jobs = {job.name: job for job in self.declared(plugin)}
         if name not in jobs:
             hint = f"Its jobs are: {', '.join(jobs)}." if jobs else f"`mentee plugins show {plugin}` may say why."
             raise NotFoundError(f"Plugin {plugin!r} has no job {name!r}.{did_you_mean(name, jobs)}", hint=hint)
-        return jobs[name]
+        return jobs[name], list(jobs.values())
 
     async def _follow(self) -> None:
         while True:

@@ -261,6 +261,12 @@ async def test_one_run_now_excludes_others(replica: Callable[..., Replica], work
         await first.jobs.run_now("clock", "works", actor="ada")
 
 
+async def test_running_one_now_keeps_the_other_jobs_of_its_plugin(replica: Callable[..., Replica], work: Work) -> None:
+    first = replica("a", Job("work", DAY, work), Job("other", DAY, print))
+    await first.jobs.run_now("clock", "work", actor="ada")
+    assert {run.job.name for run in first.queue.lease(9)} == {"other"}, "it is due, and still known"
+
+
 async def test_wrong_jobs_are_a_failure_of_the_plugin(replica: Callable[..., Replica]) -> None:
     twice: Any = (Job("work", DAY, print), Job("work", DAY, print))
     first = replica("a", *twice)
