@@ -121,7 +121,12 @@ def test_the_ids_of_rounds_are_listed_whole_on_a_narrow_screen(monkeypatch: pyte
 def test_a_finished_round_is_shown_with_its_intervals(mentee: Mentee) -> None:
     metrics = {"rouge_l": {"champion": 0.2, "challenger": 0.4, "difference": 0.2, "interval": [0.1, 0.3], "n": 30}}
     with mentee.store.write() as session:
-        finished = {"state": "finished", "verdict": "better", "reason": "better: promoted.", "metrics": metrics}
+        finished = {
+            "state": "finished",
+            "verdict": "better",
+            "reason": "The challenger is better and replaces the champion.",
+            "metrics": metrics,
+        }
         session.add(RoundRow(id="r_1", department="support", policy={}, **finished))
     text = invoke(round_, "show", "r_1")
     for expected in ("better", "ROUGE-L", "0.200", "0.400", "+0.200", "[+0.100, +0.300]"):

@@ -20,7 +20,7 @@ from tuning import services
 from tuning.commands.keyfacts import evaluate_facts
 from tuning.commands.rounds import metrics_table
 from tuning.evaluation.compare import summarise
-from tuning.evaluation.gate import PRIMARY, decide
+from tuning.evaluation.gate import PRIMARY, PROMOTED, decide
 from tuning.rounds.registry import BASE
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _compared(department: Department, answers: Answers) -> dict[str, Any]:
         "metrics": decision.metrics_json(),
         "n": decision.n,
         "verdict": decision.verdict,
-        "reason": decision.reason.replace("better: promoted.", "better."),
+        "reason": decision.reason.replace(PROMOTED, "The challenger is better."),
     }
 
 

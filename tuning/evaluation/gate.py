@@ -22,6 +22,10 @@ VerdictName = Literal["better", "not_worse", "inconclusive", "worse", "refused"]
 
 PRIMARY = "rouge_l"
 
+PROMOTED = "The challenger is better and replaces the champion."
+STAYS = "The champion stays."
+"""How reasons begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -94,7 +98,7 @@ def decide(  # noqa: PLR0913 - the gate's whole policy in one signature
     confidence = 1 - (1 - CONFIDENCE) / looks
     n = len(champion)
     if n < minimum:
-        reason = f"inconclusive: champion stays. Only {n} held-out questions; {minimum} are needed to tell."
+        reason = f"{STAYS} Only {n} held-out questions; {minimum} are needed to tell."
         return GateDecision("inconclusive", reason, n=n, looks=looks, confidence=confidence)
     metrics = compare(champion, challenger, clusters, seed=seed)
     broken = [guard for guard in guards if _broken(guard, metrics.get(guard.metric))]
@@ -113,16 +117,16 @@ def _verdict(
 ) -> tuple[VerdictName, str]:
     gives = "The challenger gives " + "; ".join(guard.means for guard in broken) if broken else ""
     if high < 0:
-        return "worse", f"worse: champion stays. The loss is below zero by its interval. {gives}".rstrip(" .")
+        return "worse", f"{STAYS} The loss is below zero by its interval. {gives}".rstrip(" .")
     if broken:
-        return "refused", f"refused: champion stays. {gives}"
+        return "refused", f"{STAYS} {gives}"
     if unchanged:
-        return "inconclusive", "inconclusive: champion stays. The answers score the same"
+        return "inconclusive", f"{STAYS} The answers score the same"
     if low > 0:
-        return "better", "better: promoted. The gain is above zero by its interval and no guard is worse"
+        return "better", f"{PROMOTED} The gain is above zero by its interval and no guard is worse"
     if low > -margin:
-        return "not_worse", "not_worse: champion stays. The challenger is as good, but a gain is not shown"
-    return "inconclusive", "inconclusive: champion stays. The interval holds zero"
+        return "not_worse", f"{STAYS} The challenger is as good, but a gain is not shown"
+    return "inconclusive", f"{STAYS} The interval holds zero"
 
 
 def _broken(guard: Guard, found: Comparison | None) -> bool:

@@ -21,7 +21,7 @@ from bot.domain.errors import ArtifactError, BusyError, MenteeError
 from bot.domain.identifiers import now
 from bot.domain.training import RoundFinished
 from bot.storage.artifacts import write_atomically
-from tuning.evaluation.gate import GUARDS, decide
+from tuning.evaluation.gate import GUARDS, PROMOTED, STAYS, decide
 from tuning.rounds import processes
 from tuning.rounds.champions import ChampionChangedError
 from tuning.rounds.registry import BASE, check_sound
@@ -166,7 +166,7 @@ class Stages:
         try:
             check_sound(output, self._registry.base())
         except ArtifactError as error:
-            reason = f"refused: champion stays. {error.text}"
+            reason = f"{STAYS} {error.text}"
             return {"end": "finished", "verdict": "refused", "reason": reason, "challenger": str(output)}
         return {"challenger": str(output)}
 
@@ -258,11 +258,11 @@ class Stages:
                 transaction=self._rounds.holding(self._round_id),
             )
         except ArtifactError as error:
-            return {"verdict": "refused", "reason": f"refused: champion stays. {error.text}", "adapter": None}
+            return {"verdict": "refused", "reason": f"{STAYS} {error.text}", "adapter": None}
         waits = wins and self._department().tuning.approval == "operator"
         self._rounds.update(self._round_id, adapter=version, approval="waiting" if waits else None)
         if waits:
-            reason = carried["reason"].replace("better: promoted.", "better: an operator decides.", 1)
+            reason = carried["reason"].replace(PROMOTED, "The challenger is better. An operator decides.", 1)
             return {"adapter": version, "approval": "waiting", "reason": reason}
         return {"adapter": version, **(self._promote(version, carried) if wins else {})}
 
@@ -287,7 +287,7 @@ class Stages:
 
     def _outdated(self, version: str, why: str) -> Carried:
         self._registry.refuse(version)
-        return {"verdict": "refused", "reason": f"refused: champion stays. {why}"}
+        return {"verdict": "refused", "reason": f"{STAYS} {why}"}
 
     def _report(self, carried: Carried) -> Carried:
         from tuning.evaluation.report import write_report

@@ -43,6 +43,7 @@ def test_a_known_gain_is_promoted() -> None:
     decision = decide(rows(old), rows(new), clusters(60))
     assert decision.verdict == "better"
     assert decision.promote
+    assert decision.reason.startswith("The challenger is better and replaces the champion. ")
     low, high = decision.metrics["rouge_l"].interval
     assert 0 < low < 0.1 < high
 
@@ -51,7 +52,7 @@ def test_the_champion_against_itself_is_inconclusive_and_stays() -> None:
     same = rows([0.3, 0.4, 0.5] * 10)
     decision = decide(same, same, clusters(30))
     assert decision.verdict == "inconclusive"
-    assert decision.reason.startswith("inconclusive: champion stays")
+    assert decision.reason.startswith("The champion stays. ")
 
 
 def test_a_known_loss_is_worse() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from bot.inference.adapter_files import WEIGHTS
 from bot.storage.artifacts import writing
 from tuning import services
+from tuning.evaluation.gate import PROMOTED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bot.app import Mentee
     from tuning.rounds.stages import Stages
 
-BETTER: dict[str, Any] = {"champion": None, "verdict": "better", "reason": "better: promoted. The gain is above zero"}
+BETTER: dict[str, Any] = {"champion": None, "verdict": "better", "reason": f"{PROMOTED} The gain is above zero"}
 
 
 def make_adapter(path: Path) -> None:

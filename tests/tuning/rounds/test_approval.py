@@ -39,7 +39,7 @@ def test_a_better_adapter_waits_and_goes_live_once_approved(mentee: Mentee) -> N
     round_id = better(mentee)
     shown = invoke("show", round_id)
     assert (shown["state"], shown["verdict"], shown["approval"]) == ("finished", "better", "waiting")
-    assert "an operator decides" in shown["reason"]
+    assert "better. An operator decides." in shown["reason"]
     assert invoke("list")["rounds"][0]["approval"] == "waiting"
     assert "waits for approval" in CliRunner().invoke(commands.round_, ["list"]).output
     assert services.registry(mentee).champion("support") is None
