@@ -15,7 +15,7 @@ from filelock import FileLock
 from sqlalchemy import select
 
 from bot.domain.errors import ArtifactError, NotFoundError
-from bot.inference.adapter_files import CONFIG, WEIGHTS, check_finite
+from bot.inference.adapter_files import CONFIG, PUBLISHING_LOCK, WEIGHTS, check_finite
 from bot.inference.fingerprint import ModelFingerprint, model_fingerprint
 from bot.storage.artifacts import Manifest, verify, writing
 from bot.storage.tables.training import AdapterRow, DatasetRowRow, RoundRow
@@ -273,7 +273,7 @@ class Registry:
     def _copied(self, source: Path, manifest: Manifest, department: str) -> Iterator[str]:
         """Copy a snapshot and yield its new version, to be recorded before somebody else publishes."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / ".publishing.lock"):
+        with FileLock(self._folder / PUBLISHING_LOCK):
             version = f"{department}-{self._next_number(department)}"
             with writing(self.path(version), "adapter") as draft:
                 for name in manifest.files:

@@ -1,4 +1,4 @@
-"""Deletes the working files of rounds that ended long ago, and answers that were cached for evaluations."""
+"""Deletes working files of rounds that ended long ago, cached answers, and what killed publishers left behind."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
 from sqlalchemy import select
 
 from bot.domain.identifiers import now
-from bot.storage.tables.training import RoundRow
+from bot.inference.adapter_files import PUBLISHING_LOCK
+from bot.storage.artifacts import ASIDE
+from bot.storage.tables.training import AdapterRow, RoundRow
 from tuning.rounds.store import UNDER_WAY
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from bot.storage.session import Store
 
 DAY_SECONDS = 24 * 3600
+STRAY_SECONDS = DAY_SECONDS
+"""How old an unrecorded adapter must be: long past its publishing, on whichever machine."""
 
 
 class RoundRetention:
@@ -35,7 +40,7 @@ class RoundRetention:
 
     def apply(self) -> int:
         """Delete what is past its days; return how many folders and files went."""
-        return self._work() + self._cache()
+        return self._work() + self._cache() + self._strays()
 
     def _work(self) -> int:
         days = self._settings.round_work_days
@@ -60,3 +65,25 @@ class RoundRetention:
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)
+
+    def _strays(self) -> int:
+        """Delete adapters that were copied but never recorded, because their publisher was killed."""
+        folder = self._folder / "adapters"
+        before = time.time() - STRAY_SECONDS
+        old = [path for path in folder.glob("*") if path.is_dir() and path.stat().st_mtime < before]
+        if not old:
+            return 0
+        try:
+            with FileLock(folder / PUBLISHING_LOCK, timeout=0), self._store.read() as session:
+                recorded = set(session.scalars(select(AdapterRow.version)))
+                strays = [path for path in old if path.name not in recorded and _is_adapter(path.name)]
+                for path in strays:
+                    shutil.rmtree(path, ignore_errors=True)
+        except Timeout:  # somebody publishes; the next run finds them
+            return 0
+        return len(strays)
+
+
+def _is_adapter(name: str) -> bool:
+    """Return whether a folder is named as the registry names a version, or its draft."""
+    return name.startswith(ASIDE) or name.rpartition("-")[2].isdigit()

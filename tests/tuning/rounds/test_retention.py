@@ -6,9 +6,12 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from bot.config.core import RetentionSettings
 from bot.domain.identifiers import now
-from bot.storage.tables.training import RoundRow
+from bot.inference.adapter_files import PUBLISHING_LOCK
+from bot.storage.tables.training import AdapterRow, RoundRow
 from tuning.rounds.retention import RoundRetention
 
 if TYPE_CHECKING:
@@ -37,3 +40,19 @@ def test_old_working_files_go(store: Store, tmp_path: Path) -> None:
     assert [path.name for path in answers.iterdir()] == ["new.jsonl"]
     keep = RetentionSettings(round_work_days=0, answer_cache_days=0)
     assert RoundRetention(store, tmp_path, keep).apply() == 0
+
+
+def test_what_killed_publishers_left_goes(store: Store, tmp_path: Path) -> None:
+    with store.write() as session:
+        session.add(AdapterRow(version="it-1", department="it", base_model="tiny", sha256="0", state="champion"))
+    adapters, retention = tmp_path / "adapters", RoundRetention(store, tmp_path, RetentionSettings())
+    old = (now() - timedelta(days=2)).timestamp()
+    for name in ("it-1", "it-2", ".aside-it-3-0a1b2c3d", "it-4", "mine"):
+        (adapters / name).mkdir(parents=True)
+        (adapters / name / "adapter_config.json").write_text("{}")
+        if name != "it-4":  # just copied
+            os.utime(adapters / name, (old, old))
+    with FileLock(adapters / PUBLISHING_LOCK):
+        assert retention.apply() == 0, "somebody publishes"
+    assert retention.apply() == 2
+    assert {path.name for path in adapters.iterdir() if path.is_dir()} == {"it-1", "it-4", "mine"}
