@@ -9,59 +9,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, update
 
-from bot.domain.answers import Answer
-from bot.domain.feedback import Correction, Vote
 from bot.domain.identifiers import now
-from bot.domain.people import Person, Role
-from bot.domain.questions import Question
-from bot.feedback.notifications import NOTIFICATION
+from bot.domain.people import Person
 from bot.storage.tables.delivery import OutboxRow
 from bot.storage.tables.feedback import VoteRow
 from bot.storage.tables.training import AdapterRow, ChampionRow, DatasetRowRow, RoundRow
 from bot.testing.notes import make_plugin
+from bot.testing.votes import BOB, CY, GUS, answered, correct, reachable, told, vote
 from tuning.services import learned
 
 if TYPE_CHECKING:
     from bot.testing.homes import MakeHome, Mentee
 
 
-ADA, BOB, CY = Person("user:ada"), Person("user:bob"), Person("user:cy")
-GUS = Person("user:gus", role=Role.AGENT)
 IMPORTED = Person("import:kim")
-
-
-def reachable(target: str) -> dict[str, str] | None:
-    return {"to": target} if target.startswith("user:") else None
 
 
 @pytest.fixture
 def mentee(make_home: MakeHome) -> Mentee:
     return make_home(departments=("travel",), built_in=(), extra_plugins={"post": make_plugin(find_address=reachable)})
-
-
-def answered(
-    mentee: Mentee, text: str = "Are hotels tax exempt?", said: str = "Yes.", department: str = "travel"
-) -> str:
-    question = Question(text, ADA)
-    answer = Answer(question.id, said, known=True, department=department)
-    mentee.recorder.record(question, answer)
-    return answer.id
-
-
-def vote(mentee: Mentee, answer_id: str, person: Person, value: Any = "down") -> None:
-    mentee.votes.record(Vote(answer_id, person, value))
-
-
-def correct(mentee: Mentee, answer_id: str, person: Person = GUS, text: str = "In 12 states.") -> None:
-    mentee.votes.correct(Correction(answer_id, person, text))
-
-
-def told(mentee: Mentee) -> Any:
-    """Return the news on its way, as (person, what, answers)."""
-    with mentee.store.read() as session:
-        rows = session.scalars(select(OutboxRow).where(OutboxRow.kind == NOTIFICATION))
-        found = [(row.address["to"], row.payload["what"], sorted(row.payload["answers"])) for row in rows]
-    return sorted(found)
 
 
 def promote(mentee: Mentee, rows: Any, *, number: int = 1, department: str = "travel") -> Any:
