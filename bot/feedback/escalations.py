@@ -46,6 +46,8 @@ PEOPLE = 10
 """People notified one by one, at most; a larger department should have a channel for it."""
 REPLY_CHARACTERS = 8_000
 SHOWN = 50
+JUST = timedelta(minutes=10)
+"""For so long after the end, whoever acts on an escalation is told that somebody else was faster."""
 
 Outcome = Literal["replied", "corrected", "closed"]
 
@@ -179,14 +181,17 @@ class Escalations:
         with self._store.read() as session:
             return tuple(_load(session, row) for row in session.scalars(query.limit(SHOWN)))
 
-    def of_thread(self, channel: str, place: str, thread: str) -> Escalation | None:
-        """Return the open escalation of a question asked in that thread, the newest of several."""
+    def of_thread(self, channel: str, place: str, thread: str, *, ended: bool = False) -> Escalation | None:
+        """Return the open escalation of a question asked in that thread, the newest of several.
+
+        :param ended: whether one that has just ended counts, if none is open.
+        """
         query = (
-            _open()
+            (_open_or_just_ended() if ended else _open())
             .join(AnswerRow, AnswerRow.id == EscalationRow.answer_id)
             .join(QuestionRow, QuestionRow.id == AnswerRow.question_id)
             .where(QuestionRow.channel == channel, QuestionRow.place == place, QuestionRow.thread == thread)
-            .order_by(EscalationRow.opened_at.desc())
+            .order_by(EscalationRow.state != "open", EscalationRow.opened_at.desc())
         )
         with self._store.read() as session:
             row = session.scalar(query.limit(1))
@@ -220,10 +225,10 @@ class Escalations:
             posted = select(OutboxRow.reference).where(OutboxRow.id.in_(ids), OutboxRow.reference.is_not(None))
             return [reference for reference in session.scalars(posted) if reference]
 
-    def any_open(self) -> bool:
-        """Return whether any escalation is open."""
+    def any_current(self) -> bool:
+        """Return whether any escalation is open, or has just ended."""
         with self._store.read() as session:
-            return session.scalar(_open().limit(1)) is not None
+            return session.scalar(_open_or_just_ended().limit(1)) is not None
 
     def remind(self) -> int:
         """Send a reminder for escalations that have been open too long; return how many."""
@@ -277,6 +282,11 @@ class Escalations:
 
 def _open() -> Select[EscalationRow]:
     return select(EscalationRow).where(EscalationRow.state == "open")
+
+
+def _open_or_just_ended() -> Select[EscalationRow]:
+    just_ended = EscalationRow.resolved_at > now() - JUST
+    return select(EscalationRow).where(or_(EscalationRow.state == "open", just_ended))
 
 
 def _answer(session: Session, answer_id: str, *, lock: bool = False) -> AnswerRow:

@@ -207,6 +207,20 @@ async def test_two_agents_at_once_resolve_it_once(make_project: MakeProject, fak
         assert [post.thread_ts is None for post in fake_slack.posts(place)] == [True, False]
 
 
+async def test_who_marks_a_reply_a_moment_after_another_is_told_too(
+    make_project: MakeProject, fake_slack: FakeSlack
+) -> None:
+    project = await make_project()
+    People(project.mentee.store).ensure(Person("slack:U3", "Bob", Role.AGENT))
+    post, _ = await handed_on(project, fake_slack)
+    replies = [await said(fake_slack, f"Reply of {user}", user=user, thread=post) for user in ("U2", "U3")]
+    for user, reply in zip(("U2", "U3"), replies, strict=True):
+        await fake_slack.react("white_check_mark", user=user, post=reply)
+        await project.settled()
+    assert words(fake_slack)[1:] == [("U3", "This question is already resolved.")]
+    assert len(fake_slack.posts("D1")) == 1
+
+
 async def test_a_mark_on_anything_else_says_what_to_mark(make_project: MakeProject, fake_slack: FakeSlack) -> None:
     project = await make_project()
     post, note = await handed_on(project, fake_slack)

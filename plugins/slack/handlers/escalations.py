@@ -106,7 +106,7 @@ class EscalationHandlers:
     def _about(self, channel: str, thread: str) -> Escalation | None:
         """Return the escalation that is talked about in a thread: a note's, or the question's own."""
         noted = self.escalations.of_note(NAME, f"{channel}:{thread}")
-        return noted or self.escalations.of_thread(NAME, channel, thread)
+        return noted or self.escalations.of_thread(NAME, channel, thread, ended=True)
 
     async def _message(self, channel: str, ts: str) -> Mapping[str, Any]:
         """Return a message as it is now; nothing when it is gone or we cannot see it."""

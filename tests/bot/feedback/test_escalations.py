@@ -216,12 +216,17 @@ def test_it_is_found_by_its_thread_and_by_its_notes(mentee: Mentee) -> None:
     for elsewhere in [("post", "C2", "1.1"), ("post", "C1", "1.2"), ("web", "C1", "1.1")]:
         assert mentee.escalations.of_thread(*elsewhere) is None
     assert mentee.escalations.of_note("user", "D9:7.8") is None
-    assert mentee.escalations.any_open()
+    assert mentee.escalations.any_current()
     mentee.escalations.resolve(found.id, GUS, "closed")
     assert mentee.escalations.of_thread("post", "C1", "1.1") is None
+    assert mentee.escalations.of_thread("post", "C1", "1.1", ended=True) == mentee.escalations.get(found.id)
     assert mentee.escalations.of_note("user", "D9:7.7") == mentee.escalations.get(found.id)
     assert mentee.escalations.get(found.id).outcome == "closed"
-    assert not mentee.escalations.any_open()
+    assert mentee.escalations.any_current()
+    with mentee.store.write() as session:
+        session.execute(update(EscalationRow).values(resolved_at=now() - timedelta(hours=1)))
+    assert mentee.escalations.of_thread("post", "C1", "1.1", ended=True) is None
+    assert not mentee.escalations.any_current()
 
 
 def test_the_metrics_count_what_is_open(mentee: Mentee) -> None:
