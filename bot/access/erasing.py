@@ -191,8 +191,8 @@ class Erasing:
         questions = set(session.scalars(select(AnswerRow.question_id).where(AnswerRow.id.in_(answers))))
         if erasure.person:
             questions |= _questions_of(session, erasure.person)
-        gone = {*questions, *answers, *(erasure.names if erasure.person else ())}
-        counts = {"deliveries": _delete_deliveries(session, gone)}
+        names = erasure.names if erasure.person else frozenset()
+        counts = {"deliveries": _delete_deliveries(session, questions | set(answers), names)}
         corrected = select(CorrectionRow.answer_id).where(CorrectionRow.person_id == erasure.person)
         held = {*answers, *(session.scalars(corrected) if erasure.person else ())}
         counts["held-out questions"] = _count(session, delete(HeldOutRow).where(HeldOutRow.answer_id.in_(held)))
@@ -319,22 +319,25 @@ def _curated_in(provenance: Mapping[str, Any]) -> set[str]:
     return {provenance.get("curated") or "", (provenance.get("suggestion") or {}).get("curated", "")} - {""}
 
 
-def _delete_deliveries(session: Session, gone: Collection[str]) -> int:
+def _delete_deliveries(session: Session, ids: Collection[str], names: frozenset[str]) -> int:
     """Delete what was received or is to be sent that names the person, or a question or answer that goes."""
-    names = set(gone)
     number = 0
     tables: tuple[type[InboxRow | OutboxRow], ...] = (InboxRow, OutboxRow)
     for table in tables:
         for row in session.scalars(select(table).execution_options(yield_per=500)):
             values = [getattr(row, column.key) for column in table.__table__.columns]
-            if any(_mentions(text, names) for value in values for text in texts_in(value)):
+            if any(_mentions(text, ids, names) for value in values for text in texts_in(value)):
                 session.delete(row)
                 number += 1
     return number
 
 
-def _mentions(text: str, names: Collection[str]) -> bool:
-    return text in names or any(len(name) >= 8 and name in text for name in names)  # noqa: PLR2004 - shorter ones are words
+def _mentions(text: str, ids: Collection[str], names: frozenset[str]) -> bool:
+    """Return whether a text has one of the ids in it, or one of the names, but not as a part of somebody else's."""
+    if text in names or any(each in text for each in ids):
+        return True
+    long = frozenset(name for name in names if len(name) >= 8)  # noqa: PLR2004 - shorter ones are words
+    return bool(replaced(text, long, "") != text)
 
 
 def _forget_in_audit(session: Session, names: Collection[str], stand_in: str) -> None:

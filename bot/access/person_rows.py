@@ -7,6 +7,7 @@ a document its readers.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from bot.storage.tables.access import MemberRow, PersonRow
 from bot.storage.tables.training import DatasetRowRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy import Column, ColumnElement, MetaData, Table
     from sqlalchemy.orm import Session
@@ -42,17 +43,33 @@ def remove_person(session: Session, tables: Iterable[MetaData], names: frozenset
 
 
 def replaced(value: Any, names: frozenset[str], stand_in: str) -> Any:
-    """Return a value of a column with the names replaced, in JSON at any depth."""
+    """Return a value of a column with the names replaced, in JSON at any depth.
+
+    ``U1`` of ``slack:T1:U1`` is left alone in ``slack:T2:U1``, who is somebody else.
+    """
     if isinstance(value, str):
         for name in sorted(names, key=len, reverse=True):
             if name in value:
-                value = re.sub(rf"(?<!\w){re.escape(name)}(?![.@-]?\w)", stand_in, value)
+                before = r"(?<![\w:])" if _is_bare(name, names) else r"(?<!\w)"
+                value = re.sub(rf"{before}{re.escape(name)}(?![.@-]?\w)", stand_in, value)
         return value
     if isinstance(value, list):
         return [replaced(each, names, stand_in) for each in value]
     if isinstance(value, dict):
         return {replaced(key, names, stand_in): replaced(each, names, stand_in) for key, each in value.items()}
     return value
+
+
+def _is_bare(name: str, names: Collection[str]) -> bool:
+    """Return whether a name is the last part of another, as a channel's own id is of the person's."""
+    return ":" not in name and any(other.endswith(f":{name}") for other in names)
+
+
+def naming(column: Any, names: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a column of text or JSON contains one of the names. Most rows that meet it do."""
+    written = cast(column, Text)
+    spellings = {*names, *(json.dumps(name)[1:-1] for name in names)}  # JSON escapes what isn't ASCII
+    return or_(*(written.contains(name, autoescape=True) for name in spellings))
 
 
 def _clear(session: Session, table: Table, names: frozenset[str], stand_in: str) -> int:
@@ -69,10 +86,8 @@ def _clear(session: Session, table: Table, names: frozenset[str], stand_in: str)
 
 def _replace(session: Session, table: Table, column: Column[Any], names: frozenset[str], stand_in: str) -> int:
     keys = list(table.primary_key.columns)
-    written = cast(column, Text)
-    some = or_(*(written.contains(name, autoescape=True) for name in names))
     number = 0
-    for row in session.execute(select(*keys, column).where(some)).all():
+    for row in session.execute(select(*keys, column).where(naming(column, names))).all():
         value = replaced(row[-1], names, stand_in)
         if value == row[-1]:
             continue

@@ -1,19 +1,21 @@
 """Finds what repeats the words of a person in the questions of others, so that erasing that person reaches it.
 
 Others quote people in two ways: a question may consist of a message that its asker forwarded or pointed to, and the
-messages of a thread stand in the histories of the questions asked in it.
+messages of a thread stand in the histories of the questions asked in it. All questions are searched, so this is for
+erasing alone.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, cast, select
+from sqlalchemy import select
 
+from bot.access.person_rows import naming
 from bot.storage.tables.answers import QuestionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -38,13 +40,18 @@ def leave_histories(session: Session, person: str) -> int:
     """Take the person's turns out of all histories; return from how many."""
     rows = hearing(session, person)
     for row in rows:
-        row.history = [turn for turn in row.history if turn.get("person_id") != person]
+        row.history = [turn for turn in row.history if not _is_from(turn, person)]
     return len(rows)
 
 
 def _naming(session: Session, column: Any, person: str) -> Iterator[QuestionRow]:
-    yield from session.scalars(select(QuestionRow).where(cast(column, Text).contains(person, autoescape=True)))
+    yield from session.scalars(select(QuestionRow).where(naming(column, {person})))
 
 
 def _turns(row: QuestionRow, person: str) -> Iterator[dict[str, Any]]:
-    yield from (turn for turn in row.history if turn.get("person_id") == person)
+    yield from (turn for turn in row.history if _is_from(turn, person))
+
+
+def _is_from(turn: Mapping[str, Any], person: str) -> bool:
+    """Return whether the person asked in this turn, or it repeats a message of the person's."""
+    return person in (turn.get("person_id"), *turn.get("quotes", ()))

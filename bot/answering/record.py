@@ -65,8 +65,7 @@ class Recorder:
         titles = {name: self._title(name) for name in answer.provenance.elsewhere}
         with self._store.write() as session:
             _require_not_erased(session, answer)
-            for person in (question.person.id, *question.quotes):
-                require_present(session, person, question.received_at)
+            require_present(session, question.person.id, question.received_at)
             question = _without_erased(session, question)
             if inbox_item is not None and not self._inbox.finish(session, inbox_item.id):
                 return False
@@ -93,11 +92,16 @@ def _require_not_erased(session: Session, answer: Answer) -> None:
 
 
 def _without_erased(session: Session, question: Question) -> Question:
-    """Return the question without what people said in its thread who were erased while it was being answered."""
-    erased = {
-        turn.person_id for turn in question.history if erased_since(session, turn.person_id, question.received_at)
-    }
-    return replace(question, history=tuple(turn for turn in question.history if turn.person_id not in erased))
+    """Return the question without what people said in its thread who were erased while it was being answered.
+
+    :raises MenteeError: the question itself repeats the words of one of them.
+    """
+    quoted = {*question.quotes, *(person for turn in question.history for person in (turn.person_id, *turn.quotes))}
+    erased = {person for person in quoted if erased_since(session, person, question.received_at)}
+    if not erased.isdisjoint(question.quotes):
+        raise MenteeError("The message was erased while Mentee was answering it.", hint="Ask in your own words.")
+    turns = (turn for turn in question.history if erased.isdisjoint((turn.person_id, *turn.quotes)))
+    return replace(question, history=tuple(turns))
 
 
 def delivery_payload(answer: Answer) -> dict[str, Any]:

@@ -197,7 +197,7 @@ class RecordedQuestion:
     """A question that was answered.
 
     :param attachments: names of the files that came with it.
-    :param channel: as in :class:`bot.domain.questions.Question`; so are ``place`` and ``thread``.
+    :param channel: as in :class:`bot.domain.questions.Question`; so are ``place``, ``thread`` and ``quotes``.
     """
 
     id: str
@@ -210,6 +210,7 @@ class RecordedQuestion:
     history: tuple[Turn, ...]
     attachments: tuple[str, ...]
     asked_at: datetime
+    quotes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

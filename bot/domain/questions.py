@@ -29,6 +29,7 @@ class Turn:
     :param person_id: id of the person who asked. Several people talk in a thread: compare it with
         ``question.person.id`` before you take an earlier turn for the asker's own. In a message that the asker points
         to, such as the first one of a Slack thread, it is its author. It is ``""`` where nobody knows who it was.
+    :param quotes: ids of the people whose messages ``question`` repeats, as in :class:`Question`.
     """
 
     question: str
@@ -37,6 +38,7 @@ class Turn:
     person_id: str = field(default="", compare=False)
     refused: bool = False
     leaned_on: bool = field(default=True, compare=False, repr=False)
+    quotes: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 HISTORY_TURNS = 6

@@ -203,11 +203,13 @@ def as_exchange(question: QuestionRow, answer: AnswerRow) -> Exchange:
                 turn.get("person_id", ""),
                 turn.get("refused", False),
                 turn.get("leaned_on", True),
+                tuple(turn.get("quotes", ())),
             )
             for turn in question.history
         ),
         attachments=tuple(each["name"] for each in question.attachments),
         asked_at=question.asked_at,
+        quotes=tuple(question.quotes),
     )
     return Exchange(recorded, as_answer(answer))
 
@@ -215,7 +217,7 @@ def as_exchange(question: QuestionRow, answer: AnswerRow) -> Exchange:
 def as_turn(exchange: Exchange) -> Turn:
     """Return an exchange as a turn of the next question's history."""
     question, answer = exchange.question, exchange.answer
-    return Turn(question.text, answer.text, answer.grounds, question.person_id, answer.refused)
+    return Turn(question.text, answer.text, answer.grounds, question.person_id, answer.refused, quotes=question.quotes)
 
 
 def as_answer(row: AnswerRow) -> Answer:

@@ -156,6 +156,7 @@ class PrivateAnswerHandler:
             history=self.threads.turns(place, seen, before=asked_as),
             reply_to=private_address(payload),
             train_eligible=False,
+            quotes=found.question.quotes,
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain.deliveries import OutboxItem
 from bot.domain.errors import BusyError, NotFoundError
-from bot.domain.identifiers import new_id
+from bot.domain.identifiers import new_id, now
 from bot.domain.questions import Question
 from plugins.slack.copy import answers as copy
 from plugins.slack.copy import channels as channels_copy
@@ -56,7 +56,7 @@ class QuestionHandler:
 
         :raises BusyError: Slack does not hand over an attached file, or tell who is in a group, just now.
         """
-        payload = item.payload
+        payload, begun = item.payload, now()
         settings = await self.store.run(self.channels.get, payload["channel"])
         refusal = await self._refusal(item, settings)
         asked = await self.context.asked(item, "" if refusal else readable(payload["text"], payload["me"]))
@@ -69,7 +69,8 @@ class QuestionHandler:
         question = await self.store.run(self._question, item, asked.text, person, settings)
         attachments = (*await self.attachments.of(item), *asked.unread)
         history = (*question.history, *asked.before)
-        return replace(question, history=history, attachments=attachments, quotes=asked.quotes)
+        read = replace(question, history=history, attachments=attachments, quotes=asked.quotes)
+        return replace(read, received_at=begun)  # who is erased from here on is erased in what was read of Slack, too
 
     def _question(self, item: InboxItem, text: str, person: Person, settings: ChannelSettings) -> Question:
         payload, direct, external = item.payload, item.payload["direct"], item.payload["external"]

@@ -118,7 +118,7 @@ class DeletionHandler:
             unattended = {delivery_id(question_id(each.item.id)) for each in entries if _unattended(each)}
             for each in entries:
                 self.inbox.finish(session, each.item.id)
-                payload = {**each.item.payload, "text": "", "files": [], "deleted": True}
+                payload = {**each.item.payload, "text": "", "files": [], "shared": [], "deleted": True}
                 self.inbox.rewrite(session, each.item.id, payload)
             deliveries = self.outbox.of_questions(session, _questions(entries))
             open_drafts = [each for each in deliveries if each.state == "draft" and each.item.id in unattended]
