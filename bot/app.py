@@ -32,6 +32,7 @@ from bot.feedback.history import FeedbackHistory
 from bot.feedback.notifications import Notifications
 from bot.feedback.reviews import Reviews
 from bot.hooks import specs
+from bot.hooks.calling.acting import counting
 from bot.hooks.calling.limits import TimeLimits
 from bot.hooks.calling.record import FailureRecord
 from bot.hooks.context.plugin_context import ContextParts, PluginContext
@@ -197,6 +198,7 @@ class Mentee:
             call=self.plugins.on_action,
             check=self.plugins.check_result,
             enabled=self.plugins.states.enabled,
+            counting=counting,
         )
 
     @cached_property

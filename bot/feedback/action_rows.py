@@ -22,7 +22,7 @@ from bot.storage.tables.actions import ActionRow
 from bot.storage.tables.answers import AnswerRow, QuestionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -124,9 +124,17 @@ class ActionRows:
                 _note(session, row, "action.give_back")
 
     def end(
-        self, action_id: str, state: ActionState, text: str, offers: Sequence[OfferedAction] = ()
+        self,
+        action_id: str,
+        state: ActionState,
+        text: str,
+        offers: Sequence[OfferedAction] = (),
+        completions: Mapping[str, int] | None = None,
     ) -> OfferedAction | None:
-        """End a running action, or say late how one ended that was given up; ``None`` if that is no longer open."""
+        """End a running action, or say late how one ended that was given up; ``None`` if that is no longer open.
+
+        :param completions: how many texts plugins had the model write for it, for the audit log.
+        """
         with self._store.write() as session:
             row = session.get(ActionRow, action_id)
             if row is None:
@@ -135,7 +143,7 @@ class ActionRows:
             late = row.state == "unknown" and state in ("done", "failed")
             if row.state != "running" and not late:
                 return None
-            self._ended(session, row, rows, state, text)
+            self._ended(session, row, rows, state, text, completions or {})
             if state in ("done", "failed"):
                 self.add(session, row.answer_id, row.person_id, offers)
             return _offered(row)
@@ -168,14 +176,20 @@ class ActionRows:
             if state == "expired":
                 _end(row, "expired", EXPIRED)
             else:
-                self._ended(session, row, rows, "unknown", INTERRUPTED)
+                self._ended(session, row, rows, "unknown", INTERRUPTED, {})
 
-    def _ended(
-        self, session: Session, row: ActionRow, rows: Sequence[ActionRow], state: ActionState, text: str
+    def _ended(  # noqa: PLR0913, PLR0917 - one action among those of its answer, and how it ended
+        self,
+        session: Session,
+        row: ActionRow,
+        rows: Sequence[ActionRow],
+        state: ActionState,
+        text: str,
+        completions: Mapping[str, int],
     ) -> None:
         """End a running action, cancel those that are still on offer beside it, and tell where the answer is shown."""
         _end(row, state, text)
-        _note(session, row, f"action.{state}")
+        _note(session, row, f"action.{state}", completions)
         for other in rows:
             if other.state == "offered":
                 _end(other, "cancelled", CANCELLED)
@@ -236,8 +250,10 @@ def _end(row: ActionRow, state: ActionState, text: str) -> None:
     row.payload = {}
 
 
-def _note(session: Session, row: ActionRow, action: str) -> None:
-    detail = {"plugin": row.plugin, "action": row.name, "answer": row.answer_id}
+def _note(session: Session, row: ActionRow, action: str, completions: Mapping[str, int] | None = None) -> None:
+    detail: dict[str, Any] = {"plugin": row.plugin, "action": row.name, "answer": row.answer_id}
+    if completions:
+        detail |= {"completions": dict(completions), "adapter": None}  # plugins get the base model
     note_change(session, actor=row.person_id, action=action, subject=row.id, detail=detail)
 
 

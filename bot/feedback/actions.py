@@ -19,7 +19,8 @@ from bot.domain.plugins.actions import RESULT_CHARACTERS, ActionResult, OfferedA
 from bot.feedback.action_rows import ActionRows, gone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from contextvars import Context
 
     from sqlalchemy.orm import Session
 
@@ -63,6 +64,7 @@ class Actions:
     :param call: calls the plugin.
     :param check: has its results checked.
     :param enabled: whether a plugin is on for a department.
+    :param counting: returns a context, and how many texts plugins have let the model write in it.
     """
 
     def __init__(  # noqa: PLR0913 - where actions are stored, who may see them, and what does them
@@ -74,6 +76,7 @@ class Actions:
         call: CallAction,
         check: CheckResult,
         enabled: Callable[[str, str], bool],
+        counting: Callable[[], tuple[Context, Mapping[str, int]]],
     ) -> None:
         self._rows = rows
         self._history = history
@@ -81,6 +84,7 @@ class Actions:
         self._call = call
         self._check = check
         self._enabled = enabled
+        self._counting = counting
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="action")
 
     def close(self) -> None:
@@ -127,7 +131,8 @@ class Actions:
         claim = self._rows.claim(action_id)
         if not claim.mine:
             return claim.offered
-        return self._called(claim.offered, person, exchange)
+        context, completions = self._counting()
+        return context.run(self._called, claim.offered, person, exchange, completions)
 
     def settle_overdue(self) -> None:
         """End actions whose process died, and offers that have expired."""
@@ -150,10 +155,12 @@ class Actions:
             )
         return exchange
 
-    def _called(self, offered: OfferedAction, person: Person, exchange: Exchange) -> OfferedAction:
+    def _called(
+        self, offered: OfferedAction, person: Person, exchange: Exchange, completions: Mapping[str, int]
+    ) -> OfferedAction:
         def late(result: ActionResult) -> None:
             try:
-                self._ended(offered, self._check(result, person, exchange))
+                self._ended(offered, self._check(result, person, exchange), completions)
             except (SQLAlchemyError, MenteeError):
                 log.exception("late_action_result_not_stored", action=offered.id, plugin=offered.plugin)
 
@@ -166,14 +173,16 @@ class Actions:
                     f"The plugin {offered.plugin!r} can't do this just now. Nothing was done.", retry_after=BUSY_SECONDS
                 ) from error
             text = TOO_LATE if error.timed_out else WENT_WRONG
-            return self._rows.end(offered.id, "unknown", text) or self._now(offered)
-        return self._ended(offered, self._check(result, person, exchange)) or self._now(offered)
+            return self._rows.end(offered.id, "unknown", text, completions=completions) or self._now(offered)
+        return self._ended(offered, self._check(result, person, exchange), completions) or self._now(offered)
 
-    def _ended(self, offered: OfferedAction, result: ActionResult) -> OfferedAction | None:
+    def _ended(
+        self, offered: OfferedAction, result: ActionResult, completions: Mapping[str, int]
+    ) -> OfferedAction | None:
         offers = [OfferedAction(offered.plugin, each) for each in result.actions]
         text = result.text.strip()
         text = text if len(text) <= RESULT_CHARACTERS else f"{text[: RESULT_CHARACTERS - 1]}…"
-        return self._rows.end(offered.id, "done" if result.ok else "failed", text, offers)
+        return self._rows.end(offered.id, "done" if result.ok else "failed", text, offers, completions)
 
     def _now(self, offered: OfferedAction) -> OfferedAction:
         found, _, _ = self._rows.get(offered.id)

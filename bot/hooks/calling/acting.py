@@ -6,6 +6,10 @@ import contextvars
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(slots=True)
@@ -29,6 +33,12 @@ def noting(acted: Acted) -> contextvars.Context:
     context = contextvars.copy_context()
     context.run(_acted.set, acted)
     return context
+
+
+def counting() -> tuple[contextvars.Context, Mapping[str, int]]:
+    """Return a copy of the current context, and how many texts each plugin has let the model write in it, as it is."""
+    acted = Acted()
+    return noting(acted), acted.completions
 
 
 def note_acting(plugin: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from bot import PluginContext
     from bot.app import Mentee
     from bot.domain.people import Person
     from bot.domain.questions import Question
+    from bot.testing.engines import ScriptedEngine
 
     MakeMentee = Callable[..., Mentee]
 
@@ -133,6 +136,36 @@ async def test_who_did_what_is_in_the_audit_log_without_the_payload(make_tickets
     ]
     assert entries[0].detail["plugin"] == "tickets"
     assert "secret" not in str([each.detail for each in entries])
+
+
+async def test_texts_that_an_action_has_the_model_write_are_in_the_audit_log(
+    make_tickets: Any, scripted_engine: ScriptedEngine
+) -> None:
+    def on_action(context: PluginContext) -> ActionResult:
+        return ActionResult(" ".join(context.model.complete("Sum up.", max_tokens=9) for _ in range(2)))
+
+    mentee = make_tickets(on_action, engine=scripted_engine)
+    first, _ = await offered(mentee)
+    scripted_engine.say("Sound", "is broken.")
+    assert (await asyncio.to_thread(run, mentee, first)).result == "Sound is broken."
+    details = {each.action: each.detail for each in mentee.audit.newest(10)}
+    assert (details["action.done"]["completions"], details["action.done"]["adapter"]) == ({"tickets": 2}, None)
+    assert "completions" not in details["action.run"]
+
+
+async def test_texts_of_an_action_that_fails_after_them_are_in_the_audit_log(
+    make_tickets: Any, scripted_engine: ScriptedEngine
+) -> None:
+    def on_action(context: PluginContext) -> ActionResult:
+        context.model.complete("Sum up.", max_tokens=9)
+        raise RuntimeError("boom")
+
+    mentee = make_tickets(on_action, engine=scripted_engine)
+    first, _ = await offered(mentee)
+    scripted_engine.say("Sound is broken.")
+    assert (await asyncio.to_thread(run, mentee, first)).state == "unknown"
+    details = {each.action: each.detail for each in mentee.audit.newest(10)}
+    assert details["action.unknown"]["completions"] == {"tickets": 1}
 
 
 async def test_an_action_that_takes_too_long_may_have_happened_and_its_late_result_is_kept(make_tickets: Any) -> None:
