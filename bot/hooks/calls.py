@@ -49,7 +49,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one is made for each call, and a frozen one takes four times as long
 class HookResult(Generic[T]):
     """What one implementation returned, or how it failed: a value, an error, or neither.
 
@@ -187,9 +187,9 @@ class Calls:
         """
         plugin = implementation.plugin
         admitted = self.health.admit(plugin, hook, department)
-        started = time.perf_counter()
+        started = time.perf_counter() if self._trace else 0.0
         if admitted:
-            work = partial(self._call, implementation, {**given, "department": department}, kind)
+            work = partial(self._call, implementation, given, department, kind)
             try:
                 seconds = implementation.seconds or self.limits.of(plugin, hook)
                 value: T | None = yield Call(implementation.slots or plugin, work, seconds)
@@ -221,13 +221,18 @@ class Calls:
             return PluginError(failure.plugin, failure.hook, failure.text)
         return _told(self.health.refused(failure), error)
 
-    def _call(self, implementation: Implementation, known: dict[str, Any], kind: Kind[T]) -> T | None:
+    def _call(
+        self, implementation: Implementation, given: Mapping[str, Any], department: str | None, kind: Kind[T]
+    ) -> T | None:
         """Call an implementation and check what it returns, both within its thread and its time limit.
 
         So are its settings read: their validators are the plugin's code, too.
         """
         try:
-            arguments = self._arguments(implementation, known)
+            arguments = [
+                given[name] if name in given else self._known(name, implementation.plugin, department, given)
+                for name in implementation.parameters
+            ]
         except (SettingsError, PluginError) as error:
             raise UnusableSettingsError(error.text.rstrip(".")) from None
         value: T | None = result_of(implementation.function, arguments)
@@ -239,17 +244,18 @@ class Calls:
             raise WrongResultError("returned a text with a NUL character or an unpaired surrogate; remove it", where)
         return value
 
-    def _arguments(self, implementation: Implementation, known: dict[str, Any]) -> list[Any]:
-        plugin, department = implementation.plugin, known["department"]
-        if "settings" in implementation.parameters:
-            known["settings"] = self._settings(plugin, department)
-        if "context" in implementation.parameters:
-            audience = getattr(known.get("question"), "audience", None)
-            known["context"] = self._make_context(plugin, department, self._settings_of[plugin], audience)
-        return [known[name] for name in implementation.parameters]
+    def _known(self, name: str, plugin: str, department: str | None, given: Mapping[str, Any]) -> Any:
+        """Return a parameter that any hook may have."""
+        if name == "settings":
+            return self._settings(plugin, department)
+        if name == "context":
+            audience = getattr(given.get("question"), "audience", None)
+            return self._make_context(plugin, department, self._settings_of[plugin], audience)
+        return {"department": department}[name]
 
     def _settings(self, plugin: str, department: str | None) -> BaseModel | None:
-        return self._states.settings(plugin, department, self.settings_model(plugin))
+        model = self._models[plugin] if plugin in self._models else self.settings_model(plugin)
+        return self._states.settings(plugin, department, model)
 
 
 def _outcome(result: HookResult[Any], seconds: float) -> str:

@@ -81,7 +81,8 @@ class PluginStates:
 
     def enabled(self, plugin: str, department: str | None) -> bool:
         """Return whether the plugin acts for the department; without one, whether it acts anywhere."""
-        resolved, key = self._latest().enabled, (plugin, department)
+        reading = self._reading if time.monotonic() - self._read_at <= CACHE_SECONDS else self._latest()
+        resolved, key = reading.enabled, (plugin, department)
         enabled = resolved.get(key)
         if enabled is None:
             enabled = self.decided(plugin, department or INSTANCE)[0]
@@ -122,7 +123,8 @@ class PluginStates:
         """
         if model is None:
             return None
-        resolved, key = self._latest().settings, (plugin, department, model)
+        reading = self._reading if time.monotonic() - self._read_at <= CACHE_SECONDS else self._latest()
+        resolved, key = reading.settings, (plugin, department, model)
         settings = resolved.get(key)
         if settings is None:
             layers = self.layers(plugin, department or INSTANCE)

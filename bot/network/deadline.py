@@ -20,7 +20,12 @@ def remaining() -> float:
 
 def limit(seconds: float) -> contextvars.Token[float]:
     """Limit what follows in this context; a limit that ends sooner stays."""
-    return _until.set(min(_until.get(), time.monotonic() + seconds))
+    return limit_until(time.monotonic() + seconds)
+
+
+def limit_until(until: float) -> contextvars.Token[float]:
+    """Like :func:`limit`, with a time of :func:`time.monotonic`."""
+    return _until.set(min(_until.get(), until))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import threading
+from types import AsyncGeneratorType, CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from bot.hooks.calling.errors import TimedOutError, WrongResultError
@@ -13,6 +14,8 @@ from bot.network.deadline import remaining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
+
+_ASYNCHRONOUS = (CoroutineType, AsyncGeneratorType)
 
 
 def result_of(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
@@ -22,14 +25,14 @@ def result_of(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     :raises TimedOutError: the time limit came.
     """
     value = function(*arguments)
+    if not isinstance(value, _ASYNCHRONOUS):
+        return value
     if inspect.iscoroutine(value):
         if inspect.iscoroutinefunction(function):
             return run_coroutine(value)
         value.close()
         raise WrongResultError("returned a coroutine; declare the hook itself with `async def`")
-    if inspect.isasyncgen(value):
-        raise WrongResultError("returned an async generator; return the value itself")
-    return value
+    raise WrongResultError("returned an async generator; return the value itself")
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -50,9 +50,11 @@ class Breakers:
 
     def admit(self, plugin: str, department: str | None) -> Pass:
         """Return whether a call may be made. Tell what came of a trial with :meth:`ended`."""
+        state = self._states.get((plugin, department))
+        if state is None:
+            return "call"  # it hasn't failed yet, as nearly all
         with self._lock:
-            state = self._states.get((plugin, department))
-            if state is None or not state.pause:
+            if not state.pause or self._states.get((plugin, department)) is not state:
                 return "call"
             if state.on_trial or self._clock() < state.until:
                 return ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from bot.hooks.calling.errors import CallError, ClosedError
 from bot.hooks.calling.tracebacks import of_error, said
-from bot.network.deadline import limit
+from bot.network.deadline import limit_until
 
 if TYPE_CHECKING:
     from bot.hooks.calling.slots import Slots
@@ -42,7 +42,8 @@ Chain: TypeAlias = Generator[Call, Any, T]
 
 Outcome: TypeAlias = tuple[Any, CallError | None]
 
-_begun: contextvars.ContextVar[frozenset[BegunCall]] = contextvars.ContextVar("begun", default=frozenset())
+_begun: contextvars.ContextVar[BegunCall | None] = contextvars.ContextVar("begun", default=None)
+"""The innermost call that the current code runs in; it knows the one around it."""
 
 
 def calls_around() -> list[BegunCall]:
@@ -50,17 +51,25 @@ def calls_around() -> list[BegunCall]:
 
     Ended ones are around code that a hook started and that goes on.
     """
-    return [each for each in _begun.get() if not each.ended]
+    around, call = [], _begun.get()
+    while call is not None:
+        if not call.ended:
+            around.append(call)
+        call = call.outer
+    return around
 
 
 class BegunCall:
     """A call that was begun, in the thread that makes it."""
+
+    __slots__ = ("call", "ended", "outer", "slots", "thread", "until")
 
     def __init__(self, call: Call, slots: Slots) -> None:
         self.call = call
         self.slots = slots
         self.until = time.monotonic() + call.seconds
         self.thread = threading.current_thread()
+        self.outer: BegunCall | None = None
         self.ended = False
 
     def outcome(self) -> Outcome:
@@ -75,8 +84,9 @@ class BegunCall:
             self.ended = True
 
     def _make(self) -> Any:
-        _begun.set(_begun.get() | {self})
-        limit(self.call.seconds)
+        self.outer = _begun.get()
+        _begun.set(self)
+        limit_until(self.until)
         return self.call.work()
 
 

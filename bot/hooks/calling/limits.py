@@ -27,12 +27,18 @@ class TimeLimits:
     hook: float = 2.0
     action: float = 10.0
     of_plugin: Mapping[str, float] = field(default_factory=dict)
+    _found: dict[tuple[str, str], float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, plugin: str, hook: str) -> float:
         """Return how long a call of a plugin's hook may take."""
-        if hook.startswith(("register_", "start_")):
-            return REGISTER_SECONDS
-        return self.action if hook == "on_action" else self.usual(plugin)
+        seconds = self._found.get((plugin, hook))
+        if seconds is None:
+            if hook.startswith(("register_", "start_")):
+                seconds = REGISTER_SECONDS
+            else:
+                seconds = self.action if hook == "on_action" else self.usual(plugin)
+            self._found[plugin, hook] = seconds
+        return seconds
 
     def usual(self, plugin: str) -> float:
         """Return how long a hook of a plugin may take, other than to register, to start or to act."""

@@ -21,6 +21,7 @@ class Slots:
         self._running = 0
         self._hung = 0
         self._closed = False
+        self._waiting = 0
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
 
@@ -38,7 +39,8 @@ class Slots:
         """End a call."""
         with self._lock:
             self._running -= 1
-            self._changed.notify()
+            if self._waiting:  # a condition takes its time to find that nobody waits
+                self._changed.notify()
 
     def give_up(self) -> None:
         """Leave a call that hangs to itself."""
@@ -64,7 +66,13 @@ class Slots:
 
     def _wait(self, seconds: float) -> None:
         """Wait until a call can begin, or raise if it can't."""
-        decided = self._changed.wait_for(lambda: self._closed or self._room <= 0 or self._running < self._room, seconds)
+        self._waiting += 1
+        try:
+            decided = self._changed.wait_for(
+                lambda: self._closed or self._room <= 0 or self._running < self._room, seconds
+            )
+        finally:
+            self._waiting -= 1
         if self._closed:
             raise ClosedError
         if self._room <= 0:
