@@ -120,8 +120,8 @@ def test_the_queue_shows_what_waits_and_why(home: ServedHome, client: Client) ->
     home.mentee.votes.record(Vote(answered(home, "Are trains late?"), BOB, "down", "outdated"))
     page = client("gus").get("/desk/").text
     for shown in (
-        "<strong>1</strong> proposed corrections", "<strong>1</strong> questions for a person",
-        "<strong>1</strong> answers voted down", "Are &lt;b&gt;hotels&lt;/b&gt; taxed?", "Lodging › Taxes",
+        "<strong>1</strong> proposed correction<", "<strong>1</strong> question for a person",
+        "<strong>1</strong> answer voted down", "Are &lt;b&gt;hotels&lt;/b&gt; taxed?", "Lodging › Taxes",
         "Hotels are tax exempt in 12 states.", "2 people voted the answer down: It is wrong; The source does not fit.",
         "<del>No.</del>", "<ins>In 12 &lt;i&gt;states&lt;/i&gt;.</ins>", "just now", "May I sleep there?",
     ):  # fmt: skip
@@ -163,7 +163,9 @@ def test_an_accepted_proposal_is_given_from_now_on(home: ServedHome, client: Cli
     assert curated(home) == ["In 12 states."]
     page = opened.get(done.headers["location"]).text
     assert "Published. The next person who asks this gets it." in page
-    assert "You published a correction just now." in opened.get(f"/desk/items/{item}").text
+    decided = opened.get(f"/desk/items/{item}").text
+    assert '<p class="done" role="note">You published a correction just now.' in decided
+    assert "The answer then" in decided
 
 
 def test_a_proposal_is_edited_before_it_is_accepted(home: ServedHome, client: Client) -> None:
