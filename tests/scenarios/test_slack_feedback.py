@@ -80,7 +80,9 @@ async def test_a_modal_that_does_not_open_loses_no_vote(slack_project: MakeSlack
     assert votes(project) == {"slack:U2": "down"}
 
 
-@pytest.mark.parametrize(("role", "accepted", "told"), [("agent", True, "is live"), ("employee", False, "will review")])
+@pytest.mark.parametrize(
+    ("role", "accepted", "told"), [("agent", True, "is live"), ("employee", False, "until a support agent")]
+)
 async def test_a_correction_is_live_at_once_when_an_agent_writes_it(
     slack_project: MakeSlackProject, fake_slack: FakeSlack, role: str, accepted: bool, told: str
 ) -> None:

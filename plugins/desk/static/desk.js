@@ -22,7 +22,12 @@ document.addEventListener("keydown", (event) => {
   const shown = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   if (!shown) return;
   event.preventDefault(); // or the letter would be typed into the field that gets the focus
-  shown.click();
+  if (shown.matches("summary") && !shown.parentElement.open) {
+    shown.parentElement.open = true;
+    opened(shown.parentElement); // at once: the next letter may come before the toggle event
+  } else {
+    shown.click();
+  }
 });
 
 for (const details of document.querySelectorAll(".decide details")) {
