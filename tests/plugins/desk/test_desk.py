@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     Client = Callable[[str], httpx2.Client]
 
-PASSWORD = "correct horse battery"
 BOARD = DepartmentSpec("board", "Board", open=False)
 ADA, BOB = Person("web:ada"), Person("web:bob")
 PAGE = "travel/lodging.md"
@@ -39,7 +38,7 @@ def home(make_web: MakeWeb, serve_home: ServeHome) -> ServedHome:
     mentee = make_web({"web": {"sign_in": "password"}}, departments=(TRAVEL, IT, BOARD))
     roles = {"eve": Role.AGENT, "olga": Role.OPERATOR}
     for name in ("ada", "bob", "gus", "eve", "olga"):
-        mentee.people.add(name, role=roles.get(name, Role.EMPLOYEE), password=PASSWORD, actor="test")
+        mentee.people.add(name, role=roles.get(name, Role.EMPLOYEE), password=None, actor="test")
     mentee.people.set_role("gus", Role.AGENT, department="travel", actor="test")
     return serve_home(mentee)
 
