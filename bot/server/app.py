@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exception_handlers import http_exception_handler
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
@@ -20,6 +21,7 @@ from bot.server.middleware.cross_site import CrossSiteRefusal
 from bot.server.middleware.demo import DemoOnly
 from bot.server.middleware.headers import SecurityHeaders
 from bot.server.middleware.hosts import LOOPBACK, HostRefusal
+from bot.server.middleware.replies import wants_page
 from bot.server.middleware.request_limit import RequestLimit
 from bot.server.middleware.texts import TextRefusal
 from bot.server.pages.layout import FOLDER, STATIC_PATH, StaticFolder, page_templates
@@ -68,6 +70,7 @@ def build_app(mentee: Mentee, runtime: Runtime | None = None) -> ASGIApp:
     app = FastAPI(title="Mentee", openapi_url=None, lifespan=lifespan)
     app.add_exception_handler(MenteeError, show_error)
     app.add_exception_handler(HTTPException, show_http_error)
+    app.add_exception_handler(RequestValidationError, show_invalid)
     _add_health(app, QueueCollector(mentee.inbox, mentee.outbox, mentee.escalations), parts)
     app.mount(STATIC_PATH, StaticFolder(FOLDER / "static"), name="static")
     brought = _mount_plugins(app, mentee)
@@ -95,9 +98,9 @@ async def show_error(request: Request, error: Exception) -> Response:
     headers = {"Retry-After": f"{max(1, round(error.retry_after))}"} if isinstance(error, BusyError) else {}
     if isinstance(error, SignInRequiredError):
         headers = {"WWW-Authenticate": "Bearer"}
-    if _wants_page(request) and isinstance(error, SignInRequiredError) and request.method == "GET":
+    if wants_page(request.headers) and isinstance(error, SignInRequiredError) and request.method == "GET":
         return RedirectResponse(sign_in_address(request), 303)
-    if _wants_page(request):
+    if wants_page(request.headers):
         return PAGES.TemplateResponse(request, "error.html", {"error": error}, error.status, headers)
     return JSONResponse({"error": {"text": error.text, "hint": error.hint}}, error.status, headers)
 
@@ -105,13 +108,26 @@ async def show_error(request: Request, error: Exception) -> Response:
 async def show_http_error(request: Request, error: Exception) -> Response:
     """Respond to an error of routing, such as 404: a page for a browser that navigates, FastAPI's JSON otherwise."""
     assert isinstance(error, HTTPException)
-    if not _wants_page(request):
+    if not wants_page(request.headers):
         return await http_exception_handler(request, error)
     path = request.scope["path"][:PATH_SHOWN]
     told = NotFoundError(f"There is no page at {path}.", hint="Check the address, or begin at the first page.")
     if error.status_code != NotFoundError.status:
         told = NotFoundError(f"The page {path} can't be opened: {error.detail}.", hint="Begin at the first page.")
     return PAGES.TemplateResponse(request, "error.html", {"error": told}, error.status_code, error.headers)
+
+
+async def show_invalid(request: Request, error: Exception) -> Response:
+    """Respond 422 to what a route can't read: a page for a browser that navigates, FastAPI's JSON otherwise."""
+    assert isinstance(error, RequestValidationError)
+    if not wants_page(request.headers):
+        return await request_validation_exception_handler(request, error)
+    first = next(iter(error.errors()), {"loc": (), "msg": ""})
+    field = ".".join(str(each) for each in first["loc"][1:])[:PATH_SHOWN]
+    told = MenteeError(
+        f"The request can't be read: {field or 'its body'}: {first['msg']}.", hint="Go back, correct it and try again."
+    )
+    return PAGES.TemplateResponse(request, "error.html", {"error": told}, 422)
 
 
 async def show_unexpected(request: Request, _error: Exception) -> Response:
@@ -155,7 +171,7 @@ def _mount_plugins(app: FastAPI, mentee: Mentee) -> Sequence[WebRoutes]:
     ]
     brought = mounts.usable(found, refuse)
     for each in brought:
-        mounts.add_error_pages(each.routes.app, show_error, show_http_error, show_unexpected)
+        mounts.add_error_pages(each.routes.app, show_error, show_http_error, show_invalid, show_unexpected)
     app.mount("", mounts.Prefixes(brought, plugins, show_unexpected), name="plugins")
     return [each.routes for each in brought]
 
@@ -167,7 +183,3 @@ def _wall(app: ASGIApp, web: WebSettings, *, raw: Collection[str]) -> ASGIApp:
         walled = DemoOnly(HostRefusal(walled))
     walled = RequestLimit(walled, limit=MAX_REQUESTS)
     return SecurityHeaders(walled, https=urlsplit(web.public_url).scheme == "https")
-
-
-def _wants_page(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "")

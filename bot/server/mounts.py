@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from fastapi.exception_handlers import http_exception_handler
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -162,6 +163,7 @@ def add_error_pages(
     app: object,
     show_error: Callable[[Request, Exception], Any],
     show_http_error: Callable[[Request, Exception], Any],
+    show_invalid: Callable[[Request, Exception], Any],
     show_unexpected: Callable[[Request, Exception], Any],
 ) -> None:
     """Let an application show errors as Mentee does, where it doesn't say otherwise itself."""
@@ -169,5 +171,8 @@ def add_error_pages(
         app.add_exception_handler(MenteeError, show_error)
         if app.exception_handlers.get(HTTPException) in (None, http_exception_handler):
             app.add_exception_handler(HTTPException, show_http_error)
+        invalid = app.exception_handlers.get(RequestValidationError)
+        if invalid in (None, request_validation_exception_handler):
+            app.add_exception_handler(RequestValidationError, show_invalid)
         if not app.debug and not {Exception, 500} & app.exception_handlers.keys():
             app.add_exception_handler(Exception, show_unexpected)

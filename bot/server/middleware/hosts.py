@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from bot.server.middleware.replies import refuse
+from bot.server.pages.layout import STATIC_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,13 +33,19 @@ class HostRefusal:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse."""
-        if scope["type"] == "lifespan" or _name(Headers(scope=scope).get("host", "")) in self.allowed:
+        style = scope["type"] == "http" and scope["path"].startswith(f"{STATIC_PATH}/")  # for the refusal's own page
+        if scope["type"] == "lifespan" or style or _name(Headers(scope=scope).get("host", "")) in self.allowed:
             await self.app(scope, receive, send)
         else:
-            names = ", ".join(sorted(self.allowed))
-            await refuse(
-                scope, receive, send, 421, "This demo answers to its own names only.", hint=f"Use one of: {names}."
-            )
+            names = sorted(self.allowed)
+            text, hint = "This demo answers to its own names only.", f"Use one of: {', '.join(names)}."
+            await refuse(scope, receive, send, 421, text, hint=hint, home=_address(scope, names[0]))
+
+
+def _address(scope: Scope, name: str) -> str:
+    """Return the first page under one of this server's names, at the port that the request came to."""
+    _, port = scope.get("server") or ("", None)
+    return f"http://{name}:{port}/" if port else f"http://{name}/"
 
 
 def _name(host: str) -> str | None:

@@ -7,32 +7,50 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import Headers
+
+from bot.server.pages.layout import DEMO_BANNER, FOLDER, page_templates
+
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1_000_000
 POLICY_VIOLATION = 1008
+PAGE = page_templates(FOLDER / "templates").get_template("error.html")
 
 
 async def refuse(  # noqa: PLR0913 - what ASGI passes, and what is said
-    scope: Scope, receive: Receive, send: Send, status: int, text: str, *, hint: str = "", retry_after: int = 0
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    status: int,
+    text: str,
+    *,
+    hint: str = "",
+    home: str = "/",
+    retry_after: int = 0,
 ) -> None:
-    """Send a whole JSON response of the same shape as a ``MenteeError`` and close the connection.
+    """Send a whole response and close the connection: a page to a browser that navigates, JSON otherwise.
+
+    The JSON has the shape of a ``MenteeError``.
 
     A WebSocket is closed before it is accepted, which the client sees as 403.
 
     What the client is still sending is read for a moment and thrown away: a connection that is closed under an unread
     body is reset, and the client would see that instead of the response.
+
+    :param home: where the page's link leads.
     """
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         return
-    body = json.dumps({"error": {"text": text, "hint": hint}}).encode()
+    kind, body = _drawn(scope, text, hint, home)
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
+        (b"vary", b"Accept"),
         (b"connection", b"close"),
         *([(b"retry-after", str(retry_after).encode())] if retry_after else []),
     ]
@@ -41,6 +59,20 @@ async def refuse(  # noqa: PLR0913 - what ASGI passes, and what is said
     with suppress(TimeoutError):
         await asyncio.wait_for(_discard(receive), LINGER_SECONDS)
     await send({"type": "http.response.body", "body": b""})
+
+
+def _drawn(scope: Scope, text: str, hint: str, home: str) -> tuple[bytes, bytes]:
+    """Return the media type and the body that whoever sent the request wants."""
+    error = {"text": text, "hint": hint}
+    if not wants_page(Headers(scope=scope)):
+        return b"application/json", json.dumps({"error": error}).encode()
+    banner = DEMO_BANNER if scope.get("state", {}).get("demo") else ""
+    return b"text/html; charset=utf-8", PAGE.render(error=error, home=home, demo_banner=banner).encode()
+
+
+def wants_page(headers: Headers) -> bool:
+    """Return whether a browser is navigating. What scripts and programs request accepts anything, or JSON."""
+    return "text/html" in headers.get("accept", "")
 
 
 async def _discard(receive: Receive) -> None:

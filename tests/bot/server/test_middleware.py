@@ -13,6 +13,8 @@ from bot.server.middleware.cross_site import CrossSiteRefusal
 from bot.server.middleware.demo import DemoOnly
 from bot.server.middleware.headers import SecurityHeaders
 from bot.server.middleware.hosts import HostRefusal
+from bot.server.middleware.request_limit import RequestLimit
+from bot.server.middleware.texts import TextRefusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -120,6 +122,41 @@ async def test_a_length_that_is_no_number_is_refused() -> None:
 async def test_a_demo_answers_to_its_own_names_only(host: str, status: int) -> None:
     async with client(HostRefusal(an_app())) as browser:
         assert (await browser.get("/", headers={"host": host})).status_code == status
+
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("wall", "request_headers", "status", "told"),
+    [
+        (HostRefusal, {"host": "evil.example"}, 421, "own names only"),
+        (lambda app: RequestLimit(app, limit=0), {}, 503, "Try again in 5 s."),
+        (lambda app: BodyLimit(app, limit=100), {"content-length": "101"}, 413, "over 100 bytes"),
+        (CrossSiteRefusal, {"sec-fetch-site": "cross-site"}, 403, "from another site"),
+        (TextRefusal, {"content-type": "application/json"}, 400, "no text"),
+    ],
+)
+async def test_a_refusal_is_a_page_in_a_browser_and_json_for_programs(
+    wall: Any, request_headers: dict[str, str], status: int, told: str
+) -> None:
+    body = b'"\\u0000"' if status == 400 else b""
+    async with client(wall(an_app())) as browser:
+        page = await browser.post("/", headers={**BROWSER, **request_headers}, content=body)
+        data = await browser.post("/", headers=request_headers, content=body)
+    assert (page.status_code, data.status_code) == (status, status)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert told in page.text
+    assert "/static/style.css" in page.text
+    assert "{" not in page.text
+    assert told in " ".join(data.json()["error"].values())
+
+
+async def test_a_wrong_host_gets_the_style_of_its_page_and_the_way_to_the_right_one() -> None:
+    async with client(HostRefusal(an_app())) as browser:
+        page = await browser.get("/", headers={**BROWSER, "host": "evil.example:8080"})
+        assert (await browser.get("/static/style.css", headers={"host": "evil.example"})).status_code == 404
+    assert 'href="http://127.0.0.1:8080/"' in page.text
 
 
 async def test_every_response_carries_the_policy() -> None:

@@ -355,3 +355,16 @@ def test_a_refusal_offers_the_departments_that_may_answer_while_they_may_be_aske
     web.mentee.departments.remove("travel", actor="test")
     [turn] = client.get("/api/conversations/conversation-1").json()
     assert turn["answer"]["elsewhere"] == []
+
+
+def test_a_request_that_cannot_be_read_is_a_page_in_a_browser_and_json_for_programs(
+    web: ServedHome, visit: Visit
+) -> None:
+    client = visit(web)
+    address = f"/api/conversations?q={'x' * 201}"
+    page = client.get(address, headers={"Accept": "text/html"})
+    assert page.status_code == 422
+    assert "The request can&#39;t be read: q: String should have at most 200 characters." in page.text
+    assert client.get(address).json()["detail"][0]["loc"] == ["query", "q"]
+    missing = client.get("/nowhere", headers={"Accept": "text/html"})
+    assert (missing.status_code, "There is no page at /nowhere." in missing.text) == (404, True)
