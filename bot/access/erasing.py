@@ -25,7 +25,7 @@ from bot.domain.identifiers import new_id
 from bot.domain.people import principals_of
 from bot.domain.ports import Erasure
 from bot.storage.tables.access import AuditRow, DepartmentRow, ErasureRow, PersonRow, PluginStateRow
-from bot.storage.tables.answers import AnswerRow, QuestionRow
+from bot.storage.tables.answers import AnswerRow, QuestionRow, ThreadTitleRow
 from bot.storage.tables.base import Base
 from bot.storage.tables.delivery import InboxRow, OutboxRow
 from bot.storage.tables.documents import DocumentRow
@@ -273,6 +273,7 @@ def _said(session: Session, person: str) -> Iterator[str]:
     """Yield what the person wrote."""
     columns: tuple[tuple[Any, Any], ...] = (
         (QuestionRow.text, QuestionRow.person_id),
+        (ThreadTitleRow.title, ThreadTitleRow.person_id),
         (CorrectionRow.text, CorrectionRow.person_id),
         (CuratedVersionRow.text, CuratedVersionRow.person_id),
         (VoteRow.comment, VoteRow.person_id),

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Text, cast, delete, select
 
 from bot.access.audit import note_change
-from bot.storage.tables.answers import AnswerRow, QuestionRow
+from bot.storage.tables.answers import AnswerRow, QuestionRow, ThreadTitleRow
 from bot.storage.tables.feedback import CuratedAnswerRow, CuratedVersionRow
 from bot.storage.tables.training import DatasetRowRow, HeldOutRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -48,6 +48,7 @@ def remove_questions(session: Session, question_ids: Sequence[str]) -> dict[str,
             datasets = sorted(set(session.scalars(made_of_it)))
         session.delete(question)
         holding[question.id] = datasets
+    _remove_titles(session, {question.thread for question in questions})
     settle_curated(session)
     return holding
 
@@ -72,6 +73,18 @@ def settle_curated(session: Session) -> None:
         row.revision, row.author, row.edited_at = version.revision, version.person_id, version.at
         row.vector = None
     session.flush()
+
+
+def _remove_titles(session: Session, threads: Collection[str]) -> None:
+    """Remove the titles of those threads that have no question left."""
+    session.flush()
+    same = (
+        QuestionRow.person_id == ThreadTitleRow.person_id,
+        QuestionRow.channel == ThreadTitleRow.channel,
+        QuestionRow.thread == ThreadTitleRow.thread,
+    )
+    empty = ~select(QuestionRow.id).where(*same).exists()
+    session.execute(delete(ThreadTitleRow).where(ThreadTitleRow.thread.in_(threads), empty))
 
 
 def _leave_histories(session: Session, question: QuestionRow, answer: AnswerRow) -> None:

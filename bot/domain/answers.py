@@ -228,8 +228,12 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class ThreadSummary:
-    """A thread in a list of threads: its first question, and when the last one was asked."""
+    """A thread in a list of threads: its first question, and when the last one was asked.
+
+    :param title: the one that the person gave it, or an empty text.
+    """
 
     thread: str
     first_question: str
     last_asked_at: datetime
+    title: str = ""

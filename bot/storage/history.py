@@ -10,7 +10,7 @@ from sqlalchemy import Text, and_, cast, func, select
 from bot.domain.answers import Answer, Citation, Exchange, Provenance, RecordedQuestion, Suggestion, ThreadSummary
 from bot.domain.people import bases_from
 from bot.domain.questions import Turn
-from bot.storage.tables.answers import AnswerRow, QuestionRow
+from bot.storage.tables.answers import AnswerRow, QuestionRow, ThreadTitleRow
 from bot.storage.tables.feedback import VoteRow
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class History:
     def threads(self, person_id: str, channel: str, *, limit: int, containing: str = "") -> tuple[ThreadSummary, ...]:
         """Return a person's threads, the one asked in last first.
 
-        :param containing: only those with a question that contains this text, whatever its case.
+        :param containing: only those with a title or a question that contains this text, whatever its case.
         """
         first, last = func.min(QuestionRow.asked_at), func.max(QuestionRow.asked_at)
         own = [QuestionRow.person_id == person_id, QuestionRow.channel == channel]
@@ -93,19 +93,43 @@ class History:
             found = []
             for thread, began, ended in session.execute(newest.order_by(last.desc()).limit(limit)).all():
                 text = select(QuestionRow.text).where(*own, QuestionRow.thread == thread, QuestionRow.asked_at == began)
-                found.append(ThreadSummary(thread, session.scalar(text.limit(1)) or "", ended))
+                row = session.get(ThreadTitleRow, (person_id, channel, thread))
+                asked, title = session.scalar(text.limit(1)) or "", row.title if row else ""
+                found.append(ThreadSummary(thread, asked, ended, title))
         return tuple(found)
 
+    def name_thread(self, person_id: str, channel: str, thread: str, title: str) -> bool:
+        """Give a person's thread a title, or none if it is empty; return ``False`` if they have no such thread.
+
+        The title goes with the last question (:func:`bot.access.erasure.remove_questions`).
+        """
+        own = QuestionRow.person_id == person_id, QuestionRow.channel == channel, QuestionRow.thread == thread
+        with self._store.write() as session:
+            # Locked, or questions that are deleted meanwhile would leave their title behind.
+            if not session.scalars(select(QuestionRow.id).where(*own).with_for_update()).all():
+                return False
+            row = session.get(ThreadTitleRow, (person_id, channel, thread))
+            if row is not None and not title:
+                session.delete(row)
+            elif row is not None:
+                row.title = title
+            elif title:
+                session.add(ThreadTitleRow(person_id=person_id, channel=channel, thread=thread, title=title))
+        return True
+
     def _threads_with(self, person_id: str, channel: str, wanted: str) -> frozenset[str]:
-        """Return the person's threads with a question that contains a text, whatever its case.
+        """Return the person's threads with a title or a question that contains a text, whatever its case.
 
         Answers aren't searched: the person may no longer be allowed to see some of them.
         """
         own = QuestionRow.person_id == person_id, QuestionRow.channel == channel
+        titled = ThreadTitleRow.person_id == person_id, ThreadTitleRow.channel == channel
         folded = wanted.casefold()  # not in SQL: SQLite folds only ASCII
         with self._store.read() as session:
             asked = session.execute(select(QuestionRow.thread, QuestionRow.text).where(*own))
-            return frozenset(thread for thread, text in asked if folded in text.casefold())
+            found = {thread for thread, text in asked if folded in text.casefold()}
+            titles = session.execute(select(ThreadTitleRow.thread, ThreadTitleRow.title).where(*titled))
+            return frozenset(found | {thread for thread, title in titles if folded in title.casefold()})
 
     def standing_alone(
         self, departments: Collection[str], *, since: datetime, characters: int, limit: int

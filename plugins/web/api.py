@@ -74,6 +74,12 @@ class CorrectionBody(_Body):
     text: str = Field(max_length=8_000)
 
 
+class Title(_Body):
+    """A conversation's title, up to 80 characters; if it is empty, the first question is the title again."""
+
+    title: str
+
+
 class Corrected(BaseModel):
     """Whether the correction is live at once, or waits for an agent."""
 
@@ -239,7 +245,7 @@ async def confirm(action_id: Id, person: Actor, web: Here) -> list[Action]:
 
 @api.get("/conversations")
 def conversations(person: Asker, web: Here, q: Annotated[str, Query(max_length=200)] = "") -> list[dict[str, Any]]:
-    """List your conversations, newest first; with ``q`` those with a question of yours that contains it."""
+    """List your conversations, newest first; with ``q`` those with a title or a question that contains it."""
     return web.conversations.newest(person, web.unanswered.of(person), q.strip())
 
 
@@ -247,6 +253,12 @@ def conversations(person: Asker, web: Here, q: Annotated[str, Query(max_length=2
 def turns(conversation: Id, person: Asker, web: Here) -> list[dict[str, Any]]:
     """Return the questions and answers of one of your conversations, oldest first."""
     return web.conversations.turns(person, conversation)
+
+
+@api.patch("/conversations/{conversation}", status_code=204)
+def rename(conversation: Id, body: Title, person: Asker, web: Here) -> None:
+    """Give one of your conversations a title of at most 80 characters."""
+    web.conversations.rename(person, conversation, body.title)
 
 
 @api.delete("/conversations/{conversation}", status_code=204)

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from bot.domain.documents.addresses import at_sentence
+from bot.domain.errors import MenteeError, NotFoundError
 from bot.domain.people import Role
 from bot.domain.questions import HISTORY_TURNS
 from bot.server.pages.markdown import render
@@ -70,13 +71,15 @@ class Conversations:
     def newest(
         self, person: Person, unanswered: Sequence[Mapping[str, Any]], containing: str = ""
     ) -> list[dict[str, Any]]:
-        """Return the person's conversations, newest first: id, title (the first question), time, and if one is running.
+        """Return the person's conversations, newest first: id, title, time, and if one is running.
+
+        The title is the first question unless the person gave one.
 
         :param unanswered: the person's questions without an answer, oldest first.
-        :param containing: only conversations with a question that contains this text, whatever its case.
+        :param containing: only conversations with a title or a question that contains this text, whatever its case.
         """
         found: dict[str, dict[str, Any]] = {
-            each.thread: _listed(each.thread, each.first_question, each.last_asked_at)
+            each.thread: _listed(each.thread, each.title or each.first_question, each.last_asked_at)
             for each in self._history.threads(person.id, NAME, limit=LISTED, containing=containing)
         }
         for each in unanswered:
@@ -87,6 +90,24 @@ class Conversations:
             listed["at"] = max(listed["at"], asked_at)
             listed["running"] |= each["state"] == "running"
         return sorted(found.values(), key=itemgetter("at"), reverse=True)[:LISTED]
+
+    def rename(self, person: Person, conversation: str, title: str) -> None:
+        """Give one of the person's conversations a title; an empty one brings the first question back.
+
+        :raises MenteeError: the title is too long.
+        :raises NotFoundError: the person has no such conversation, or none of its questions is answered yet.
+        """
+        words = " ".join(title.split())
+        if len(words) > TITLE_CHARACTERS:
+            raise MenteeError(
+                f"A title can have at most {TITLE_CHARACTERS} characters; this one has {len(words)}.",
+                hint="Choose a shorter title.",
+            )
+        if not self._history.name_thread(person.id, NAME, conversation, words):
+            raise NotFoundError(
+                "This conversation can't be renamed: it doesn't exist, it isn't yours, or it has no answer yet.",
+                hint="If it's being answered, try again after that.",
+            )
 
     def turns(self, person: Person, conversation: str) -> list[dict[str, Any]]:
         """Return the questions and answers of one of the person's conversations, oldest first."""

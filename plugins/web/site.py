@@ -13,7 +13,7 @@ from bot.domain.people import Person, Role
 from bot.server.pages.layout import StaticFolder, page_templates
 from bot.server.returning import sign_in_address
 from plugins.web.api import Web, api
-from plugins.web.conversations import Conversations
+from plugins.web.conversations import TITLE_CHARACTERS, Conversations
 from plugins.web.deleting import Deleting
 from plugins.web.intake import Intake
 from plugins.web.sign_in import SignIn
@@ -63,6 +63,7 @@ def build_site(instance: Instance) -> FastAPI:
             "operator": person.role.includes(Role.OPERATOR),
             "desk": person.is_anywhere(Role.AGENT) and _has_desk(instance.plugins),
             "limit": question_chars,
+            "title_limit": TITLE_CHARACTERS,
             "words": json.dumps(words()),
             "modules": sorted(each.name for each in (FOLDER / "static").glob("*.js") if each.name not in ENTRIES),
         }

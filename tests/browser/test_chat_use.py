@@ -237,6 +237,32 @@ def test_a_conversation_is_found_by_its_words_and_deleted(page: Page) -> None:
     page.fill("#find", "")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_conversation_is_renamed_by_keyboard_and_on_a_phone(page: Page, width: int) -> None:
+    ask(page)
+    page.set_viewport_size({"width": width, "height": 800})
+    if width == 390:
+        page.click("#sidebar-open")
+    pen = page.locator(".entry:has([aria-current=true]) button[aria-label^='Rename']")
+    pen.focus()
+    page.keyboard.press("Enter")
+    assert focused(page) == "rename-title"
+    assert axe(page) == []
+    page.keyboard.press("Escape")
+    page.wait_for_function("document.activeElement.ariaLabel?.startsWith('Rename')")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Hotels in Texas")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".conversation[aria-current=true]:has-text('Hotels in Texas')")
+    page.wait_for_function("document.activeElement.ariaLabel?.includes('Hotels in Texas')")
+    assert page.title() == "Hotels in Texas · Mentee"
+    page.reload()
+    ready(page)
+    page.wait_for_function("document.title === 'Hotels in Texas · Mentee'")
+    page.fill("#find", "texas") if width != 390 else page.keyboard.press("Escape")
+    assert page.locator(".conversation[aria-current=true]").text_content() == "Hotels in Texas"
+
+
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,7 @@ PASSWORD = "correct horse battery"
 HERS = "HERONBLUE"
 CLOSED = DepartmentSpec("hr", "Human Relations", open=False)
 ROLES = {"nobody": None, "employee": Role.EMPLOYEE, "agent": Role.AGENT, "operator": Role.OPERATOR}
-OPERATIONS = 12
+OPERATIONS = 13
 
 
 @pytest.fixture

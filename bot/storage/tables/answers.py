@@ -37,6 +37,16 @@ class QuestionRow(Base):
     asked_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class ThreadTitleRow(Base):
+    """The title that a person gave one of their threads."""
+
+    __tablename__ = "thread_titles"
+    person_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(64), primary_key=True)
+    thread: Mapped[str] = mapped_column(String(255), primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+
+
 class AnswerRow(Base):
     """An answer and everything it came from."""
 

@@ -3,9 +3,9 @@
 import { AnswerView, questionView } from "./answer.js";
 import { Refused, SignedOut, call, freshId, kept } from "./api.js";
 import * as composer from "./composer.js";
-import { $, again, problem } from "./dom.js";
+import { $, again, problem, showTitle } from "./dom.js";
 import { following, toEnd } from "./scrolling.js";
-import { hideMenu, list, mark } from "./sidebar.js";
+import { hideMenu, list, mark, titled } from "./sidebar.js";
 
 const RETRY_MS = 2000;
 const log = $("log");
@@ -195,8 +195,7 @@ function resume(exchanges) {
 function show(text) {
   if (!log.querySelector(".question")) {
     greet(false);
-    $("title").textContent = text;
-    document.title = `${text.slice(0, 60)} · Mentee`;
+    showTitle(titled(id) ?? text);
   }
   const view = new AnswerView((department) => ask(text, department));
   log.append(questionView(text, () => { composer.write(text); $("question").focus(); }), view.root);

@@ -37,3 +37,9 @@ export function problem(text, ...more) {
 export function again(label, onclick) {
   return el("button", { type: "button", class: "plain", onclick }, label);
 }
+
+/** Name the conversation on the page, to those who hear it, and in the tab. */
+export function showTitle(text) {
+  $("title").textContent = text;
+  document.title = `${text.slice(0, 60)} · Mentee`;
+}

@@ -1,15 +1,16 @@
 // The list of conversations; on phones it is a menu over the page.
 
 import { call } from "./api.js";
-import { $, el, iconButton, narrow } from "./dom.js";
+import { $, el, iconButton, narrow, showTitle } from "./dom.js";
 
 const LOOK_MS = 3000;
 const TYPING_MS = 250;
-const BEHIND = [...document.body.children].filter((node) => !["sidebar", "shade", "source", "delete"].includes(node.id));
+const BEHIND = [...document.body.children].filter((node) => !["sidebar", "shade", "source", "delete", "rename"].includes(node.id));
 const sidebar = $("sidebar");
 let go = null;
 let looking = 0;
 let current = "";
+const titles = new Map();
 
 export function begin(openConversation) {
   go = openConversation;
@@ -27,6 +28,9 @@ export function begin(openConversation) {
   $("find").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(list, TYPING_MS, current); });
   $("delete-no").addEventListener("click", () => $("delete").close());
   $("delete-yes").addEventListener("click", remove);
+  $("rename-form").addEventListener("submit", rename);
+  $("rename-no").addEventListener("click", () => $("rename").close());
+  $("rename").addEventListener("close", () => row($("rename").dataset.conversation)?.children[1].focus());
 }
 
 // --- the list -------------------------------------------------------------------------------------------------------
@@ -39,20 +43,47 @@ export async function list(shown = current) {
   if (!found || wanted !== $("find").value.trim()) return; // more was typed meanwhile
   $("found").textContent = wanted ? `${found.length} found` : "";
   $("found").classList.toggle("hidden", !wanted || found.length > 0);
-  const row = document.activeElement.closest(".entry");
-  const [focused, onBin] = [row?.firstChild.dataset.id, row?.lastChild === document.activeElement];
+  const here = document.activeElement.closest(".entry");
+  const [focused, at] = [here?.firstChild.dataset.id, here ? [...here.children].indexOf(document.activeElement) : 0];
   $("conversations").replaceChildren(...found.map(entry));
+  for (const { id, title } of found) titles.set(id, title);
   mark(shown);
-  const again = focused && $("conversations").querySelector(`[data-id="${CSS.escape(focused)}"]`)?.parentElement;
-  if (again) (onBin ? again.lastChild : again.firstChild).focus();
+  if (focused) row(focused)?.children[at].focus();
   clearTimeout(looking);
   if (found.some(({ running }) => running)) looking = setTimeout(list, LOOK_MS);
 }
 
+/** What the list shows of a conversation; a new node each time that it is shown. */
+const row = (id) => $("conversations").querySelector(`[data-id="${CSS.escape(id)}"]`)?.parentElement;
+
 function entry({ id, title, running }) {
   const dot = running ? el("span", { class: "dots", role: "img", "aria-label": "Being answered" }) : null;
+  const pen = iconButton("pen", `Rename “${title}”`, () => askTitle(id, title));
   const bin = iconButton("bin", `Delete “${title}”`, () => confirm(id, title));
-  return el("div", { class: "entry" }, el("button", { class: "conversation", "data-id": id, title, onclick: () => go(id) }, dot, el("span", {}, title)), bin);
+  return el("div", { class: "entry" }, el("button", { class: "conversation", "data-id": id, title, onclick: () => go(id) }, dot, el("span", {}, title)), pen, bin);
+}
+
+function askTitle(id, title) {
+  $("rename").dataset.conversation = id;
+  $("rename-problem").hidden = true;
+  $("rename-title").value = title;
+  $("rename").showModal();
+  $("rename-title").select();
+}
+
+async function rename(event) {
+  event.preventDefault();
+  const id = $("rename").dataset.conversation;
+  try {
+    await call(`/api/conversations/${id}`, { title: $("rename-title").value }, "PATCH");
+  } catch (error) {
+    $("rename-problem").textContent = error.message;
+    $("rename-problem").hidden = false;
+    $("rename-title").focus();
+    return;
+  }
+  $("rename").close();
+  await list();
 }
 
 function confirm(id, title) {
@@ -77,8 +108,12 @@ async function remove() {
   ($("conversations").querySelector("button") ?? $("new")).focus();
 }
 
+/** The title of a conversation, if the list has shown it. */
+export const titled = (id) => titles.get(id);
+
 export function mark(shown) {
   current = shown;
+  if (titles.has(shown)) showTitle(titles.get(shown));
   for (const button of $("conversations").querySelectorAll(".conversation")) button.setAttribute("aria-current", String(button.dataset.id === shown));
 }
 
