@@ -1,4 +1,4 @@
-.PHONY: help run install test test-full coverage security vllm lint format loop reader dist bench pictures clean
+.PHONY: help run install test test-full test-postgres coverage security vllm lint format loop reader dist bench pictures clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,8 +12,11 @@ install: ## create .venv with the command .venv/bin/mentee
 test: ## lint, types, import contracts and tests, on SQLite and PostgreSQL (under 20 minutes on 2 cores)
 	@scripts/test
 
-test-full: ## the long tests: real servers, clean environments, kills at many points, every home on PostgreSQL
+test-full: ## the long tests: real servers, clean environments, kills at many points
 	@scripts/test full
+
+test-postgres: ## with homes on PostgreSQL, the tests that `make test` runs with homes on SQLite alone
+	@scripts/test postgres
 
 coverage: ## the tests of `make test` on SQLite with coverage, which makes them a third slower
 	@scripts/test coverage

@@ -186,7 +186,7 @@ def test_patterns_made_while_running_escape_what_they_are_made_of() -> None:
     assert strays == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("used", PATTERNS, ids=lambda used: f"{used.where} {used.method}")
 def test_a_pattern_takes_time_in_proportion_to_the_text(used: Used) -> None:
     assert [repr(attack) for attack in attacks(used.pattern) if not is_linear(used, *attack)] == []
