@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+TIMEOUT_MS = 40_000  # a busy machine with two cores may take so long for a page and an answer
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ def pages(chromium: Browser) -> Generator[BrowserPage, None, None]:
     def open_page(url: str, *, width: int = 1280, height: int = 800) -> Opened:
         context = chromium.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(TIMEOUT_MS)
         opened = Opened(context.new_page())
         page = opened.page
         context.on("request", lambda request: opened.requests.append(request.url))

@@ -12,7 +12,7 @@ from bot.feedback.reasons import REASONS
 from plugins.web.testing.pages import QUESTION, ask, ready, sign_in
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from bot.testing.engines import ScriptedEngine
     from bot.testing.serving import ServedHome
@@ -109,6 +109,25 @@ def test_escape_closes_a_form_and_the_focus_returns_to_its_button(page: Page) ->
     page.click(".feedback .primary")
     page.wait_for_selector(".thanks")
     assert focused(page) == "Bad answer"
+
+
+def test_a_slow_correction_leaves_the_focus_where_the_next_question_is_typed(page: Page) -> None:
+    ask(page)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/correction", hold)
+    page.click("button:has-text('Correct')")
+    page.fill(".feedback textarea", "In 13 states.")
+    page.click(".feedback .primary")
+    page.click("#question")
+    page.keyboard.type("How do I ")
+    held[0].continue_()
+    page.wait_for_selector(".thanks")
+    page.keyboard.type("book trains?")
+    assert page.input_value("#question") == TRAINS
 
 
 def test_copying_works_on_plain_http_and_never_pretends(page: Page) -> None:

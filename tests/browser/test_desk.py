@@ -51,7 +51,7 @@ def correct(page: Page, text: str, question: str = QUESTION) -> None:
     page.locator(".actions button:has-text('Correct')").last.click()
     page.fill(".feedback textarea", text)
     page.click(".feedback .primary")
-    page.wait_for_selector(".thanks")
+    page.locator(".answer").last.locator(".thanks").wait_for()
 
 
 def press(page: Page, *keys: str) -> int:

@@ -85,20 +85,26 @@ export class Feedback {
   #open(form, first, opener) {
     this.opener = opener;
     this.panel.replaceChildren(form);
-    first.focus({ preventScroll: true });
+    this.#focus(first);
     this.panel.scrollIntoView({ block: "nearest" });
   }
 
   #close() {
     if (!this.panel.querySelector("form")) return;
     this.panel.replaceChildren();
-    this.opener.focus();
+    this.#focus(this.opener);
   }
 
   /** Close the form and say what came of it. The focus goes back to the button that opened it. */
   #end(text) {
     this.#say(text);
-    this.opener.focus();
+    this.#focus(this.opener);
+  }
+
+  /** Put the focus there, unless the person has gone on to something else, such as the next question, meanwhile. */
+  #focus(element) {
+    const focused = document.activeElement;
+    if (focused === document.body || this.panel.parentElement.contains(focused)) element.focus({ preventScroll: true });
   }
 
   #say(text) { this.panel.replaceChildren(el("p", { class: "thanks", role: "status" }, icon("check"), text)); }
