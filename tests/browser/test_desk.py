@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.access.people import People
 from bot.domain.people import Role
-from plugins.web.testing.pages import PASSWORD, QUESTION, ask, sign_in
+from plugins.web.testing.pages import PASSWORD, QUESTION, ask, axe, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,18 +57,6 @@ def press(page: Page, *keys: str) -> int:
     for key in keys:
         page.keyboard.press(key)
     return len(keys)
-
-
-def serious(page: Page) -> list[str]:
-    """Return what axe-core finds serious or critical on the page."""
-    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
-    found = page.evaluate("axe.run().then((result) => result.violations)")
-    return [
-        f"{each['id']}: {node['html']}"
-        for each in found
-        if each["impact"] in {"serious", "critical"}
-        for node in each["nodes"]
-    ]
 
 
 def test_a_correction_is_accepted_by_keyboard_and_given_to_the_next_who_asks(
@@ -148,18 +135,18 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_a_phone(
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(f"{home.url}/desk/")
     press(page, "e")
-    found = serious(page)
+    found = axe(page)
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    found += serious(page)
+    found += axe(page)
     page.set_viewport_size({"width": 1280, "height": 800})
     item = page.get_attribute(".queue a", "href")
     press(page, "Escape", "a")
     page.wait_for_selector("h2:has-text('Nothing waits')")
-    found += serious(page)
+    found += axe(page)
     page.goto(f"{home.url}{item}")
     page.wait_for_selector("text=You published a correction")
-    found += serious(page)
+    found += axe(page)
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert found == []

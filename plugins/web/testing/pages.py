@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,3 +37,22 @@ def ask(page: Page, text: str = QUESTION) -> None:
         }""",
         arg=before,
     )
+
+
+def focused(page: Page) -> str:
+    """Return the id of what has the focus, or its label, or the name of its element."""
+    return str(
+        page.evaluate("document.activeElement.id || document.activeElement.ariaLabel || document.activeElement.tagName")
+    )
+
+
+def axe(page: Page, *also: str) -> list[str]:
+    """Return what axe-core finds serious or critical on the page, and what breaks the rules named in ``also``."""
+    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
+    found = page.evaluate("axe.run().then((result) => result.violations)")
+    return [
+        f"{each['id']}: {node['html']}"
+        for each in found
+        if each["impact"] in {"serious", "critical"} or each["id"] in also
+        for node in each["nodes"]
+    ]
