@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.feedback.reasons import REASONS
-from plugins.web.testing.pages import ask, focused, sign_in
+from plugins.web.testing.pages import ask, focused, ready, sign_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
