@@ -165,7 +165,7 @@ class Registry:
         self._load(point.name, origin, point.load, point.module, point.dist.version if point.dist else "")
 
     def _load(self, name: str, origin: str, load: Callable[[], Any], source: Any, plugin_version: str = "") -> None:
-        shown = plugin_version or version("mentee")
+        shown = plugin_version or _own_version()
         namesake = next((each for each in self.loaded.values() if section_name(each.name) == section_name(name)), None)
         if namesake is not None:
             problem = f"the plugin {namesake.name!r} ({namesake.origin}) has this name"
@@ -231,6 +231,11 @@ class Registry:
             yield f"{hook} {wrong}, so it is never called: mark it with bot.hookimpl ({_place(function)})"
         if not self._manager.get_hookcallers(self._manager.get_plugin(name)):
             yield "it has no hooks"
+
+
+@cache
+def _own_version() -> str:
+    return version("mentee")  # parses a file each time, and a host has twenty plugins
 
 
 @cache

@@ -7,6 +7,7 @@ added or removed at any time. One set of migrations serves SQLite and PostgreSQL
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,10 @@ class _Schema:
     migrations: Path
     version_table: str
 
-    def scripts(self) -> ScriptDirectory:
-        return ScriptDirectory.from_config(self.config())
+    def revisions(self) -> tuple[str | None, frozenset[str]]:
+        """Return the newest revision, and all of them."""
+        files = frozenset((path, path.stat().st_mtime_ns) for path in self.migrations.glob("*.py"))
+        return _revisions(self.migrations, files)
 
     def newest(self) -> str:
         """Return the newest revision.
@@ -63,7 +66,7 @@ class _Schema:
         :raises SettingsError: there is none, or the revisions can't be read.
         """
         try:
-            newest = self.scripts().get_current_head()
+            newest, _ = self.revisions()
         except Exception as error:
             raise self._unusable("can't be read", error) from error
         if newest is None:
@@ -96,10 +99,7 @@ class _Schema:
         return self.version_table == VERSION_TABLE
 
     def config(self, connection: Connection | None = None) -> Config:
-        made = Config()
-        made.set_main_option("script_location", _escaped(_FOLDER))
-        made.set_main_option("path_separator", "newline")
-        made.set_main_option("version_locations", _escaped(self.migrations))
+        made = _config(self.migrations)
         made.attributes |= {"connection": connection, "metadata": self.metadata, "version_table": self.version_table}
         return made
 
@@ -110,7 +110,7 @@ class _Schema:
         """
         options = {"version_table": self.version_table}
         found = MigrationContext.configure(connection, opts=options).get_current_revision()
-        if found is not None and found not in {script.revision for script in self.scripts().walk_revisions()}:
+        if found is not None and found not in self.revisions()[1]:
             raise SettingsError(
                 f"{self.owner} has schema {found}, which a newer version of Mentee wrote.",
                 hint="Install that version, or restore the backup made before the upgrade.",
@@ -177,6 +177,21 @@ def revise(store: Store, message: str, versions: Path = _VERSIONS) -> None:
     with store.engine.execution_options(writes=True).begin() as connection:
         config = _core(versions).config(connection)
         command.revision(config, message, autogenerate=True, rev_id=number)
+
+
+@lru_cache
+def _revisions(migrations: Path, _files: frozenset[tuple[Path, int]]) -> tuple[str | None, frozenset[str]]:
+    """Read the revisions in a folder. Alembic compiles their files each time, so this is done once while they stay."""
+    scripts = ScriptDirectory.from_config(_config(migrations))
+    return scripts.get_current_head(), frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def _config(migrations: Path) -> Config:
+    made = Config()
+    made.set_main_option("script_location", _escaped(_FOLDER))
+    made.set_main_option("path_separator", "newline")
+    made.set_main_option("version_locations", _escaped(migrations))
+    return made
 
 
 def _core(versions: Path = _VERSIONS) -> _Schema:
