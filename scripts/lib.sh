@@ -1,4 +1,4 @@
-# Shared by the scripts beside it: where we are, what we say, and packages of the system.
+# Shared by the scripts beside it: where we are, what we say, how tests are run, and packages of the system.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -35,4 +35,18 @@ install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends "$@" >/dev/null ||
         fail "$what could not be installed." "Install it by hand ($*) and run this again."
+}
+
+workers=$(getconf _NPROCESSORS_ONLN) # from 2, because tests also wait, to 4, because each may take 2 GB
+side_by_side=(-n "$((workers < 2 ? 2 : workers > 4 ? 4 : workers))")
+
+# run_tests ARGUMENT…: run tests side by side, and the few that fail once more by themselves: what passes then had no
+# fault but a busy machine, and is named in the output. More failures than a busy machine explains stand as they are.
+run_tests() {
+    local code=0 failed=.pytest_cache/v/cache/lastfailed
+    rm -f "$failed"
+    .venv/bin/python -m pytest "${side_by_side[@]}" -q "$@" || code=$?
+    if [ "$code" != 1 ] || [ "$(grep -c '::' "$failed")" -gt 3 ]; then return "$code"; fi
+    say "tests that failed beside others, once more by themselves"
+    .venv/bin/python -m pytest -v --last-failed --last-failed-no-failures=none "$@"
 }

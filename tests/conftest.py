@@ -1,4 +1,4 @@
-"""For all tests: none leaves the environment changed, and none stops the run.
+"""For all tests: none leaves the environment changed, none stops the run, and what they measure is shown at its end.
 
 A test that changes the environment fails, because it would change what later tests see. A test that hangs fails at its
 time limit; if it hangs again while it is cleaned up, its process ends with the traceback of every thread.
@@ -51,6 +51,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded as ``measured``: pytest-xdist shows nothing that they print."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    called = [report for report in reports if getattr(report, "when", "") == "call"]
+    lines = [str(line) for report in called for name, line in report.user_properties if name == "measured"]
+    if lines:
+        terminalreporter.section("measured")
+        terminalreporter.write("\n".join([*lines, ""]))
 
 
 class Environment(NamedTuple):

@@ -3,6 +3,9 @@
 Strings that hurt are made from each pattern's own parts: a repeated part after what comes before it, and each beginning
 of a match over and over. Ten times the text may take up to 25 times as long, because a bound of some thousand
 characters counts less in a short text; a quadratic pattern takes a hundred times as long.
+
+Most patterns are tried on short texts alone, within a ratio as strict for these. A quadratic part that makes 5 kB take
+1.2 times as long makes 50 kB take 25 times as long as 5 kB; it makes 10 kB take 13.5 times as long as 1 kB.
 """
 
 from __future__ import annotations
@@ -30,6 +33,12 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {"bot": ROOT, "plugins": ROOT, "retrieval": ROOT, "tuning": ROOT, "mentee_reader": ROOT / "reader"}
 SIZES = 5_000, 50_000
 RATIO = 25
+SHORT_SIZES = 1_000, 10_000
+SHORT_RATIO = 13
+SHORT_TRIES = 2
+SLOWEST = 0.0002
+"""Seconds for each character of a short text, above which a pattern needs no longer one to be slow."""
+
 HOPELESS = 40
 TRIES = 7
 FLOOR = 0.02
@@ -195,11 +204,22 @@ def test_a_pattern_takes_time_in_proportion_to_the_text(used: Used) -> None:
 
 def is_linear(used: Used, before: str, repeated: str, after: str) -> bool:
     """Return whether ten times as much of a text takes up to 25 times as long. A busy machine is asked again."""
-    short, long = (before + repeated * (size // len(repeated)) + after for size in SIZES)
+
+    def text(size: int) -> str:
+        return before + repeated * (size // len(repeated)) + after
+
+    short, long = map(text, SHORT_SIZES)
+    for _ in range(SHORT_TRIES):
+        taken = seconds(used, short)
+        if taken > SLOWEST * SHORT_SIZES[0]:
+            return False
+        if seconds(used, long) < SHORT_RATIO * taken:
+            return True
+    short, long = map(text, SIZES)
     first, last = [], []
     for _ in range(TRIES):
         first.append(seconds(used, short))
-        if first[-1] > 1:
+        if first[-1] > SLOWEST * SIZES[0]:
             return False
         last.append(seconds(used, long))
         ratio = min(last) / min(first)

@@ -1,4 +1,4 @@
-"""The fixture of all tests that finds what a test leaves behind in the environment."""
+"""What all tests share: the environment stays as it was, and what they measure is shown."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def test_the_umask(): os.umask(0o007)
 def test_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("LEFT_BEHIND", "1")
     monkeypatch.chdir(tmp_path)
+def test_a_measurement(record_property): record_property("measured", "hijacked 15 of 100")
 def test_what_others_left():
     assert "LEFT_BEHIND" not in os.environ
     assert "HOME" in os.environ
@@ -28,7 +29,9 @@ def test_a_test_that_leaves_the_environment_changed_fails_and_the_next_ones_see_
     (tmp_path / "test_it.py").write_text(TESTS, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--rootdir", "."]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
-    assert "6 passed, 4 errors" in ran.stdout, ran.stdout + ran.stderr
+    assert "7 passed, 4 errors" in ran.stdout, ran.stdout + ran.stderr
+    assert "= measured =" in ran.stdout
+    assert "\nhijacked 15 of 100\n" in ran.stdout
     assert "left the environment changed: LEFT_BEHIND" in ran.stdout
     assert "left the environment changed: HOME" in ran.stdout
     assert f"{tmp_path}" in ran.stdout

@@ -11,11 +11,11 @@ from reportlab.lib.utils import ImageReader
 from benchmarks.documents.pdf import to_pdf
 from benchmarks.documents.tables import table_set
 from bot.domain.documents.blocks import Table, words
-from retrieval.parse.dispatch import parse
 from retrieval.parse.pdf import scans
 from retrieval.parse.pdf.geometry import Box, Type, Word
 from retrieval.parse.pdf.page.ocr import Recognised
 from retrieval.parse.pdf.parser import PdfParser
+from retrieval.parse.sandbox import parse_in_child
 from retrieval.parse.text import EmptyError
 from tests.retrieval.parse.pdfs import SIZE, blocks, drawn, lines, said
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from reportlab.pdfgen.canvas import Canvas
 
+    from bot.domain.documents.parsed import ParsedDocument
     from bot.domain.ports import Parser
 
 CASES = {case.name: case for case in table_set() if case.scanned}
@@ -44,6 +45,11 @@ def typed(canvas: Canvas) -> None:
     lines(canvas, 700, "The first page is typed.")
 
 
+def patiently(data: bytes, name: str, parsers: Mapping[str, Parser]) -> ParsedDocument:
+    """Parse as documents are, but leave a busy machine time: recognizing text computes for seconds."""
+    return parse_in_child(data, name, parsers, seconds=100)
+
+
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scans, "is_installed", lambda: False)
@@ -53,7 +59,7 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["scan-ruled-1", "scan-merged-1"])
 def test_a_scanned_table_is_read_with_its_header_and_merged_cells(parsers: Mapping[str, Parser], name: str) -> None:
     case = CASES[name]
-    document = parse(to_pdf(case), "scan.pdf", parsers)
+    document = patiently(to_pdf(case), "scan.pdf", parsers)
     assert document.flags == ()
     (table,) = (block for block in blocks(document) if isinstance(block, Table))
     assert [[words(cell) for cell in row] for row in table.rows] == [[*row] for row in case.seen[case.heads :]]
@@ -66,7 +72,7 @@ def test_a_scanned_table_is_read_with_its_header_and_merged_cells(parsers: Mappi
 
 @pytest.mark.timeout(120)
 def test_a_picture_of_text_among_text_is_read(parsers: Mapping[str, Parser]) -> None:
-    document = parse(drawn(typed, scan), "mixed.pdf", parsers)
+    document = patiently(drawn(typed, scan), "mixed.pdf", parsers)
     assert said(document) == "The first page is typed.\n\nPay 99 dollars"
     assert [block.page for block in blocks(document)] == [1, 2]
 
@@ -106,7 +112,7 @@ def test_a_scan_on_its_head_is_read_by_the_recogniser(parsers: Mapping[str, Pars
         canvas.rotate(180)
         scan(canvas)
 
-    assert said(parse(drawn(page), "x.pdf", parsers)) == "Pay 99 dollars"
+    assert said(patiently(drawn(page), "x.pdf", parsers)) == "Pay 99 dollars"
 
 
 @pytest.mark.usefixtures("nothing_installed")
@@ -179,7 +185,7 @@ def test_a_scan_with_a_point_for_each_pixel_is_read(parsers: Mapping[str, Parser
         ImageDraw.Draw(picture).text((300, 500), "Pay 99 dollars", font_size=60, fill=20)
         canvas.drawImage(ImageReader(picture), 0, 0, 2480, 3508)
 
-    assert said(parse(drawn(page, size=(2480, 3508)), "large.pdf", parsers)) == "Pay 99 dollars"
+    assert said(patiently(drawn(page, size=(2480, 3508)), "large.pdf", parsers)) == "Pay 99 dollars"
 
 
 @pytest.mark.usefixtures("nothing_installed")
