@@ -57,7 +57,8 @@ class RatedAnswer:
     :param train_eligible: whether rounds may learn from it.
     :param votes: current votes, oldest first.
     :param corrections: those that an agent wrote or confirmed, oldest first.
-    :param proposals: corrections that nobody has confirmed.
+    :param proposals: corrections that nobody has confirmed or rejected.
+    :param rejections: how often an agent found that the answer stands; what was said against it before is left out.
     """
 
     exchange: Exchange
@@ -65,3 +66,4 @@ class RatedAnswer:
     votes: tuple[Vote, ...]
     corrections: tuple[Correction, ...]
     proposals: tuple[Correction, ...]
+    rejections: int = 0

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from bot.domain.feedback import Correction, RatedAnswer, Vote
 from bot.domain.people import Person, Role
+from bot.feedback.waiting import overruled, rejected
 from bot.storage.history import as_exchange
 from bot.storage.tables.access import PersonRow
 from bot.storage.tables.answers import AnswerRow, QuestionRow
-from bot.storage.tables.feedback import CorrectionRow, VoteEventRow, VoteRow
+from bot.storage.tables.feedback import CorrectionRow, RejectionRow, VoteEventRow, VoteRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -31,16 +32,21 @@ class FeedbackHistory:
     def rated(self, department: str, as_of: datetime) -> tuple[RatedAnswer, ...]:
         """Return the department's answers that somebody has voted on or corrected, oldest first.
 
-        :param as_of: votes and corrections after this moment are left out.
+        Proposals that an agent has rejected are left out, and votes down if an agent found the answer right after all.
+
+        :param as_of: votes, corrections and rejections after this moment are left out.
         """
         votes: dict[str, list[Vote]] = defaultdict(list)
         corrections: dict[str, list[Correction]] = defaultdict(list)
         proposals: dict[str, list[Correction]] = defaultdict(list)
         of_department = AnswerRow.department == department
-        voted = select(VoteRow).join(AnswerRow).where(of_department, VoteRow.at <= as_of)
+        voted = select(VoteRow).join(AnswerRow).where(of_department, VoteRow.at <= as_of, ~overruled(as_of))
         corrected = select(CorrectionRow).join(AnswerRow).where(of_department, CorrectionRow.at <= as_of)
+        corrected = corrected.where(or_(CorrectionRow.accepted, ~rejected(as_of)))
+        judged = select(RejectionRow.answer_id).join(AnswerRow).where(of_department, RejectionRow.at <= as_of)
         answers = select(QuestionRow, AnswerRow).join(AnswerRow, AnswerRow.question_id == QuestionRow.id)
         with self._store.read() as session:
+            rejections = Counter(session.scalars(judged))
             for vote in session.scalars(voted.order_by(VoteRow.at)):
                 votes[vote.answer_id].append(as_vote(vote))
             for correction in session.scalars(corrected.order_by(CorrectionRow.at, CorrectionRow.id)):
@@ -53,18 +59,19 @@ class FeedbackHistory:
                     tuple(votes[answer.id]),
                     tuple(corrections[answer.id]),
                     tuple(proposals[answer.id]),
+                    rejections[answer.id],
                 )
                 for question, answer in session.execute(
                     answers.where(of_department).order_by(AnswerRow.created_at, AnswerRow.id)
                 )
-                if votes[answer.id] or corrections[answer.id] or proposals[answer.id]
+                if votes[answer.id] or corrections[answer.id] or proposals[answer.id] or rejections[answer.id]
             )
 
     def state(self, department: str) -> tuple[object, ...]:
-        """Return what changes whenever somebody votes on or corrects a department's answers."""
+        """Return what changes whenever somebody votes on, corrects or judges a department's answers."""
         found: list[object] = []
         with self._store.read() as session:
-            for table in (VoteRow, CorrectionRow):
+            for table in (VoteRow, CorrectionRow, RejectionRow):
                 counted = select(func.count(), func.max(table.at)).select_from(table).join(AnswerRow)
                 found += session.execute(counted.where(AnswerRow.department == department)).one()
         return tuple(found)

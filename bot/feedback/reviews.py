@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import Text, cast, func, or_, select
 
 from bot.access.audit import note_change
 from bot.access.names import require_present
@@ -13,7 +13,8 @@ from bot.domain.answers import Citation
 from bot.domain.errors import ForbiddenError, MenteeError, NotFoundError
 from bot.domain.identifiers import now
 from bot.domain.people import Basis, Role, bases_from
-from bot.feedback.waiting import find_waiting, last_judgement, require_waiting
+from bot.feedback.history import as_vote
+from bot.feedback.waiting import find_waiting, last_judgement, overruled, rejected, require_waiting
 from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.feedback import CorrectionRow, EscalationRow, RejectionRow, VoteRow
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from bot.access.departments import Departments
     from bot.access.rights import Rights
+    from bot.domain.feedback import Vote
     from bot.domain.people import Person
     from bot.feedback.waiting import Judged, Waiting
     from bot.storage.session import Store
@@ -107,11 +109,16 @@ class Reviews:
                 raise NotFoundError("There is nothing to decide here.", hint="It may have been erased.")
             return answer.id, last_judgement(session, item, answer.id)
 
-    def votes_down(self, answer_id: str) -> tuple[int, tuple[str, ...]]:
-        """Return how many people voted an answer down, and their reasons as stored."""
-        down = select(func.count()).where(VoteRow.answer_id == answer_id, VoteRow.value == "down")
+    def last_decision(self, answer_id: str) -> Judged | None:
+        """Return the last decision about an answer or a correction of it, whoever took it."""
         with self._store.read() as session:
-            return session.scalar(down) or 0, _reasons(session, [answer_id]).get(answer_id, ())
+            return last_judgement(session, None, answer_id)
+
+    def votes_down(self, answer_id: str) -> tuple[Vote, ...]:
+        """Return the votes down on an answer that no agent has overruled, oldest first."""
+        down = select(VoteRow).where(VoteRow.answer_id == answer_id, VoteRow.value == "down", ~overruled())
+        with self._store.read() as session:
+            return tuple(map(as_vote, session.scalars(down.order_by(VoteRow.at, VoteRow.person_id))))
 
     def reject(self, item: Waiting, person: Person, reason: str) -> None:
         """Decide that an answer stands, against a proposed correction or against the votes on it.
@@ -132,7 +139,7 @@ class Reviews:
             raise ForbiddenError("You may not decide this.", hint="Open the queue again.")
         with self._store.write() as session:
             require_present(session, person.id, at)
-            require_waiting(session, item)
+            require_waiting(session, item, unchanged=True)
             proposal = item.id if item.kind == "proposal" else None
             row = RejectionRow(answer_id=answer.id, correction_id=proposal, person_id=person.id, reason=said, at=at)
             session.add(row)
@@ -148,12 +155,13 @@ class Reviews:
     def waiting(self, departments: Collection[str], *, limit: int) -> tuple[AwaitingCorrection, ...]:
         """Return the answers of these departments that wait for a correction, the last voted on first.
 
-        Answers made from a file that somebody attached are left out: they are nobody else's.
+        What an agent has decided at the desk no longer waits. Answers made from a file that somebody attached are left
+        out: they are nobody else's.
         """
         counted = select(VoteRow.answer_id, func.count().label("downs"), func.max(VoteRow.at).label("last"))
-        down = counted.where(VoteRow.value == "down").group_by(VoteRow.answer_id).subquery()
+        down = counted.where(VoteRow.value == "down", ~overruled()).group_by(VoteRow.answer_id).subquery()
         corrected = select(CorrectionRow.id).where(CorrectionRow.answer_id == AnswerRow.id)
-        proposed = corrected.exists().label("proposed")
+        proposed = corrected.where(~rejected()).exists().label("proposed")
         query = (
             select(AnswerRow.id, QuestionRow.text, AnswerRow.department, AnswerRow.citations, AnswerRow.rests_on)
             .add_columns(down.c.downs, proposed)
@@ -185,13 +193,14 @@ class Reviews:
         )
 
     def proposals(self, answer_id: str, *, limit: int) -> tuple[str, ...]:
-        """Return the texts of the corrections of an answer, oldest first."""
-        proposed = select(CorrectionRow.text).where(CorrectionRow.answer_id == answer_id).order_by(CorrectionRow.at)
+        """Return the texts of the corrections of an answer that nobody has rejected, oldest first."""
+        kept = CorrectionRow.answer_id == answer_id, or_(CorrectionRow.accepted, ~rejected())
+        proposed = select(CorrectionRow.text).where(*kept).order_by(CorrectionRow.at)
         with self._store.read() as session:
             return tuple(session.scalars(proposed.limit(limit)))
 
     def complaints(self, departments: Collection[str], *, since: datetime) -> tuple[Complaint, ...]:
-        """Return the votes down since ``since`` on uncorrected answers of these departments."""
+        """Return the votes down since ``since`` on answers that nobody has corrected or found right after all."""
         corrected = select(CorrectionRow.id).where(CorrectionRow.answer_id == AnswerRow.id, CorrectionRow.accepted)
         query = (
             select(AnswerRow.id, VoteRow.reason, AnswerRow.citations)
@@ -199,6 +208,7 @@ class Reviews:
             .where(
                 VoteRow.value == "down",
                 VoteRow.at > since,
+                ~overruled(),
                 AnswerRow.department.in_(departments),
                 ~corrected.exists(),
             )
@@ -212,7 +222,7 @@ class Reviews:
 
 def _reasons(session: Session, answer_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     given = select(VoteRow.answer_id, VoteRow.reason).where(
-        VoteRow.answer_id.in_(answer_ids), VoteRow.value == "down", VoteRow.reason != ""
+        VoteRow.answer_id.in_(answer_ids), VoteRow.value == "down", VoteRow.reason != "", ~overruled()
     )
     found: dict[str, tuple[str, ...]] = {}
     with_reason = session.execute(given.distinct().order_by(VoteRow.answer_id, VoteRow.reason))

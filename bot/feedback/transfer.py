@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from bot.access.names import is_retired
 from bot.access.people import account_id, person_row
@@ -20,6 +20,7 @@ from bot.domain.feedback import Correction, Vote
 from bot.domain.identifiers import now
 from bot.domain.people import Person, Role
 from bot.feedback.votes import store_correction, store_vote
+from bot.feedback.waiting import overruled, rejected
 from bot.storage.jsonl import read_rows
 from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.feedback import CorrectionRow, VoteRow
@@ -89,7 +90,10 @@ def import_votes(
 
 
 def export_votes(store: Store, departments: Departments, department: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield current votes and corrections as rows of the same format, oldest answer first."""
+    """Yield current votes and corrections as rows of the same format, oldest answer first.
+
+    What an agent has decided against at the desk is left out: the format has no place for the decision.
+    """
     query = select(AnswerRow, QuestionRow.text).join(QuestionRow, QuestionRow.id == AnswerRow.question_id)
     if department is not None:
         query = query.where(AnswerRow.department == departments.get(department).name)
@@ -99,8 +103,9 @@ def export_votes(store: Store, departments: Departments, department: str | None 
 
 
 def _rows_of(session: Session, answer: AnswerRow, question: str) -> Iterator[dict[str, Any]]:
-    votes = {row.person_id: row for row in session.scalars(select(VoteRow).where(VoteRow.answer_id == answer.id))}
-    own = select(CorrectionRow).where(CorrectionRow.answer_id == answer.id)
+    voted = select(VoteRow).where(VoteRow.answer_id == answer.id, ~overruled())
+    votes = {row.person_id: row for row in session.scalars(voted)}
+    own = select(CorrectionRow).where(CorrectionRow.answer_id == answer.id, or_(CorrectionRow.accepted, ~rejected()))
     corrections = {row.person_id: row for row in session.scalars(own)}
     for person in sorted({*votes, *corrections}):
         vote, correction = votes.get(person), corrections.get(person)

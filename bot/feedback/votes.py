@@ -6,6 +6,7 @@ answer rests on becomes a curated answer at once (:mod:`bot.feedback.curated`); 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import func, select, update
@@ -13,13 +14,14 @@ from sqlalchemy import func, select, update
 from bot.access.names import require_present
 from bot.domain.errors import MenteeError, NotFoundError
 from bot.domain.feedback import CORRECTION_CHARS, Correction, Vote
+from bot.domain.identifiers import now
 from bot.domain.people import Basis, Role
 from bot.feedback.curated.editing import curate, flag
 from bot.feedback.history import as_correction, as_vote
-from bot.feedback.waiting import require_waiting
+from bot.feedback.waiting import overruled, require_waiting
 from bot.storage.history import as_answer
 from bot.storage.tables.answers import AnswerRow, QuestionRow
-from bot.storage.tables.feedback import CorrectionRow, VoteEventRow, VoteRow
+from bot.storage.tables.feedback import CorrectionRow, RejectionRow, VoteEventRow, VoteRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -123,7 +125,8 @@ class Votes:
         """Record a correction; return whether it is live as a curated answer.
 
         The answer also counts as voted down by the person who corrected it. An agent's correction resolves an open
-        escalation of the answer.
+        escalation of the answer. Deliveries may be handled in another order than they happened: one that is older than
+        what the person wrote last changes nothing.
 
         :param judging: what the correction decides, as the person saw it.
         :raises NotFoundError: there is no such answer.
@@ -147,8 +150,10 @@ class Votes:
             row = _answer(session, correction.answer_id)
             if judging is not None:
                 require_waiting(session, judging)
-            if session.get(VoteRow, (correction.answer_id, correction.person.id)) is None:
-                store_vote(session, Vote(correction.answer_id, correction.person, "down", "wrong", at=correction.at))
+            if (later := _later(session, correction)) is not None:
+                return later.accepted
+            correction = _after_rejection(session, correction)
+            _vote_down(session, correction)
             live = store_correction(session, row, correction, rests_on, accept=agent)
             answer = as_answer(row)
         if agent:
@@ -220,6 +225,34 @@ def store_correction(
     if accepted:
         curate(session, answer, question, row, rests_on)
     return accepted
+
+
+def _later(session: Session, correction: Correction) -> CorrectionRow | None:
+    own = CorrectionRow.answer_id == correction.answer_id, CorrectionRow.person_id == correction.person.id
+    return session.scalar(select(CorrectionRow).where(*own, CorrectionRow.at > correction.at))
+
+
+def _after_rejection(session: Session, correction: Correction) -> Correction:
+    """Return a correction, dated now if what the person wrote before was rejected before this one arrived.
+
+    Otherwise the rejection, which is by the clock of this server, would cover a text that no agent has read.
+    """
+    own = CorrectionRow.answer_id == correction.answer_id, CorrectionRow.person_id == correction.person.id
+    rejections = select(func.max(RejectionRow.at)).join(CorrectionRow, CorrectionRow.id == RejectionRow.correction_id)
+    last = session.scalar(rejections.where(*own, CorrectionRow.text != correction.text.strip()))
+    return replace(correction, at=now()) if last is not None and last >= correction.at else correction
+
+
+def _vote_down(session: Session, correction: Correction) -> None:
+    """Record that the person finds the answer wrong, unless they have said so and nobody has overruled it."""
+    key = correction.answer_id, correction.person.id
+    row = session.get(VoteRow, key)
+    against = select(VoteRow.at).where(VoteRow.answer_id == key[0], VoteRow.person_id == key[1], overruled())
+    if row is None:
+        store_vote(session, Vote(correction.answer_id, correction.person, "down", "wrong", at=correction.at))
+    elif session.scalar(against) is not None:
+        again = Vote(correction.answer_id, correction.person, "down", row.reason, row.comment, at=correction.at)
+        store_vote(session, again)
 
 
 def _answer(session: Session, answer_id: str) -> AnswerRow:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Text, cast, func, literal, select
+from sqlalchemy import Text, and_, cast, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from bot.domain.errors import ConflictError
@@ -80,10 +80,43 @@ def find_waiting(
     return tuple(found)
 
 
-def require_waiting(session: Session, item: Waiting) -> None:
+def rejected(as_of: datetime | None = None) -> Any:
+    """Return the condition that an agent has rejected a correction as it is.
+
+    :param as_of: rejections after this moment are left out.
+    """
+    this = select(RejectionRow.id).where(
+        RejectionRow.correction_id == CorrectionRow.id, RejectionRow.at >= CorrectionRow.at
+    )
+    return (this if as_of is None else this.where(RejectionRow.at <= as_of)).exists()
+
+
+def overruled(as_of: datetime | None = None) -> Any:
+    """Return the condition that a vote is down and an agent has since found the answer right.
+
+    That is against the votes on it, or against what the voter proposed instead. It is about votes that were there
+    then: whoever votes down or proposes something later says it anew.
+
+    :param as_of: decisions after this moment are left out.
+    """
+    proposal = aliased(CorrectionRow)
+    this = (
+        select(RejectionRow.id)
+        .outerjoin(proposal, proposal.id == RejectionRow.correction_id)
+        .where(
+            RejectionRow.answer_id == VoteRow.answer_id,
+            RejectionRow.at >= VoteRow.at,
+            or_(RejectionRow.correction_id.is_(None), proposal.person_id == VoteRow.person_id),
+        )
+    )
+    return and_(VoteRow.value == "down", (this if as_of is None else this.where(RejectionRow.at <= as_of)).exists())
+
+
+def require_waiting(session: Session, item: Waiting, *, unchanged: bool = False) -> None:
     """Make sure that something still waits as it was shown, inside the transaction that decides it.
 
-    :raises ConflictError: somebody decided it meanwhile, or the proposal was changed.
+    :param unchanged: votes down since then count as a change, too; a change of a proposal always does.
+    :raises ConflictError: somebody decided it meanwhile, or it was changed.
     """
     session.get_one(AnswerRow, item.answer_id, with_for_update=True)  # decisions on an answer take turns
     now_waiting = find_waiting(session, [item.department], limit=1, item=item.id)
@@ -91,20 +124,25 @@ def require_waiting(session: Session, item: Waiting) -> None:
         raise ConflictError("Somebody else has just decided this.")
     if item.kind == "proposal" and now_waiting[0] != item:
         raise ConflictError("This proposal was changed while you read it.")
+    if unchanged and item.kind == "vote" and now_waiting[0] != item:
+        raise ConflictError("Somebody else voted this answer down while you read it.")
 
 
-def last_judgement(session: Session, item: str, answer_id: str) -> Judged | None:
-    """Return the last decision on something, or on its answer."""
+def last_judgement(session: Session, item: str | None, answer_id: str) -> Judged | None:
+    """Return the last decision on something, or on its answer.
+
+    :param item: by default everything about the answer but escalations.
+    """
     found: list[Judged] = []
     corrected = select(CorrectionRow).where(CorrectionRow.answer_id == answer_id, CorrectionRow.accepted)
     found += [Judged("corrected", row.person_id, row.at, row.text) for row in session.scalars(corrected)]
-    rejected = select(RejectionRow).where(RejectionRow.answer_id == answer_id)
+    rejections = select(RejectionRow).where(RejectionRow.answer_id == answer_id)
     found += [
         Judged("rejected", row.person_id, row.at, row.reason)
-        for row in session.scalars(rejected)
-        if row.correction_id in (None, item)
+        for row in session.scalars(rejections)
+        if item is None or row.correction_id in (None, item)
     ]
-    escalation = session.get(EscalationRow, item)
+    escalation = session.get(EscalationRow, item) if item is not None else None
     if escalation is not None and escalation.outcome in ("replied", "closed") and escalation.resolved_at is not None:
         outcome: Literal["replied", "closed"] = "replied" if escalation.outcome == "replied" else "closed"
         found.append(Judged(outcome, escalation.resolved_by or "", escalation.resolved_at, escalation.reply))
@@ -121,14 +159,11 @@ def _proposals() -> Any:
     corrected = select(accepted.id).where(
         accepted.answer_id == CorrectionRow.answer_id, accepted.accepted, accepted.at >= CorrectionRow.at
     )
-    rejected = select(RejectionRow.id).where(
-        RejectionRow.correction_id == CorrectionRow.id, RejectionRow.at >= CorrectionRow.at
-    )
     query = select(CorrectionRow.id, CorrectionRow.at, CorrectionRow.text, AnswerRow)
     return (
         query.join(AnswerRow, AnswerRow.id == CorrectionRow.answer_id)
         .join(QuestionRow, QuestionRow.id == AnswerRow.question_id)
-        .where(~CorrectionRow.accepted, ~corrected.exists(), ~rejected.exists(), _nobodys_file())
+        .where(~CorrectionRow.accepted, ~corrected.exists(), ~rejected(), _nobodys_file())
     )
 
 
@@ -138,25 +173,22 @@ def _escalations() -> Any:
 
 
 def _votes() -> tuple[Any, Any, Any]:
-    """Select answers voted down that nobody has corrected, or found right since the last such vote.
+    """Select answers voted down that nobody has corrected, or found right since.
 
-    Whoever proposed a correction has said more than by their vote.
+    Whoever proposed a correction that waits has said more than by their vote.
     """
     proposed = select(CorrectionRow.id).where(
-        CorrectionRow.answer_id == VoteRow.answer_id, CorrectionRow.person_id == VoteRow.person_id
+        CorrectionRow.answer_id == VoteRow.answer_id, CorrectionRow.person_id == VoteRow.person_id, ~rejected()
     )
     last = select(VoteRow.answer_id, func.max(VoteRow.at).label("at"))
-    last = last.where(VoteRow.value == "down", ~proposed.exists())
+    last = last.where(VoteRow.value == "down", ~proposed.exists(), ~overruled())
     down = last.group_by(VoteRow.answer_id).subquery()
     corrected = select(CorrectionRow.id).where(CorrectionRow.answer_id == AnswerRow.id, CorrectionRow.accepted)
-    rejected = select(RejectionRow.id).where(
-        RejectionRow.answer_id == AnswerRow.id, RejectionRow.correction_id.is_(None), RejectionRow.at >= down.c.at
-    )
     query = (
         select(AnswerRow.id, down.c.at, literal(""), AnswerRow)
         .join(down, down.c.answer_id == AnswerRow.id)
         .join(QuestionRow, QuestionRow.id == AnswerRow.question_id)
-        .where(~corrected.exists(), ~rejected.exists(), _nobodys_file())
+        .where(~corrected.exists(), _nobodys_file())
     )
     return query, AnswerRow.id, down.c.at
 

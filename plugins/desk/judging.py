@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LISTED = 50
 """Items of the queue that are listed beside the one that is shown."""
 
+COMMENTS = 20
+"""Comments of voters that are shown, the newest."""
+
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 Done = Literal["live", "saved", "rejected", "closed"]
@@ -136,6 +139,8 @@ class Desk:
         :raises ConflictError: it no longer waits as it was read.
         """
         waiting = self._as_seen(person, item, seen)
+        if waiting.kind == "vote" and waiting.at.isoformat() != seen:
+            raise ConflictError("Somebody else voted this answer down while you read it.")
         if waiting.kind != "escalation":
             self._reviews.reject(waiting, person, reason)
             return "rejected"
@@ -157,7 +162,9 @@ class Desk:
     def _waiting(self, item: Waiting) -> dict[str, Any]:
         exchange = self._exchange(item.answer_id)
         hidden = self._hidden(exchange)
-        downs, reasons = self._reviews.votes_down(item.answer_id)
+        votes = self._reviews.votes_down(item.answer_id)
+        reasons = {each.reason for each in votes}
+        comments = [each for each in votes if each.comment and not exchange.question.attachments]
         return {
             **_answer(exchange, hidden),
             "item": item,
@@ -165,8 +172,19 @@ class Desk:
             "department": self._departments.title(item.department),
             "changes": differences("" if hidden else exchange.answer.text, item.text) if item.text else [],
             "text": item.text or ("" if hidden or exchange.answer.refused else exchange.answer.text),
-            "downs": downs,
+            "downs": len(votes),
             "reasons": [label for code, label in REASONS.items() if code in reasons],
+            "comments": [
+                {
+                    "text": each.comment,
+                    "reason": REASONS.get(each.reason, ""),
+                    "by": self._departments.person(each.person.id).name or each.person.id,
+                    "at": each.at,
+                    "age": _age(each.at),
+                }
+                for each in comments[-COMMENTS:]
+            ],
+            "more_comments": len(comments) - len(comments[-COMMENTS:]),
         }
 
     def _decided(self, person: Person, item: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.access.people import People
 from bot.domain.departments import DepartmentSpec
-from bot.domain.feedback import Correction
+from bot.domain.feedback import Correction, Vote
 from bot.domain.identifiers import now
 from bot.domain.people import Person, Role
 from bot.storage.tables.documents import DocumentRow, SnapshotRow
@@ -229,6 +229,41 @@ async def test_an_agent_corrects_from_the_queue_and_it_is_live_at_once(
     assert "All done" in shown(drawn["blocks"])
     await fake_slack.mention("Are hotels tax exempt?")
     assert "Only in Texas." in (await fake_slack.wait_for_post("C1")).shown
+
+
+async def test_what_was_decided_at_the_desk_leaves_the_queue_and_is_told_to_who_was_writing(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
+    project = await slack_project(departments=("travel",))
+    mentee, gus = project.mentee, Person("web:gus", "gus", Role.AGENT)
+    for person in (gus, Person("slack:U2", "Ada", Role.AGENT)):
+        People(mentee.store).ensure(person)
+    add_documents(mentee, "travel", LODGING)
+    answer_id = add_answer(mentee, "Are hotels tax exempt?")
+    mentee.votes.record(Vote(answer_id, Person("slack:U5"), "down", "wrong", "Not <!here>."))
+    mentee.votes.correct(Correction(answer_id, Person("slack:U5"), "In Texas, I think."))
+    assert "a correction is suggested" in await home(fake_slack, "U2")
+    await fake_slack.press_home("Correct", user="U2")
+    view = await fake_slack.wait_until(lambda: fake_slack.views and fake_slack.views[0])
+    assert "Not <!here>." in shown(block for block in view["blocks"] if block["type"] != "input")
+
+    mentee.reviews.reject(mentee.reviews.queue(gus)[0], gus, "The page says 12.")
+    assert "All done" in await home(fake_slack, "U2")
+    told = await fake_slack.submit_view(view, user="U2", correction="Only in Texas.")
+    assert told.body["response_action"] == "update"
+    again = told.body["view"]
+    read = shown(block for block in again["blocks"] if block["type"] != "input")
+    assert "gus decided that the answer stands." in read
+    assert "The page says 12." in read
+    assert "In Texas, I think." not in read
+    assert again["blocks"][-1]["element"]["initial_value"] == "Only in Texas."
+    await project.settled()
+    assert mentee.curated.all("travel") == ()
+
+    sent = await fake_slack.submit_view({**view, **again}, user="U2", correction="Mine.")
+    assert (sent.acknowledged, sent.body) == (True, None)
+    await project.settled()
+    assert [each.text for each in mentee.curated.all("travel")] == ["Mine."]
 
 
 async def test_only_an_agent_who_may_read_it_corrects_an_answer(

@@ -7,6 +7,8 @@ the same answer to the same question are counted together, and the confidence in
 * A side needs :data:`AGREEMENT` of all votes, otherwise people disagree and the answer is left out.
 * ``weight = 2 p - 1`` with ``p = (votes for the side + 1) / (all votes + 2)``: a lone thumb weighs 0.33, two that agree
   0.5, an agent's 0.6. An accepted correction weighs 1.
+* A thumb down doesn't count once an agent has found the answer right, or rejected what the voter proposed instead. Such
+  a decision isn't a vote itself: an agent who finds the answer good votes it up.
 * A thumb down for an outdated page or a wrong source says nothing about the text; a correction does.
 """
 
@@ -96,6 +98,8 @@ def aggregate(rated: Iterable[RatedAnswer], dropped: Counter[str]) -> list[Ratin
         if not item.train_eligible:
             dropped["not eligible for training"] += 1
             continue
+        if item.rejections:
+            dropped["an agent found that the answer stands"] += item.rejections
         group = groups.setdefault(rated_key(item), _Group(item.exchange))
         group.votes += item.votes
         group.corrections += item.corrections

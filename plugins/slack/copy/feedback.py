@@ -149,3 +149,22 @@ def review_answer() -> str:
 def review_proposal() -> str:
     """Above what a colleague would have found right."""
     return "*Suggested by a colleague*"
+
+
+def review_comment() -> str:
+    """Above what somebody wrote who voted the answer down."""
+    return "*Said with a :-1:*"
+
+
+def corrected_meanwhile(who: str) -> str:
+    """Above a colleague's correction that went live while the reader wrote another."""
+    return (
+        f":warning: *{who} corrected this answer while you wrote. Nothing of yours is saved yet; send it to replace:*"
+    )
+
+
+def rejected_meanwhile(who: str) -> str:
+    """Above the reason why a colleague found that the answer stands, while the reader wrote another."""
+    return (
+        f":warning: *{who} decided that the answer stands. Nothing of yours is saved yet; send it to replace it. Why:*"
+    )

@@ -87,6 +87,10 @@ class FeedbackListeners:
         if not text:
             await ack(response_action="errors", errors={modals.CORRECTION: copy.correction_missing()})
             return
+        again = await self._corrections.decided_meanwhile(body, text) if kind == CORRECTION else None
+        if again is not None:
+            await ack(response_action="update", view=again)
+            return
         await self._acceptor.accept(interactions.correction(body, text, kind))
         await ack()
 

@@ -13,23 +13,39 @@ if TYPE_CHECKING:
 
     from bot.domain.people import Person
     from bot.feedback.reviews import AwaitingCorrection, Reviews
+    from bot.feedback.waiting import Judged
     from bot.hooks.host import PluginHost
     from bot.storage.history import History
     from plugins.slack.overview.departments import AskableDepartment, AskableDepartments
 
 PROPOSALS = 5
+COMMENTS = 5
+"""The newest."""
+
 QUEUE_READ = 200
 """Newest answers voted down that are looked at for the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An answer as an agent reads it before correcting it. ``proposals`` are employees' corrections."""
+    """An answer as an agent reads it before correcting it.
+
+    :param proposals: employees' corrections that nobody has rejected.
+    :param comments: what people wrote who voted it down.
+    :param decided: what was last decided about it, if anything.
+    """
 
     answer_id: str
     question: str
     answer: str
     proposals: tuple[str, ...]
+    comments: tuple[str, ...] = ()
+    decided: Judged | None = None
+
+    @property
+    def seen(self) -> str:
+        """What tells that nothing was decided since."""
+        return self.decided.at.isoformat() if self.decided is not None else ""
 
 
 class ReviewQueue:
@@ -64,11 +80,13 @@ class ReviewQueue:
         department = seen.get(found.answer.department) if found else None
         if found is None or department is None or not department.shows(found.answer.citations, found.answer.rests_on):
             raise NotFoundError("There is no such answer to correct.", hint="Open App Home again.")
+        decided = self._reviews.last_decision(answer_id)
         if found.question.attachments:  # what was made from somebody's file stays with them
-            return Review(answer_id, found.question.text, "", ())
+            return Review(answer_id, found.question.text, "", (), decided=decided)
         proposals = self._reviews.proposals(answer_id, limit=PROPOSALS)
+        comments = [each.comment for each in self._reviews.votes_down(answer_id) if each.comment][-COMMENTS:]
         text = found.answer.text if all(self._plugins.may_show_again([found])) else ""
-        return Review(answer_id, found.question.text, text, proposals)
+        return Review(answer_id, found.question.text, text, proposals, tuple(comments), decided)
 
     def is_agent_for(self, person: Person, answer_id: str) -> bool:
         """Return whether the person is an agent of the answer's department, whether or not they may read it."""

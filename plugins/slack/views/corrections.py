@@ -5,6 +5,7 @@ Agents who may read what the answer names correct it at once; others propose. Wh
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from bot.domain.errors import NotFoundError
 from plugins.slack.client.web_api import call
 from plugins.slack.copy import escalations as escalations_copy
 from plugins.slack.copy import feedback as copy
+from plugins.slack.outbound.blocks import named
 from plugins.slack.views import modals
 from plugins.slack.workspaces.current import person_id
 
@@ -72,6 +74,27 @@ class CorrectionModals:
         """
         view = await self.store.run(self._of_escalation, body["user"]["id"], body["actions"][0]["value"])
         await self._open(body["trigger_id"], view)
+
+    async def decided_meanwhile(self, body: Mapping[str, Any], text: str) -> Block | None:
+        """Return the modal once more if somebody else decided about the answer while its correction was written.
+
+        It says who decided what, and keeps the text.
+        """
+        return await self.store.run(self._decided_meanwhile, body, text)
+
+    def _decided_meanwhile(self, body: Mapping[str, Any], text: str) -> Block | None:
+        about = json.loads(body["view"]["private_metadata"])
+        answer_id, seen = about.pop("answer_id"), about.pop("seen", None)
+        person = self.departments.person(person_id(body["user"]["id"]))
+        try:
+            review = self.reviews.review(person, answer_id)
+        except NotFoundError:
+            return None  # recording it refuses, too
+        if seen in (None, review.seen) or review.decided is None or review.decided.person_id == person.id:
+            return None
+        told = copy.rejected_meanwhile if review.decided.outcome == "rejected" else copy.corrected_meanwhile
+        who = named(review.decided.person_id)
+        return modals.correction_modal(review, initial=text, about=about, decided=told(who))
 
     def _review(self, user: str, answer_id: str) -> Block:
         return modals.correction_modal(self.reviews.review(self.departments.person(person_id(user)), answer_id))

@@ -47,17 +47,23 @@ def reason_modal(vote: Mapping[str, Any]) -> Block:
     )
 
 
-def correction_modal(review: Review, *, initial: str = "", about: Mapping[str, Any] | None = None) -> Block:
+def correction_modal(
+    review: Review, *, initial: str = "", about: Mapping[str, Any] | None = None, decided: str = ""
+) -> Block:
     """Return the view in which an agent corrects an answer.
 
     :param initial: what the correction begins with, such as a colleague's reply.
     :param about: channel and thread of a message, so that thanks can be said there.
+    :param decided: who has decided something about it while the agent wrote; the decision itself is shown below.
     """
     shown = [
         (copy.review_question(), review.question),
         (copy.review_answer(), review.answer),
         *((copy.review_proposal(), proposal) for proposal in review.proposals),
+        *((copy.review_comment(), comment) for comment in review.comments),
     ]
+    if decided and review.decided is not None:
+        shown.insert(0, (decided, review.decided.text))
     blocks = [block for title, text in shown for block in (context([title]), words(text, SHOWN_CHARACTERS))]
     element = text_input(CORRECTION_CHARACTERS)
     if initial:
@@ -68,7 +74,7 @@ def correction_modal(review: Review, *, initial: str = "", about: Mapping[str, A
         [*blocks, input_block(CORRECTION, copy.correction_label(), element)],
         submit=copy.correct_submit(),
         callback_id=CORRECT_CALLBACK,
-        private_metadata=json.dumps({"answer_id": review.answer_id, **(about or {})}),
+        private_metadata=json.dumps({"answer_id": review.answer_id, "seen": review.seen, **(about or {})}),
     )
 
 

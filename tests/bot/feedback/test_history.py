@@ -14,9 +14,11 @@ from bot.domain.people import Person, Role
 from bot.domain.questions import Question
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bot.testing.homes import MakeHome, Mentee
 
-ADA, BOB = Person("user:ada"), Person("user:bob")
+ADA, BOB, CY = Person("user:ada"), Person("user:bob"), Person("user:cy")
 GUS = Person("user:gus", role=Role.AGENT)
 
 
@@ -64,3 +66,62 @@ def test_votes_are_counted_by_answer_and_by_time(mentee: Mentee) -> None:
     assert mentee.feedback.count_new_votes("travel", None) == 2
     assert mentee.feedback.count_new_votes("hr", None) == 0
     assert mentee.feedback.count_new_votes("travel", now() + timedelta(seconds=1)) == 0
+
+
+# --- what an agent decides at the desk ---------------------------------------------------------------------------
+
+
+def reject(mentee: Mentee, reason: str = "The page says so.") -> datetime:
+    """Reject what waits first; return when."""
+    mentee.reviews.reject(mentee.reviews.queue(GUS)[0], GUS, reason)
+    return now()
+
+
+def said(mentee: Mentee, as_of: datetime | None = None) -> list[tuple[list[str], list[str], int]]:
+    """Return for each rated answer who voted on it, what is proposed, and how often it was found right."""
+    return [
+        ([vote.person.id for vote in each.votes], [one.text for one in each.proposals], each.rejections)
+        for each in mentee.feedback.rated("travel", as_of or now())
+    ]
+
+
+def test_a_rejected_proposal_and_the_vote_that_came_with_it_count_no_more(mentee: Mentee) -> None:
+    answer_id = answered(mentee, "Are hotels tax exempt?")
+    mentee.votes.record(Vote(answer_id, BOB, "down", "wrong"))
+    mentee.votes.correct(Correction(answer_id, ADA, "In 11 states."))
+    before, state = now(), mentee.feedback.state("travel")
+    rejected = reject(mentee)
+    assert said(mentee) == [([BOB.id], [], 1)]
+    assert said(mentee, before) == [([BOB.id, ADA.id], ["In 11 states."], 0)], "a round that began before"
+    assert mentee.feedback.state("travel") != state, "or votes would not be screened anew"
+
+    mentee.votes.correct(Correction(answer_id, ADA, "In 13 states."))
+    assert said(mentee) == [([BOB.id, ADA.id], ["In 13 states."], 1)], "said anew"
+    assert said(mentee, rejected) == [([BOB.id], [], 1)], "a round that began between"
+
+
+def test_votes_down_on_an_answer_that_was_found_right_count_no_more(mentee: Mentee) -> None:
+    answer_id = answered(mentee, "Are hotels tax exempt?")
+    mentee.votes.record(Vote(answer_id, ADA, "down", "wrong", "Not for us."))
+    mentee.votes.record(Vote(answer_id, CY, "up"))
+    before, rejected = now(), reject(mentee)
+    assert said(mentee) == [([CY.id], [], 1)], "and the agent's decision is no vote"
+    assert said(mentee, before) == [([ADA.id, CY.id], [], 0)]
+    mentee.votes.record(Vote(answer_id, BOB, "down", "wrong"))
+    mentee.votes.correct(Correction(answer_id, ADA, "In 12 states."))
+    assert said(mentee) == [([CY.id, BOB.id, ADA.id], ["In 12 states."], 1)]
+    assert said(mentee, rejected) == [([CY.id], [], 1)]
+    (ada,) = [vote for vote in mentee.feedback.rated("travel", now())[0].votes if vote.person == ADA]
+    assert (ada.reason, ada.comment) == ("wrong", "Not for us.")
+
+
+def test_a_proposal_on_its_way_while_the_one_before_is_rejected_counts(mentee: Mentee) -> None:
+    answer_id = answered(mentee, "Are hotels tax exempt?")
+    mentee.votes.correct(Correction(answer_id, ADA, "In 11 states."))
+    written = now()
+    reject(mentee)
+    mentee.votes.correct(Correction(answer_id, ADA, "In 12 states.", at=written))
+    assert said(mentee) == [([ADA.id], ["In 12 states."], 1)]
+    assert [each.text for each in mentee.reviews.queue(GUS)] == ["In 12 states."]
+    mentee.votes.correct(Correction(answer_id, ADA, "In 10 states.", at=written))
+    assert said(mentee) == [([ADA.id], ["In 12 states."], 1)], "an older one that arrives late"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,10 @@ from bot.domain.answers import Answer
 from bot.domain.departments import DepartmentSpec
 from bot.domain.errors import ConflictError, ForbiddenError, MenteeError, NotFoundError
 from bot.domain.feedback import Correction, Vote
+from bot.domain.identifiers import now
 from bot.domain.people import Basis, Person, Role
 from bot.domain.questions import Attachment, Question
+from bot.feedback.transfer import export_votes
 from bot.storage.tables.feedback import RejectionRow
 from bot.testing.notes import NotesRetriever, make_plugin
 
@@ -146,11 +149,46 @@ def test_a_rejected_proposal_waits_again_once_it_is_changed(mentee: Mentee) -> N
 def test_votes_that_an_agent_has_rejected_wait_again_after_another_one(mentee: Mentee) -> None:
     answer_id = answered(mentee)
     mentee.votes.record(Vote(answer_id, BOB, "down", "outdated"))
-    assert mentee.reviews.votes_down(answer_id) == (1, ("outdated",))
+    assert [each.reason for each in mentee.reviews.votes_down(answer_id)] == ["outdated"]
     mentee.reviews.reject(mentee.reviews.queue(GUS)[0], GUS, "It is right.")
     assert queue(mentee, GUS) == []
     mentee.votes.record(Vote(answer_id, ADA, "down", "wrong"))
     assert queue(mentee, GUS) == [("vote", answer_id)]
+    assert [each.reason for each in mentee.reviews.votes_down(answer_id)] == ["wrong"], "Bob's was judged"
+
+
+def test_a_vote_that_came_while_an_agent_read_is_read_before_it_is_judged(mentee: Mentee) -> None:
+    answer_id = answered(mentee)
+    mentee.votes.record(Vote(answer_id, BOB, "down", "wrong"))
+    (item,) = mentee.reviews.queue(GUS)
+    mentee.votes.record(Vote(answer_id, ADA, "down", "unsafe", "It names a patient."))
+    with pytest.raises(ConflictError, match="Somebody else voted"):
+        mentee.reviews.reject(item, GUS, "It is right.")
+    assert mentee.votes.correct(Correction(answer_id, GUS, "In 12 states."), judging=item), "which mends it for both"
+
+
+def test_who_votes_down_once_more_after_their_proposal_was_rejected_is_heard(mentee: Mentee) -> None:
+    item = propose(mentee, answered(mentee))
+    mentee.reviews.reject(item, GUS, "The page says so.")
+    mentee.votes.record(Vote(item.answer_id, ADA, "down", "wrong", "The page is wrong, then."))
+    assert queue(mentee, GUS) == [("vote", item.answer_id)]
+    mentee.reviews.reject(mentee.reviews.queue(GUS)[0], GUS, "It is right.")
+    assert queue(mentee, GUS) == []
+
+
+def test_what_was_rejected_waits_in_no_list(mentee: Mentee) -> None:
+    first, second = propose(mentee, answered(mentee)), propose(mentee, answered(mentee, "And trains?"), "In 13 states.")
+    mentee.votes.record(Vote(second.answer_id, BOB, "down", "outdated"))
+    since = now() - timedelta(minutes=1)
+    for item in (first, second):
+        mentee.reviews.reject(item, GUS, "It stands.")
+    (waiting,) = mentee.reviews.waiting(["travel"], limit=9)
+    assert (waiting.answer_id, waiting.downs, waiting.reasons) == (second.answer_id, 1, ("outdated",))
+    assert not waiting.proposed
+    assert mentee.reviews.proposals(second.answer_id, limit=9) == ()
+    assert [each.reason for each in mentee.reviews.complaints(["travel"], since=since)] == ["outdated"]
+    said = [(row["user"], row.get("correction")) for row in export_votes(mentee.store, mentee.departments)]
+    assert said == [(BOB.id, None)]
 
 
 def test_of_two_agents_at_once_one_decides(mentee: Mentee) -> None:

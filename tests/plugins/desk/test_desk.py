@@ -244,10 +244,30 @@ def test_a_question_for_a_person_is_answered_or_closed(home: ServedHome, client:
     assert curated(home) == ["Ask the desk."]
 
 
+def test_comments_of_votes_are_shown_with_their_author_and_go_with_them(home: ServedHome, client: Client) -> None:
+    answer_id = answered(home)
+    said = "<b>Not</b> in Ohio \u202e.oihO"
+    home.mentee.votes.record(Vote(answer_id, BOB, "down", "outdated", said))
+    opened = client("gus")
+    page = opened.get("/desk/").text
+    assert '<q dir="auto">&lt;b&gt;Not&lt;/b&gt; in Ohio \u202e.oihO</q>' in page
+    assert re.search(r"<bdi>bob</bdi> · It is out of date · <time [^>]+>just now</time>", page)
+    home.mentee.votes.record(Vote(answer_id, ADA, "down", "wrong", "Nor in Utah."))
+    refused = opened.post(f"/desk/items/{answer_id}/reject", data={"seen": seen(page), "reason": "It is right."})
+    assert refused.status_code == 409
+    for shown in ("Somebody else voted this answer down while you read it.", "Nor in Utah.", "It is right."):
+        assert shown in refused.text, shown
+    home.mentee.erasing.person("bob", actor="test")
+    page = opened.get("/desk/").text
+    assert "Nor in Utah." in page
+    assert "Ohio" not in page
+
+
 def test_what_was_made_from_somebodys_file_is_not_shown(home: ServedHome, client: Client) -> None:
     question = Question("What does it say?", ADA, attachments=(Attachment("plan.txt"),))
     answer = Answer(question.id, "HERON.", known=True, department="travel")
     home.mentee.recorder.record(question, answer)
+    home.mentee.votes.record(Vote(answer.id, ADA, "down", "wrong", "HERON is a bird."))
     escalation, _ = home.mentee.escalations.open(answer.id, ADA)
     opened = client("gus")
     page = opened.get("/desk/").text

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.domain.answers import Answer
-from bot.domain.feedback import Vote
-from bot.domain.people import Person
+from bot.domain.feedback import Correction, Vote
+from bot.domain.identifiers import now
+from bot.domain.people import Person, Role
 from bot.domain.questions import Question
 from bot.testing import run_job
+from tuning.data.aggregate import aggregate
 from tuning.services import held_votes
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bot.testing.homes import MakeHome, Mentee
     from tuning.data.screening import Decision
 
@@ -49,6 +54,23 @@ def test_what_an_operator_decides_holds_for_routing_too(mentee: Mentee, decision
     held = held_votes(mentee)
     held.decide(held.waiting(mentee.departments, ["it"]), decision, actor="test")
     assert learned(mentee) == counts
+
+
+def test_what_an_agent_has_overruled_gives_no_example(mentee: Mentee) -> None:
+    mentee.departments.configure("it", {"tuning.account_days": 0}, actor="test")
+    gus = Person("web:gus", role=Role.AGENT)
+    mentee.votes.correct(Correction("a_1", Person("web:bob"), "In the bin."))
+    before = now()
+
+    def labels(as_of: datetime) -> tuple[list[str], dict[str, int]]:
+        dropped: Counter[str] = Counter()
+        rated = held_votes(mentee).screened(mentee.departments.get("it"), as_of).rated
+        return [each.kind for each in aggregate(rated, dropped)], dict(dropped)
+
+    assert labels(before) == ([], {"correction not accepted": 1, "people disagree": 1})
+    mentee.reviews.reject(mentee.reviews.queue(gus)[0], gus, "It is at the desk.")
+    assert labels(now()) == (["up"], {"an agent found that the answer stands": 1})
+    assert labels(before) == ([], {"correction not accepted": 1, "people disagree": 1}), "a round that began before"
 
 
 def test_nothing_is_screened_anew_while_nothing_changes(mentee: Mentee, monkeypatch: pytest.MonkeyPatch) -> None:
