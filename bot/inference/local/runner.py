@@ -58,6 +58,7 @@ class LocalRunner:
         self._dtype = pick_dtype(dtype, self.device)
         self.dtype_name = str(self._dtype).removeprefix("torch.")
         self.ends: frozenset[int] = frozenset()
+        self._refers_to_itself = True
 
     @cached_property
     def context_tokens(self) -> int:
@@ -88,6 +89,7 @@ class LocalRunner:
             from bot.inference.local.backends.transformers_backend import TransformersBackend
 
             return TransformersBackend(load_model(self.path, self._dtype, self.device), self._base)
+        self._refers_to_itself = not isinstance(decoder, NativeDecoder)  # by its graphs, or as transformers' models do
         self.dtype_name = decoder.dtype_name
         most = max(1, self._cache_bytes // decoder.page_bytes)
         # At least one whole context, so that every allowed prompt finds room.
@@ -110,7 +112,7 @@ class LocalRunner:
 
     def close(self) -> None:
         """Free the memory of the model and its KV cache."""
-        # A decoder with CUDA graphs refers to itself.
-        gc.collect()
+        if self._refers_to_itself:
+            gc.collect()  # takes a second in a large process
         if self.device == "cuda":
             torch.cuda.empty_cache()

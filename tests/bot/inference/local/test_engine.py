@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +160,22 @@ async def test_an_answer_of_more_than_the_cache_holds_evicts_and_goes_on(start: 
     requests = [ask(f"{n} " * 200, max_new_tokens=5) for n in range(30)]
     answers = await asyncio.gather(*(answer(engine, request) for request in requests))
     assert answers == [await answer(engine, request) for request in requests]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+async def test_stopping_frees_the_model_at_once(
+    start: Start, mixing_model: Path, adapters: list[AdapterRef | None], dtype: str
+) -> None:
+    engine = await start(mixing_model, dtype)
+    await answer(engine, ask(adapter=adapters[1], max_new_tokens=4))
+    assert isinstance(engine._scheduler.backend, DecoderBackend)
+    backend, decoder = weakref.ref(engine._scheduler.backend), weakref.ref(engine._scheduler.backend.decoder)
+    gc.disable()
+    try:
+        await engine.stop()
+        assert (backend(), decoder()) == (None, None)
+    finally:
+        gc.enable()
 
 
 async def test_a_model_of_another_shape_is_computed_by_transformers(
