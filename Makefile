@@ -9,13 +9,13 @@ run: ## install, fetch the models, create a demo, serve it on http://127.0.0.1:8
 install: ## create .venv with the command .venv/bin/mentee
 	@scripts/install
 
-test: ## lint, types, import contracts and tests, on SQLite and PostgreSQL (under 20 minutes on 2 cores)
+test: ## lint, types, import contracts and tests, on SQLite and PostgreSQL (about 25 minutes on 2 busy cores)
 	@scripts/test
 
 test-full: ## the long tests: real servers, clean environments, kills at many points
 	@scripts/test full
 
-test-postgres: ## with homes on PostgreSQL, the tests that `make test` runs with homes on SQLite alone
+test-postgres: ## on PostgreSQL, the tests that `make test` runs only on SQLite
 	@scripts/test postgres
 
 coverage: ## the tests of `make test` on SQLite with coverage, which makes them a third slower

@@ -40,13 +40,13 @@ install_packages() {
 workers=$(getconf _NPROCESSORS_ONLN) # from 2, because tests also wait, to 4, because each may take 2 GB
 side_by_side=(-n "$((workers < 2 ? 2 : workers > 4 ? 4 : workers))")
 
-# run_tests ARGUMENT…: run tests side by side, and the few that fail once more by themselves: what passes then had no
-# fault but a busy machine, and is named in the output. More failures than a busy machine explains stand as they are.
+# run_tests ARGUMENT…: run tests in parallel. If up to three fail, run them once more on their own: the output names
+# those that then pass, probably because the machine was busy. With more failures, nothing is repeated.
 run_tests() {
     local code=0 failed=.pytest_cache/v/cache/lastfailed
     rm -f "$failed"
     .venv/bin/python -m pytest "${side_by_side[@]}" -q "$@" || code=$?
     if [ "$code" != 1 ] || [ "$(grep -c '::' "$failed")" -gt 3 ]; then return "$code"; fi
-    say "tests that failed beside others, once more by themselves"
+    say "failed tests, once more on their own"
     .venv/bin/python -m pytest -v --last-failed --last-failed-no-failures=none "$@"
 }
