@@ -14,7 +14,7 @@ from bot.domain.errors import ForbiddenError, MenteeError, NotFoundError
 from bot.domain.identifiers import now
 from bot.domain.people import Basis, Role, bases_from
 from bot.feedback.history import as_vote
-from bot.feedback.waiting import find_waiting, last_judgement, overruled, rejected, require_waiting
+from bot.feedback.waiting import find_waiting, judgement_of_own, last_judgement, overruled, rejected, require_waiting
 from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.feedback import CorrectionRow, EscalationRow, RejectionRow, VoteRow
 
@@ -113,6 +113,11 @@ class Reviews:
         """Return the last decision about an answer or a correction of it, whoever took it."""
         with self._store.read() as session:
             return last_judgement(session, None, answer_id)
+
+    def own(self, answer_id: str, person_id: str) -> Judged | None:
+        """Return what agents last decided about the person's own proposal for an answer, if they did."""
+        with self._store.read() as session:
+            return judgement_of_own(session, answer_id, person_id)
 
     def votes_down(self, answer_id: str) -> tuple[Vote, ...]:
         """Return the votes down on an answer that no agent has overruled, oldest first."""

@@ -128,10 +128,11 @@ def require_waiting(session: Session, item: Waiting, *, unchanged: bool = False)
         raise ConflictError("Somebody else voted this answer down while you read it.")
 
 
-def last_judgement(session: Session, item: str | None, answer_id: str) -> Judged | None:
+def last_judgement(session: Session, item: str | None, answer_id: str, *, votes: bool = True) -> Judged | None:
     """Return the last decision on something, or on its answer.
 
     :param item: by default everything about the answer but escalations.
+    :param votes: whether decisions against the answer's votes are meant, too.
     """
     found: list[Judged] = []
     corrected = select(CorrectionRow).where(CorrectionRow.answer_id == answer_id, CorrectionRow.accepted)
@@ -140,13 +141,23 @@ def last_judgement(session: Session, item: str | None, answer_id: str) -> Judged
     found += [
         Judged("rejected", row.person_id, row.at, row.reason)
         for row in session.scalars(rejections)
-        if item is None or row.correction_id in (None, item)
+        if item is None or row.correction_id == item or (votes and row.correction_id is None)
     ]
     escalation = session.get(EscalationRow, item) if item is not None else None
     if escalation is not None and escalation.outcome in ("replied", "closed") and escalation.resolved_at is not None:
         outcome: Literal["replied", "closed"] = "replied" if escalation.outcome == "replied" else "closed"
         found.append(Judged(outcome, escalation.resolved_by or "", escalation.resolved_at, escalation.reply))
     return max(found, key=lambda each: each.at, default=None)
+
+
+def judgement_of_own(session: Session, answer_id: str, person_id: str) -> Judged | None:
+    """Return what agents last decided about a person's proposal as it is: they rejected it, or published a text."""
+    own = select(CorrectionRow).where(
+        CorrectionRow.answer_id == answer_id, CorrectionRow.person_id == person_id, ~CorrectionRow.accepted
+    )
+    proposal = session.scalar(own)
+    last = last_judgement(session, proposal.id, answer_id, votes=False) if proposal is not None else None
+    return last if proposal is not None and last is not None and last.at >= proposal.at else None
 
 
 def _waiting(kind: Kind, key: str, at: datetime, text: str, answer: AnswerRow) -> Waiting:

@@ -138,6 +138,10 @@ class PluginHost(QuestionHooks, ActionHooks, RoundHooks):
         """Return the plugins that implement a hook, Mentee's own first, whether or not they are on."""
         return [each.plugin for each in reversed(self._registry.implementations(hook))]
 
+    def serves(self, plugin: str) -> bool:
+        """Return whether a plugin that brings pages is there and on."""
+        return plugin in self.implementing("register_routes") and self.states.enabled(plugin, None)
+
     def failed(self, plugin: str, what: str, problem: str, traceback: str = "") -> PluginError:
         """Count and return a failure of what a plugin brought, such as ``what="start() of the channel 'pager'"``."""
         return self._calls.health.failed(Failure(plugin, what, None, problem, traceback))

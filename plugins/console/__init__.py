@@ -36,5 +36,6 @@ def register_routes(instance: Instance) -> Sequence[WebRoutes]:
         instance.audit,
         instance.settings.model,
         lambda: instance.plugins.register_panels(instance),
+        lambda: instance.plugins.serves("desk"),
     )
     return [WebRoutes(PREFIX, build_console(page, instance.sessions))]

@@ -52,6 +52,7 @@ class Page:
     """Collects what the page shows. Blocking.
 
     :param panels: returns the boxes that plugins bring.
+    :param has_desk: returns whether there is a page for support agents.
     """
 
     overview: Overview
@@ -60,6 +61,7 @@ class Page:
     audit: AuditLog
     model: ModelSettings
     panels: Callable[[], Sequence[ConsolePanel]]
+    has_desk: Callable[[], bool]
 
     def shown(self, person: Person, scope: str, notice: Notice, refused: RefusedFormError | None) -> dict[str, Any]:
         """Return the page's values; the HTML of panels is cleaned.
@@ -76,6 +78,7 @@ class Page:
             "channels": self.places.all(),
             "changes": self.audit.newest(CHANGES),
             "engine": self.model,
+            "desk": self.has_desk(),
         }
 
 

@@ -25,6 +25,6 @@ def register_routes(instance: Instance) -> Sequence[WebRoutes]:
         instance.escalations,
         instance.history,
         instance.departments,
-        instance.plugins.may_show_again,
+        instance.plugins,
     )
     return [WebRoutes(PREFIX, build_desk(desk, instance.sessions))]

@@ -15,7 +15,7 @@ from bot.server.pages.markdown import render
 from plugins.desk.differences import differences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from bot.access.departments import Departments
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
     from bot.feedback.reviews import Reviews
     from bot.feedback.votes import Votes
     from bot.feedback.waiting import Judged, Waiting
+    from bot.hooks.host import PluginHost
     from bot.storage.history import History
 
 LISTED = 50
 """Items of the queue that are listed beside the one that is shown."""
+
+CONSOLE = "console"
+"""The plugin of the page for operators."""
 
 COMMENTS = 20
 """Comments of voters that are shown, the newest."""
@@ -51,10 +55,7 @@ class Typed:
 
 
 class Desk:
-    """Shows an agent what waits, and records their decisions.
-
-    :param may_show_again: returns which recorded answers the guards let be shown once more.
-    """
+    """Shows an agent what waits, and records their decisions."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what is read and written about an answer
         self,
@@ -63,14 +64,14 @@ class Desk:
         escalations: Escalations,
         history: History,
         departments: Departments,
-        may_show_again: Callable[[Sequence[Exchange]], list[bool]],
+        plugins: PluginHost,
     ) -> None:
         self._reviews = reviews
         self._votes = votes
         self._escalations = escalations
         self._history = history
         self._departments = departments
-        self._may_show_again = may_show_again
+        self._plugins = plugins
 
     def after(self, person: Person, item: str) -> list[str]:
         """Return the ids of what else is in the person's queue, beginning with what follows an item."""
@@ -96,7 +97,7 @@ class Desk:
         }
         values: dict[str, Any] = {
             "person": person,
-            "operator": person.role.includes(Role.OPERATOR),
+            "console": person.role.includes(Role.OPERATOR) and self._plugins.serves(CONSOLE),
             "departments": [self._departments.title(name) for name in self._reviews.departments_of(person)],
             "counts": {kind: sum(each.kind == kind for each in queue) for kind in ("proposal", "escalation", "vote")},
             "queue": [
@@ -216,7 +217,7 @@ class Desk:
         """Return why an answer isn't shown, or an empty text."""
         if exchange.question.attachments:
             return "It was made from a file that somebody attached, which stays with them."
-        if not all(self._may_show_again([exchange])):
+        if not all(self._plugins.may_show_again([exchange])):
             return "A check of answers doesn't let it be shown."
         return ""
 

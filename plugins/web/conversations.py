@@ -14,6 +14,7 @@ from bot.domain.questions import HISTORY_TURNS
 from bot.server.pages.markdown import render
 from bot.storage.history import as_turn
 from plugins.web.intake import NAME
+from plugins.web.wording import SOMEBODY, decided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bot.domain.plugins.actions import OfferedAction
     from bot.domain.questions import Turn
     from bot.feedback.actions import Actions
+    from bot.feedback.reviews import Reviews
     from bot.feedback.votes import Votes
     from bot.hooks.host import PluginHost
     from bot.hooks.instance import Instance
@@ -48,6 +50,7 @@ class Conversations:
         departments: Departments,
         rights: Rights,
         plugins: PluginHost,
+        reviews: Reviews,
     ) -> None:
         self._history = history
         self._votes = votes
@@ -55,6 +58,7 @@ class Conversations:
         self._departments = departments
         self._rights = rights
         self._plugins = plugins
+        self._reviews = reviews
 
     @classmethod
     def of(cls, instance: Instance) -> Conversations:
@@ -66,6 +70,7 @@ class Conversations:
             instance.departments,
             instance.rights,
             instance.plugins,
+            instance.reviews,
         )
 
     def newest(
@@ -191,6 +196,7 @@ class Conversations:
             ],
             "vote": None,
             "correction": None,
+            "decided": None,
             "corrects_at_once": person.role_in(answer.department).includes(Role.AGENT),
         }
 
@@ -222,7 +228,25 @@ class Conversations:
         correction = self._votes.correction(answer.id, person.id)
         if correction is not None and not withheld:
             shown["correction"] = correction.text
+            shown["decided"] = self._decided(answer, person, correction.text)
         return shown
+
+    def _decided(self, answer: Answer, person: Person, proposed: str) -> dict[str, Any] | None:
+        """Return what an agent made of the person's correction as the page shows it."""
+        judged = self._reviews.own(answer.id, person.id)
+        if judged is None:
+            return None
+        taken, unchanged = judged.outcome == "corrected", judged.text == proposed
+        who = self._departments.person(judged.person_id).name or SOMEBODY
+        text = "" if taken and (unchanged or not self._passes(answer, judged.text)) else judged.text
+        return {"taken": taken, "said": decided(who, judged.outcome, unchanged=unchanged), "text": text}
+
+    def _passes(self, answer: Answer, text: str) -> bool:
+        """Return whether the checks of answers let a text be shown in an answer's place."""
+        found = self._history.of_answer(answer.id)
+        return found is not None and all(
+            self._plugins.may_show_again([replace(found, answer=replace(found.answer, text=text))])
+        )
 
 
 def _listed(conversation: str, title: str, at: datetime) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from plugins.web.unanswered import Unanswered
 from plugins.web.wording import words
 
 if TYPE_CHECKING:
-    from bot.hooks.host import PluginHost
     from bot.hooks.instance import Instance
 
 FOLDER = Path(__file__).parent
@@ -61,7 +60,7 @@ def build_site(instance: Instance) -> FastAPI:
             "person": person,
             "demo": demo,
             "operator": person.role.includes(Role.OPERATOR),
-            "desk": person.is_anywhere(Role.AGENT) and _has_desk(instance.plugins),
+            "desk": person.is_anywhere(Role.AGENT) and instance.plugins.serves(DESK),
             "limit": question_chars,
             "title_limit": TITLE_CHARACTERS,
             "words": json.dumps(words()),
@@ -73,10 +72,6 @@ def build_site(instance: Instance) -> FastAPI:
         return response
 
     return site
-
-
-def _has_desk(plugins: PluginHost) -> bool:
-    return DESK in plugins.implementing("register_routes") and plugins.states.enabled(DESK, None)
 
 
 def _web(instance: Instance) -> Web:

@@ -10,8 +10,21 @@ RECORDED = "Thank you. Your vote is recorded."
 WITHDRAWN = "Your vote is withdrawn."
 LIVE = "Thank you. Your correction is live: the next person who asks this gets it."
 PROPOSED = "Thank you. Your correction is saved. Others don't see it until a support agent accepts it."
+SOMEBODY = "A support agent"
 WILL_BE_LIVE = "Your text becomes the answer to this question right away."
 WILL_BE_PROPOSED = "Others don't see your text until a support agent accepts it."
+
+
+def decided(who: str, outcome: str, *, unchanged: bool) -> str:
+    """Return what an agent made of somebody's correction.
+
+    :param unchanged: whether the published text is theirs as it was.
+    """
+    if outcome == "rejected":
+        return f"{who} didn't take your correction over."
+    return (
+        f"{who} published your correction." if unchanged else f"{who} published a correction that differs from yours."
+    )
 
 
 def words() -> dict[str, Any]:

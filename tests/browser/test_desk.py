@@ -112,6 +112,13 @@ def test_an_agent_edits_rejects_and_skips_by_keyboard(signed_in: Callable[[str],
     gus.wait_for_selector(f"h2:has-text('{QUESTION}')")
     assert gus.locator(".queue li").count() == 1
 
+    ada.reload()
+    told = ada.locator('.note:has-text("gus didn\'t take your correction over.") + blockquote')
+    told.wait_for()
+    assert told.inner_text() == "It is the rule."
+    published = ada.locator(".thanks:has-text('gus published a correction that differs from yours.') + blockquote")
+    assert "a, e, r and s are letters here" in published.inner_text()
+
 
 def test_the_desk_works_without_scripts(home: ServedHome, signed_in: Callable[[str], Page]) -> None:
     correct(signed_in("ada"), "In 13 states.")

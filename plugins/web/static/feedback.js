@@ -15,7 +15,8 @@ export class Feedback {
     this.down = this.#thumb("down", "Bad answer");
     this.write = el("button", { type: "button", class: "icon text", onclick: () => this.#showCorrection(this.write) }, icon("pen"), "Correct");
     this.#press(answer.vote?.value ?? null);
-    if (answer.correction) this.#say("You corrected this answer.");
+    if (answer.decided) panel.replaceChildren(...decision(answer.decided));
+    else if (answer.correction) this.#say("You corrected this answer.");
     panel.addEventListener("keydown", (event) => { if (event.key === "Escape") this.#close(); });
   }
 
@@ -125,6 +126,12 @@ export class Feedback {
       return null;
     }
   }
+}
+
+/** What an agent made of the reader's correction: the published text, or why it wasn't taken over. */
+function decision({ taken, said, text }) {
+  const told = el("p", { class: taken ? "thanks" : "note", role: "note" }, taken ? icon("check") : null, said);
+  return text ? [told, el("blockquote", { class: "note", dir: "auto" }, text)] : [told];
 }
 
 /** The answer's text without the numbers of its sources. */

@@ -106,8 +106,11 @@ def test_only_agents_are_shown_the_way_to_the_desk(home: ServedHome, client: Cli
 
     for name, shown in (("ada", False), ("gus", True), ("olga", True)):
         assert ('href="/desk/"' in chat(name)) == shown
+    assert 'href="/desk/"' in client("olga").get("/console/").text
+    assert 'href="/console/"' in client("olga").get("/desk/").text
+    assert 'href="/console/"' not in client("gus").get("/desk/").text
     home.mentee.plugins.states.switch("desk", "", enabled=False, actor="test")
-    assert 'href="/desk/"' not in chat("gus")
+    assert 'href="/desk/"' not in chat("gus") + client("olga").get("/console/").text
     assert client("gus").get("/desk/").status_code == 404
 
 
@@ -261,6 +264,41 @@ def test_comments_of_votes_are_shown_with_their_author_and_go_with_them(home: Se
     page = opened.get("/desk/").text
     assert "Nor in Utah." in page
     assert "Ohio" not in page
+
+
+def decided(client: Client, name: str = "ada") -> list[tuple[bool, str, str]]:
+    """Return what a person is told became of their corrections in the conversation."""
+    turns = client(name).get("/api/conversations/conversation-1").json()
+    found = [each["answer"]["decided"] for each in turns]
+    return [(each["taken"], each["said"], each["text"]) for each in found if each]
+
+
+def test_who_proposed_a_correction_is_told_at_the_answer_what_became_of_it(home: ServedHome, client: Client) -> None:
+    answer_id = answered(home)
+    item, opened = propose(home, answer_id), client("gus")
+    assert decided(client) == []
+    given = {"seen": seen(opened.get("/desk/").text), "reason": "The page <b>says</b> 12."}
+    opened.post(f"/desk/items/{item}/reject", data=given)
+    assert decided(client) == [(False, "gus didn't take your correction over.", "The page <b>says</b> 12.")]
+    propose(home, answer_id, "In 13 states.")
+    assert decided(client) == [], "it waits again"
+    opened.post(f"/desk/items/{item}/accept", data={"seen": seen(opened.get("/desk/").text), "text": "In 12."})
+    assert decided(client) == [(True, "gus published a correction that differs from yours.", "In 12.")]
+    propose(home, answer_id, "In 14 states.")
+    opened.post(f"/desk/items/{item}/accept", data={"seen": seen(opened.get("/desk/").text)})
+    assert decided(client) == [(True, "gus published your correction.", "")]
+    home.mentee.erasing.person("gus", actor="test")
+    assert decided(client) == []
+
+
+def test_who_may_no_longer_read_the_answer_is_not_told_what_replaced_it(home: ServedHome, client: Client) -> None:
+    home.mentee.departments.set_member("board", "user:web:ada", member=True, actor="test")
+    answer_id = answered(home, department="board")
+    propose(home, answer_id)
+    home.mentee.votes.correct(Correction(answer_id, home.mentee.people.get("web:olga"), "The heron merger."))
+    assert decided(client) == [(True, "olga published a correction that differs from yours.", "The heron merger.")]
+    home.mentee.departments.set_member("board", "user:web:ada", member=False, actor="test")
+    assert decided(client) == []
 
 
 def test_what_was_made_from_somebodys_file_is_not_shown(home: ServedHome, client: Client) -> None:
