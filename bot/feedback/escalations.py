@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import func, or_, select
 
+from bot.access.names import require_present
 from bot.access.people import stored_person
 from bot.domain.deliveries import OutboxItem
 from bot.domain.errors import ForbiddenError, NotFoundError
@@ -25,7 +26,7 @@ from bot.storage.tables.delivery import OutboxRow
 from bot.storage.tables.feedback import EscalationRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Select
@@ -41,6 +42,9 @@ NOTE, REMINDER, END, REPLY = "escalation", "escalation_reminder", "escalation_en
 
 Each one's payload is ``escalation_id``; the end's also has ``note``, the id of the item that it follows.
 """
+
+WITHDRAWAL = "escalation_withdrawal"
+"""Kind of outbox items that remove a note or a reminder, whose question was erased. Payload: ``note``, its id."""
 
 PEOPLE = 10
 """People notified one by one, at most; a larger department should have a channel for it."""
@@ -62,7 +66,7 @@ class Escalation:
     :param rests_on: what the answer rests on.
     :param told: whether anybody could be notified.
     :param outcome: empty while it is open.
-    :param reply: what the asker was told, empty unless somebody replied or corrected.
+    :param reply: what the asker was told, empty unless somebody replied or corrected, or after that person's erasure.
     """
 
     id: str
@@ -82,6 +86,7 @@ class Escalation:
     rests_on: tuple[Basis, ...] = ()
     outcome: Outcome | Literal[""] = ""
     resolved_by: str = ""
+    resolved_at: datetime | None = None
     reply: str = ""
 
 
@@ -117,7 +122,7 @@ class Escalations:
         """Resolve an escalation and notify everyone concerned; return ``False`` if it was already resolved.
 
         :raises NotFoundError: there is none of that id.
-        :raises ForbiddenError: the person doesn't handle questions of its department.
+        :raises ForbiddenError: the person doesn't handle questions of its department, or was just removed or erased.
         """
         found = self.get(escalation_id)
         if not self.may_resolve(person, found.department):
@@ -149,20 +154,18 @@ class Escalations:
 
     def owners(self, department: Department) -> list[str]:
         """Return who handles the department's questions: the configured owners, else its agents, else the operators."""
-        if department.escalations.owners:
-            return list(department.escalations.owners)
-        for role in (Role.AGENT, Role.OPERATOR):
-            with self._store.read() as session:
-                there = select(DepartmentRoleRow.person_id).where(
-                    DepartmentRoleRow.department == department.name, DepartmentRoleRow.role == role.value
-                )
-                having = or_(PersonRow.role == role.value, PersonRow.id.in_(there))
-                rows = session.scalars(select(PersonRow).where(having).order_by(PersonRow.id)).all()
-                found = [stored_person(session, row) for row in rows]
-            able = [each.id for each in found if self.may_resolve(each, department.name)]
-            if able:
-                return able
-        return []
+        return list(department.escalations.owners) or self._agents(department.name)
+
+    def is_handled(self, department: str, *, at_desk: bool) -> bool:
+        """Return whether anybody gets the department's questions, in a channel or at the desk.
+
+        :param at_desk: whether agents have a page on which open escalations wait for them.
+        """
+        try:
+            found = self._departments.get(department)
+        except NotFoundError:
+            return False
+        return (at_desk and bool(self._agents(department))) or bool(self._reached(found))
 
     def get(self, escalation_id: str) -> Escalation:
         """Return an escalation.
@@ -174,6 +177,12 @@ class Escalations:
             if row is None:
                 raise NotFoundError("This question no longer exists.", hint="It may have been erased.")
             return _load(session, row)
+
+    def of_answers(self, answer_ids: Collection[str]) -> dict[str, Escalation]:
+        """Return the escalations of those answers that have one, open or not, by answer."""
+        query = select(EscalationRow).where(EscalationRow.answer_id.in_(answer_ids))
+        with self._store.read() as session:
+            return {row.answer_id: _load(session, row) for row in session.scalars(query)}
 
     def waiting(self, departments: Collection[str]) -> tuple[Escalation, ...]:
         """Return the open escalations of these departments, oldest first."""
@@ -215,15 +224,13 @@ class Escalations:
 
     def posted_notes(self, question_ids: Collection[str]) -> list[str]:
         """Return the references of posts that show these questions to the department's people."""
-        notes = (
-            select(EscalationRow.notes)
-            .join(AnswerRow, AnswerRow.id == EscalationRow.answer_id)
-            .where(AnswerRow.question_id.in_(question_ids))
-        )
         with self._store.read() as session:
-            ids = [each for found in session.scalars(notes) for each in found]
-            posted = select(OutboxRow.reference).where(OutboxRow.id.in_(ids), OutboxRow.reference.is_not(None))
-            return [reference for reference in session.scalars(posted) if reference]
+            return [note.reference for note in _notes(session, question_ids) if note.reference]
+
+    def withdraw(self, session: Session, question_ids: Collection[str]) -> None:
+        """Remove what shows these questions to the department's people, in the transaction that erases them."""
+        for note in _notes(session, question_ids):
+            self._follow(session, note, WITHDRAWAL, {"note": note.id})
 
     def any_current(self) -> bool:
         """Return whether any escalation is open, or has just ended."""
@@ -257,21 +264,41 @@ class Escalations:
 
     def _end(self, found: Escalation, person: Person, outcome: Outcome, reply: str) -> bool:
         asker = self._recipients.addresses([found.opened_by]) if found.opened_by != person.id else {}
+        at = now()
         with self._store.write() as session:
+            require_present(session, person.id, at)
             row = session.get(EscalationRow, found.id, with_for_update=True)
             if row is None or row.state != "open":
                 return False
             row.state, row.outcome, row.reply = "resolved", outcome, reply[:REPLY_CHARACTERS]
-            row.resolved_by, row.resolved_at = person.id, now()
+            row.resolved_by, row.resolved_at = person.id, at
             notes = session.scalars(select(OutboxRow).where(OutboxRow.id.in_(row.notes), OutboxRow.kind == NOTE)).all()
             for note in notes:
-                payload = {"escalation_id": row.id, "note": note.id}
-                lane = note.lane.partition(":")[2]
-                self._outbox.add(session, OutboxItem(note.channel, END, note.address, payload), lane=lane)
+                self._follow(session, note, END, {"escalation_id": row.id, "note": note.id})
             self._recipients.send(session, REPLY, asker, {"escalation_id": row.id})
             if outcome == "corrected":  # whoever is told the correction needs no notification of it
                 claim(session, row.opened_by, f"live:{row.answer_id}")
             return True
+
+    def _follow(self, session: Session, note: OutboxRow, kind: str, payload: Mapping[str, Any]) -> None:
+        """Add what goes where a note went, after it."""
+        item = OutboxItem(note.channel, kind, note.address, payload)
+        self._outbox.add(session, item, lane=note.lane.partition(":")[2])
+
+    def _agents(self, department: str) -> list[str]:
+        """Return the department's agents who may ask it; if there are none, such operators."""
+        for role in (Role.AGENT, Role.OPERATOR):
+            with self._store.read() as session:
+                there = select(DepartmentRoleRow.person_id).where(
+                    DepartmentRoleRow.department == department, DepartmentRoleRow.role == role.value
+                )
+                having = or_(PersonRow.role == role.value, PersonRow.id.in_(there))
+                rows = session.scalars(select(PersonRow).where(having).order_by(PersonRow.id)).all()
+                found = [stored_person(session, row) for row in rows]
+            able = [each.id for each in found if self.may_resolve(each, department)]
+            if able:
+                return able
+        return []
 
     def _reached(self, department: Department) -> Mapping[str, Mapping[str, Any]]:
         """Return the addresses of the people to notify, by name."""
@@ -287,6 +314,17 @@ def _open() -> Select[EscalationRow]:
 def _open_or_just_ended() -> Select[EscalationRow]:
     just_ended = EscalationRow.resolved_at > now() - JUST
     return select(EscalationRow).where(or_(EscalationRow.state == "open", just_ended))
+
+
+def _notes(session: Session, question_ids: Collection[str]) -> Sequence[OutboxRow]:
+    """Return the notes and reminders about these questions."""
+    found = (
+        select(EscalationRow.notes)
+        .join(AnswerRow, AnswerRow.id == EscalationRow.answer_id)
+        .where(AnswerRow.question_id.in_(question_ids))
+    )
+    ids = [each for notes in session.scalars(found) for each in notes]
+    return session.scalars(select(OutboxRow).where(OutboxRow.id.in_(ids))).all()
 
 
 def _answer(session: Session, answer_id: str, *, lock: bool = False) -> AnswerRow:
@@ -317,5 +355,6 @@ def _load(session: Session, row: EscalationRow) -> Escalation:
         rests_on=bases_from(answer.rests_on),
         outcome=row.outcome or "",  # type: ignore[arg-type] # the constraint allows these
         resolved_by=row.resolved_by or "",
+        resolved_at=row.resolved_at,
         reply=row.reply,
     )

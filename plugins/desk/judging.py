@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bot.domain.errors import ConflictError, ForbiddenError, NotFoundError
+from bot.domain.errors import ConflictError, ForbiddenError, MenteeError, NotFoundError
 from bot.domain.feedback import CORRECTION_CHARS, Correction
 from bot.domain.identifiers import now
 from bot.domain.people import Role
+from bot.feedback.escalations import REPLY_CHARACTERS
 from bot.feedback.reasons import REASONS
 from bot.feedback.reviews import REASON_CHARS
 from bot.server.pages.markdown import render
@@ -39,18 +40,20 @@ COMMENTS = 20
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
-Done = Literal["live", "saved", "rejected", "closed"]
+TAKEN = "Somebody else has just decided this."
+
+Done = Literal["live", "saved", "rejected", "replied", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
     """A decision that wasn't taken: why not, and what had been typed.
 
-    :param field: where it was typed: ``text``, ``reason`` or nowhere.
+    :param field: where it was typed: ``text``, ``reason``, ``reply`` or nowhere.
     """
 
     problem: str
-    field: Literal["text", "reason", ""] = ""
+    field: Literal["text", "reason", "reply", ""] = ""
     text: str = ""
 
 
@@ -106,7 +109,7 @@ class Desk:
             ],
             "more": len(queue) - min(len(queue), LISTED),
             "refused": refused,
-            "limits": {"text": CORRECTION_CHARS, "reason": REASON_CHARS},
+            "limits": {"text": CORRECTION_CHARS, "reason": REASON_CHARS, "reply": REPLY_CHARACTERS},
         }
         if here is not None:
             values |= self._waiting(here)
@@ -146,16 +149,31 @@ class Desk:
             self._reviews.reject(waiting, person, reason)
             return "rejected"
         if not self._escalations.resolve(waiting.id, person, "closed"):
-            raise ConflictError("Somebody else has just decided this.")
+            raise ConflictError(TAKEN)
         return "closed"
 
-    def _as_seen(self, person: Person, item: str, seen: str) -> Waiting:
+    def reply(self, person: Person, item: str, text: str) -> Done:
+        """Answer a question for a person: only whoever asked gets the text.
+
+        :raises MenteeError: there is no text, or it is too long.
+        :raises ConflictError: it no longer waits.
+        """
+        waiting, said = self._as_seen(person, item), text.strip()
+        if waiting.kind != "escalation":
+            raise ConflictError("Nobody waits for a reply here.")
+        if not 0 < len(said) <= REPLY_CHARACTERS:
+            raise MenteeError(f"A reply must have 1 to {REPLY_CHARACTERS:,} characters; this one has {len(said):,}.")
+        if not self._escalations.resolve(waiting.id, person, "replied", said):
+            raise ConflictError(TAKEN)
+        return "replied"
+
+    def _as_seen(self, person: Person, item: str, seen: str = "") -> Waiting:
         if not person.is_anywhere(Role.AGENT):
             raise ForbiddenError("Only support agents can do this.")
         found = next((each for each in self._reviews.queue(person) if each.id == item), None)
         if found is None:
             self._reviews.judged(person, item)  # refuses what they may not know of
-            raise ConflictError("Somebody else has just decided this.")
+            raise ConflictError(TAKEN)
         if found.kind == "proposal" and found.at.isoformat() != seen:
             raise ConflictError("This proposal was changed while you read it.")
         return found

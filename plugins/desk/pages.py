@@ -25,7 +25,7 @@ INVALID = 422
 
 templates = page_templates(FOLDER / "templates")
 Item = Annotated[str, InPath(max_length=80)]
-Told = Annotated[Literal["", "live", "saved", "rejected", "closed"], Query()]
+Told = Annotated[Literal["", "live", "saved", "rejected", "replied", "closed"], Query()]
 
 
 def build_desk(desk: Desk, sessions: Sessions) -> FastAPI:
@@ -86,6 +86,12 @@ def _add_decisions(app: FastAPI, desk: Desk, agent: Callable[[Request], Person])
             return desk.reject(person, item, seen, reason)
 
         return await _decided(desk, request, person, decide, Typed("", "reason" if reason else "", reason))
+
+    @app.post("/items/{item}/reply")
+    async def reply(request: Request, person: Agent, item: Item) -> Response:
+        """Reply to whoever asked for a person."""
+        text = (await read_form(request)).get("reply", [""])[0]
+        return await _decided(desk, request, person, lambda: desk.reply(person, item, text), Typed("", "reply", text))
 
 
 async def _decided(desk: Desk, request: Request, person: Person, decide: Callable[[], Done], typed: Typed) -> Response:

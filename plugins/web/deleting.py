@@ -11,6 +11,7 @@ from plugins.web.intake import NAME
 if TYPE_CHECKING:
     from bot.delivery.inbox import Inbox
     from bot.domain.people import Person
+    from bot.feedback.escalations import Escalations
     from bot.storage.history import History
     from bot.storage.session import Store
     from plugins.web.unanswered import Unanswered
@@ -19,16 +20,19 @@ if TYPE_CHECKING:
 class Deleting:
     """Erases a person's conversations. Everything here is blocking."""
 
-    def __init__(self, store: Store, inbox: Inbox, history: History, unanswered: Unanswered) -> None:
+    def __init__(
+        self, store: Store, inbox: Inbox, history: History, escalations: Escalations, unanswered: Unanswered
+    ) -> None:
         self._store = store
         self._inbox = inbox
         self._history = history
+        self._escalations = escalations
         self._unanswered = unanswered
 
     def delete(self, person: Person, conversation: str) -> list[str]:
         """Erase a conversation's questions, with their answers, votes, corrections and all that was made of them.
 
-        What is being answered is stopped.
+        What is being answered is stopped. What waits for a person no longer does, and its notes elsewhere are removed.
 
         :returns: the ids of the questions.
         :raises NotFoundError: the person has no such conversation.
@@ -43,5 +47,6 @@ class Deleting:
         with self._store.write() as session:
             for question_id in questions:
                 self._inbox.forget(session, question_id.removeprefix("q_"), {"person": person.id})
+            self._escalations.withdraw(session, questions)
             erase_questions(session, questions, actor=person.id)
         return questions

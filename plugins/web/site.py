@@ -80,7 +80,7 @@ def _web(instance: Instance) -> Web:
     conversations = Conversations.of(instance)
     stream = AnswerStream(instance.answer_events, intake, conversations)
     unanswered = Unanswered(instance.inbox, instance.answer_events)
-    deleting = Deleting(instance.store, instance.inbox, instance.history, unanswered)
+    deleting = Deleting(instance.store, instance.inbox, instance.history, instance.escalations, unanswered)
     return Web(
         instance.sessions,
         departments,

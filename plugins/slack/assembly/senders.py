@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.feedback.action_rows import ACTION
+from bot.feedback.escalations import WITHDRAWAL
 from bot.feedback.notifications import NOTIFICATION
 from plugins.slack import items
 from plugins.slack.handlers.private_answers import PrivateOffers
@@ -57,6 +58,7 @@ class SenderTable:
             items.GREETING: GreetingSender(addressed, self._background, self._assistant.suggest).send,
             NOTIFICATION: self._notification_sender(thread).send,
             **dict.fromkeys(ESCALATION_KINDS, escalations.send),
+            WITHDRAWAL: escalations.withdraw,
         }
         return Router(senders, otherwise=addressed.send)
 

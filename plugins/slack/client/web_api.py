@@ -26,6 +26,8 @@ TOKEN_WAIT = 60.0
 TOKEN_ERRORS = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type"}
 )
+GONE = frozenset({"message_not_found", "channel_not_found", "is_archived"})
+"""Refusals of ``chat.delete`` that mean that nothing is left to delete, or that nobody can."""
 WHERE = {
     "MENTEE_SLACK_BOT_TOKEN": "OAuth & Permissions > Bot User OAuth Token (xoxb-…)",
     "MENTEE_SLACK_APP_TOKEN": "Basic Information > App-Level Tokens, scope connections:write (xapp-…)",

@@ -17,7 +17,7 @@ from bot.access.erasure import erase_questions
 from bot.domain.deliveries import delivery_id
 from bot.domain.errors import BusyError
 from bot.language.words import words
-from plugins.slack.client.web_api import SlackRefusedError, call
+from plugins.slack.client.web_api import GONE, SlackRefusedError, call
 from plugins.slack.items import NAME, NOTHING_POSTED, message_key, private_key, question_id, version_key
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ MAX_ANSWERS = 2
 WAIT_SECONDS = 0.5
 APPEARING = frozenset({"draft", "pending", "leased"})
 """States of a delivery that is shown in part, or about to be: its worker takes it away, or completes it first."""
-GONE = frozenset({"message_not_found", "channel_not_found", "is_archived"})
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from bot.domain.answers import Citation
 from bot.domain.errors import NotFoundError
 from bot.domain.people import EVERYONE, Audience
 from bot.feedback.escalations import END, NOTE, REMINDER, REPLY
-from plugins.slack.client.web_api import SlackRefusedError, call, direct_conversation
+from plugins.slack.client.web_api import GONE, SlackRefusedError, call, direct_conversation
 from plugins.slack.copy import escalations as copy
 from plugins.slack.copy import notifications as notifications_copy
 from plugins.slack.items import NAME, NOTHING_POSTED
@@ -76,6 +76,21 @@ class EscalationSender:
         if message is None or address is None:
             return NOTHING_POSTED
         return await self.thread.send(_written(item, address, message))
+
+    async def withdraw(self, item: OutboxItem) -> str:
+        """Remove a posted note or reminder, whose question was erased.
+
+        :raises MenteeError: Slack asks to wait, or does not let us.
+        """
+        note = await self.store.run(self.outbox.get, item.payload["note"])
+        channel, _, ts = ((note.reference if note else "") or "").rpartition(":")
+        if channel:
+            try:
+                await call(self.client().chat_delete, "chat.delete", attempts=item.attempts, channel=channel, ts=ts)
+            except SlackRefusedError as error:
+                if error.name not in GONE:
+                    raise
+        return NOTHING_POSTED
 
     async def _message(self, item: OutboxItem, escalation: Escalation) -> Message | None:
         if item.kind in (NOTE, REMINDER):

@@ -229,6 +229,40 @@ def test_it_is_found_by_its_thread_and_by_its_notes(mentee: Mentee) -> None:
     assert not mentee.escalations.any_current()
 
 
+def test_a_department_is_handled_if_somebody_gets_its_questions(mentee: Mentee) -> None:
+    def handled(department: str) -> tuple[bool, bool]:
+        return tuple(mentee.escalations.is_handled(department, at_desk=desk) for desk in (False, True))  # type: ignore[return-value] # two
+
+    assert handled("travel") == (True, True)
+    assert handled("board") == (False, False), "no agent may ask it"
+    assert handled("gone") == (False, False)
+    People(mentee.store).ensure(Person("web:olga", role=Role.OPERATOR))  # whom no channel reaches
+    assert handled("board") == (False, True)
+    mentee.departments.configure("board", {"escalations.channel": "room:help"}, actor="test")
+    assert handled("board") == (True, True)
+
+
+def test_what_was_posted_about_an_erased_question_is_withdrawn(mentee: Mentee) -> None:
+    found, _ = mentee.escalations.open(answered(mentee), ADA)
+    mentee.escalations.open(answered(mentee, text="And trains?"), ADA)
+    assert set(mentee.escalations.of_answers([found.answer_id, "a_none"])) == {found.answer_id}
+    with mentee.store.write() as session:
+        question = session.get_one(AnswerRow, found.answer_id).question_id
+        mentee.escalations.withdraw(session, [question])
+    assert [each for each in sent(mentee) if each[0] == "escalation_withdrawal"] == [
+        ("escalation_withdrawal", "user:eve"), ("escalation_withdrawal", "user:gus"),
+    ]  # fmt: skip
+
+
+def test_who_was_removed_meanwhile_resolves_nothing(mentee: Mentee) -> None:
+    found, _ = mentee.escalations.open(answered(mentee), ADA)
+    gil = mentee.people.add("gil", role=Role.AGENT, password=None, actor="test")
+    mentee.people.remove("gil", actor="test")
+    with pytest.raises(ForbiddenError, match="removed"):
+        mentee.escalations.corrected(found.answer_id, gil, "In 12 states.")
+    assert mentee.escalations.get(found.id).outcome == ""
+
+
 def test_the_metrics_count_what_is_open(mentee: Mentee) -> None:
     from bot.server.metrics import QueueCollector, exposition
 

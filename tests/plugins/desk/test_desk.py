@@ -301,6 +301,51 @@ def test_who_may_no_longer_read_the_answer_is_not_told_what_replaced_it(home: Se
     assert decided(client) == []
 
 
+def test_a_reply_goes_to_the_asker_alone(home: ServedHome, client: Client) -> None:
+    escalation, _ = home.mentee.escalations.open(answered(home), ADA)
+    where = f"/desk/items/{escalation.id}/reply"
+    assert client("ada").post(where, data={"reply": "Mine."}).status_code == 403
+    opened = client("gus")
+    assert 'name="reply"' in opened.get("/desk/").text
+    for text, problem in ((" ", "this one has 0"), ("x" * 8_001, "this one has 8,001")):
+        refused = opened.post(where, data={"reply": text})
+        assert refused.status_code == 422
+        assert problem in refused.text
+        assert text.strip() in refused.text
+    assert opened.post(where, data={"reply": " In **13** states. "}).headers["location"] == "/desk/?done=replied"
+    ended = home.mentee.escalations.get(escalation.id)
+    assert (ended.outcome, ended.resolved_by, ended.reply) == ("replied", "web:gus", "In **13** states.")
+    assert curated(home) == []
+    assert "You replied to the person who asked" in opened.get(f"/desk/items/{escalation.id}").text
+
+
+def test_of_two_replies_the_first_counts(home: ServedHome, client: Client) -> None:
+    escalation, _ = home.mentee.escalations.open(answered(home), ADA)
+    home.mentee.escalations.resolve(escalation.id, home.mentee.people.get("web:eve"), "replied", "In 13 states.")
+    refused = client("gus").post(f"/desk/items/{escalation.id}/reply", data={"reply": "In 14 states."})
+    assert refused.status_code == 409
+    for shown in (
+        "eve replied to the person who asked",
+        "In 13 states.",
+        "In 14 states.",
+        "Nothing of yours was saved",
+    ):
+        assert shown in refused.text
+    assert home.mentee.escalations.get(escalation.id).reply == "In 13 states."
+
+
+def test_only_agents_of_its_department_reply(home: ServedHome, client: Client) -> None:
+    escalation, _ = home.mentee.escalations.open(answered(home, department="it"), ADA)
+    where = f"/desk/items/{escalation.id}"
+    opened = client("gus")
+    assert "Are hotels taxed?" not in opened.get("/desk/").text
+    assert opened.get(where).status_code == 404
+    assert opened.post(f"{where}/reply", data={"reply": "Mine."}).status_code == 404
+    item = propose(home, answered(home))
+    assert opened.post(f"/desk/items/{item}/reply", data={"reply": "Mine."}).status_code == 409
+    assert home.mentee.escalations.get(escalation.id).outcome == ""
+
+
 def test_what_was_made_from_somebodys_file_is_not_shown(home: ServedHome, client: Client) -> None:
     question = Question("What does it say?", ADA, attachments=(Attachment("plan.txt"),))
     answer = Answer(question.id, "HERON.", known=True, department="travel")
