@@ -187,6 +187,7 @@ class Desk:
         return {
             **_answer(exchange, hidden),
             "item": item,
+            "asker": self._name(self._escalations.get(item.id).opened_by) if item.kind == "escalation" else "",
             "age": _age(item.at),
             "department": self._departments.title(item.department),
             "changes": differences("" if hidden else exchange.answer.text, item.text) if item.text else [],
@@ -223,7 +224,10 @@ class Desk:
             return ""
         if judged.person_id == person.id:
             return "You"
-        return self._departments.person(judged.person_id).name or judged.person_id
+        return self._name(judged.person_id)
+
+    def _name(self, person_id: str) -> str:
+        return self._departments.person(person_id).name or person_id
 
     def _exchange(self, answer_id: str) -> Exchange:
         found = self._history.of_answer(answer_id)

@@ -1,4 +1,4 @@
-"""The API of web chat: ask, watch or stop the answer, vote, correct, confirm actions, read earlier conversations."""
+"""The API of web chat: ask, watch or stop the answer, vote, correct, confirm actions, ask a person, find it again."""
 
 # No `from __future__ import annotations`: FastAPI reads the annotations when the routes are declared.
 
@@ -105,6 +105,21 @@ class Action(BaseModel):
     expires_at: datetime
     state: ActionState
     result: str
+
+
+class Escalation(BaseModel):
+    """A question that waits for a person since ``since``, or what came of it: who replied or closed it, and when.
+
+    ``by`` is empty if the name isn't known any more. ``text`` and ``html`` are the reply, empty if there is none or it
+    is no longer shown.
+    """
+
+    state: Literal["waiting", "replied", "closed"]
+    since: datetime
+    by: str
+    at: datetime | None
+    text: str
+    html: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +256,22 @@ async def confirm(action_id: Id, person: Actor, web: Here) -> list[Action]:
     answer_id = await asyncio.to_thread(web.actions.answer_of, confirmed.id)
     shown = await asyncio.to_thread(web.conversations.actions, person, answer_id)
     return [Action.model_validate(each) for each in shown]
+
+
+@api.post("/answers/{answer_id}/escalation")
+def ask_person(answer_id: Id, person: Receiver, web: Here) -> Escalation:
+    """Hand the question of one of your answers to the people who handle its department.
+
+    They see the question, the answer and your name. Sent again, it is still one question.
+    """
+    return Escalation.model_validate(web.conversations.ask_person(person, answer_id))
+
+
+@api.get("/answers/{answer_id}/escalation")
+def escalation(answer_id: Id, person: Receiver, web: Here) -> Escalation | None:
+    """Return whether a question that you handed to a person waits, and the reply; null if you didn't."""
+    found = web.conversations.escalation(person, answer_id)
+    return Escalation.model_validate(found) if found is not None else None
 
 
 @api.get("/conversations")

@@ -13,6 +13,7 @@ from bot.domain.people import Role
 from bot.domain.questions import HISTORY_TURNS
 from bot.server.pages.markdown import render
 from bot.storage.history import as_turn
+from plugins.web.escalations import WebEscalations
 from plugins.web.intake import NAME
 from plugins.web.wording import SOMEBODY, decided
 
@@ -51,6 +52,7 @@ class Conversations:
         rights: Rights,
         plugins: PluginHost,
         reviews: Reviews,
+        escalations: WebEscalations,
     ) -> None:
         self._history = history
         self._votes = votes
@@ -59,6 +61,7 @@ class Conversations:
         self._rights = rights
         self._plugins = plugins
         self._reviews = reviews
+        self._escalations = escalations
 
     @classmethod
     def of(cls, instance: Instance) -> Conversations:
@@ -71,6 +74,7 @@ class Conversations:
             instance.rights,
             instance.plugins,
             instance.reviews,
+            WebEscalations(instance.escalations, instance.departments, instance.plugins),
         )
 
     def newest(
@@ -119,6 +123,7 @@ class Conversations:
         found = self._history.of_thread(NAME, [conversation], person_id=person.id)
         withheld = self._withheld(found, person)
         actions = self._actions.of_answers([each.answer.id for each in found])
+        handed_on = self._handed_on(person, found, withheld)
         return [
             {
                 "question": {
@@ -126,9 +131,12 @@ class Conversations:
                     "text": each.question.text,
                     "asked_at": each.question.asked_at,
                 },
-                "answer": self._with_feedback(each.answer, person, actions.get(each.answer.id, ()), why),
+                "answer": {
+                    **self._with_feedback(each.answer, person, actions.get(each.answer.id, ()), why),
+                    **escalation,
+                },
             }
-            for each, why in zip(found, withheld, strict=True)
+            for each, why, escalation in zip(found, withheld, handed_on, strict=True)
         ]
 
     def history(self, person: Person, conversation: str) -> tuple[Turn, ...]:
@@ -144,8 +152,31 @@ class Conversations:
         found = self._history.exchange(question_id)
         if found is None or found.question.person_id != person.id:
             return None
+        withheld = self._withheld([found], person)
+        (escalation,) = self._handed_on(person, [found], withheld)
+        actions = self._actions.of_answer(found.answer.id)
+        return {**self._with_feedback(found.answer, person, actions, *withheld), **escalation}
+
+    def show_new(self, answer: Answer, person: Person) -> dict[str, Any]:
+        """Return an answer that was just given to a person."""
+        (escalation,) = self._escalations.of_answers(person, [answer], [False])
+        return {**self._show(answer, person, answer.actions), **escalation}
+
+    def escalation(self, person: Person, answer_id: str) -> dict[str, Any] | None:
+        """Return what became of handing one of the person's answers to somebody; ``None`` if they didn't."""
+        found = self._exchange(answer_id)
+        (shown,) = self._handed_on(person, [found], self._withheld([found], person))
+        escalation: dict[str, Any] | None = shown["escalation"]
+        return escalation
+
+    def ask_person(self, person: Person, answer_id: str) -> dict[str, Any]:
+        """Hand the question of one of the person's answers to a person.
+
+        :raises ConflictError: nobody can take it.
+        """
+        found = self._exchange(answer_id)
         (why,) = self._withheld([found], person)
-        return self._with_feedback(found.answer, person, self._actions.of_answer(found.answer.id), why)
+        return self._escalations.ask(person, found.answer, hidden=why == WITHHELD)
 
     def actions(self, person: Person, answer_id: str) -> list[dict[str, Any]]:
         """Return the actions of one of the person's answers as they are now; none if they may not see it any more."""
@@ -160,11 +191,21 @@ class Conversations:
         found = self._history.of_answer(answer_id)
         return found is not None and found.question.person_id == person.id
 
-    def show(self, answer: Answer, person: Person, actions: Sequence[OfferedAction] | None = None) -> dict[str, Any]:
+    def _exchange(self, answer_id: str) -> Exchange:
+        found = self._history.of_answer(answer_id)
+        if found is None:
+            raise NotFoundError("This answer no longer exists.", hint="It may have been erased. Reload the page.")
+        return found
+
+    def _handed_on(self, person: Person, found: Sequence[Exchange], withheld: Sequence[str]) -> list[dict[str, Any]]:
+        answers = [each.answer for each in found]
+        return self._escalations.of_answers(person, answers, [why == WITHHELD for why in withheld])
+
+    def _show(self, answer: Answer, person: Person, actions: Sequence[OfferedAction]) -> dict[str, Any]:
         """Return an answer as the page shows it.
 
         :param person: who asked; whether a correction of theirs is live at once is in ``corrects_at_once``.
-        :param actions: as they are now; those of a new answer by default.
+        :param actions: as they are now.
 
         Scores and most of the provenance are left out: they would tell about documents that the asker may not read.
         """
@@ -189,7 +230,7 @@ class Conversations:
                 }
                 for each in answer.citations
             ],
-            "actions": [each.shown() for each in (answer.actions if actions is None else actions)],
+            "actions": [each.shown() for each in actions],
             "suggestion": _suggestion(answer),
             "elsewhere": [
                 {"name": name, "title": self._departments.title(name)} for name in answer.provenance.elsewhere
@@ -218,7 +259,7 @@ class Conversations:
             provenance = replace(answer.provenance, suggestion=None)
             answer = replace(answer, text=withheld, known=False, citations=(), provenance=provenance)
             actions = ()
-        shown = self.show(answer, person, actions)
+        shown = self._show(answer, person, actions)
         if shown["elsewhere"]:
             askable = self._departments.askable(self._departments.audience_of(person))
             shown["elsewhere"] = [each for each in shown["elsewhere"] if each["name"] in askable and not withheld]

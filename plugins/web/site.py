@@ -15,6 +15,7 @@ from bot.server.returning import sign_in_address
 from plugins.web.api import Web, api
 from plugins.web.conversations import TITLE_CHARACTERS, Conversations
 from plugins.web.deleting import Deleting
+from plugins.web.escalations import DESK
 from plugins.web.intake import Intake
 from plugins.web.sign_in import SignIn
 from plugins.web.stream import AnswerStream
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 DEMO = Person("web:demo", "Demo", Role.OPERATOR)
 """Who everybody is on a demo: an operator, so that the console can be tried too."""
-
-DESK = "desk"
-"""The plugin of the page for support agents, which can be switched off."""
 
 ENTRIES = ("chat.js", "sign_in.js")
 """Scripts that pages name; the others are modules of the chat, fetched at the same time."""

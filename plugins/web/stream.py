@@ -87,7 +87,7 @@ class AnswerStream:
         if isinstance(event, TextDelta):
             return ServerSentEvent(event="text", data={"html": render(text)})
         if isinstance(event, Done):
-            shown = await asyncio.to_thread(self._conversations.show, event.answer, person)
+            shown = await asyncio.to_thread(self._conversations.show_new, event.answer, person)
             return ServerSentEvent(event="done", data=shown)
         return _failed(event.text, event.retry_after, stopped=event.stopped)
 

@@ -5,6 +5,7 @@ import { copy, select } from "./copying.js";
 import { again, el, icon, iconButton, problem } from "./dom.js";
 import { Feedback } from "./feedback.js";
 import { Offers } from "./offers.js";
+import { AskPerson } from "./person.js";
 import { linkNumbers, sourcesView, suggestionView } from "./sources.js";
 
 const MARKS = {
@@ -58,9 +59,11 @@ export class AnswerView {
     if (answer.citations.length) this.root.append(sourcesView(answer));
     if (answer.suggestion) this.root.append(suggestionView(answer.suggestion));
     this.root.append(new Offers(answer, answers).root);
-    if (answer.elsewhere.length) this.root.append(this.#elsewhere());
+    const person = new AskPerson(answer, answers, this.root);
+    const next = [...this.#elsewhere(), answer.known ? null : person.button].filter(Boolean);
+    if (next.length) this.root.append(el("div", { class: "offers" }, el("div", { class: "row" }, ...next)));
     this.panel = el("div", { class: "panel" });
-    this.root.append(this.#buttons(), this.panel);
+    this.root.append(this.#buttons(answer.known ? person.button : null), person.root, this.panel);
   }
 
   #mark() {
@@ -70,17 +73,17 @@ export class AnswerView {
 
   /** Departments whose documents seem to have the answer that this one lacks. */
   #elsewhere() {
-    const buttons = this.answer.elsewhere.map(({ name, title }) => el("button", { type: "button", class: "offer", onclick: (event) => {
-      for (const button of event.currentTarget.parentElement.children) button.disabled = true;
+    const buttons = this.answer.elsewhere.map(({ name, title }) => el("button", { type: "button", class: "offer", onclick: () => {
+      for (const button of buttons) button.disabled = true;
       this.ask(name);
     } }, `Ask in ${title}`));
-    return el("div", { class: "offers elsewhere" }, el("div", { class: "row" }, ...buttons));
+    return buttons;
   }
 
-  #buttons() {
+  #buttons(askPerson) {
     const { up, down, write } = new Feedback(this.answer, answers, this.panel);
     const copying = iconButton("copy", "Copy the answer", () => this.#copy(copying));
-    return el("div", { class: "actions" }, up, down, copying, iconButton("again", "Ask again", () => this.ask()), write);
+    return el("div", { class: "actions" }, up, down, copying, iconButton("again", "Ask again", () => this.ask()), write, askPerson);
   }
 
   async #copy(button) {

@@ -27,6 +27,8 @@ export async function call(path, body, method = body === undefined ? "GET" : "PO
 export const answers = {
   vote: (id, vote) => call(`/api/answers/${id}/vote`, { reason: "", comment: "", ...vote }),
   actions: (id) => call(`/api/answers/${id}/actions`),
+  askPerson: (id) => call(`/api/answers/${id}/escalation`, {}),
+  escalation: (id) => call(`/api/answers/${id}/escalation`),
   confirm: (id) => call(`/api/actions/${id}`, {}),
   correct: (id, text) => call(`/api/answers/${id}/correction`, { text }),
 };

@@ -89,7 +89,7 @@ async function rename(event) {
 function confirm(id, title) {
   $("delete").dataset.conversation = id;
   $("delete-problem").hidden = true;
-  $("delete-what").textContent = `“${title}”: its questions and answers are erased, with the votes, corrections and curated answers that came of them. This can’t be undone.`;
+  $("delete-what").textContent = `“${title}”: its questions and answers are erased, with people’s replies and the votes, corrections and curated answers that came of them. This can’t be undone.`;
   $("delete").showModal();
 }
 

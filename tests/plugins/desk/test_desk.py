@@ -128,7 +128,7 @@ def test_the_queue_shows_what_waits_and_why(home: ServedHome, client: Client) ->
         "<del>No.</del>", "<ins>In 12 &lt;i&gt;states&lt;/i&gt;.</ins>", "just now", "May I sleep there?",
     ):  # fmt: skip
         assert shown in page, shown
-    assert "Somebody asked for a person." in client("gus").get(follow(page)).text
+    assert "<bdi>bob</bdi> asked for a person." in client("gus").get(follow(page)).text
     assert page.index("hotels") < page.index("May I sleep") < page.index("Are trains late?")
     assert item in page
 
@@ -306,7 +306,9 @@ def test_a_reply_goes_to_the_asker_alone(home: ServedHome, client: Client) -> No
     where = f"/desk/items/{escalation.id}/reply"
     assert client("ada").post(where, data={"reply": "Mine."}).status_code == 403
     opened = client("gus")
-    assert 'name="reply"' in opened.get("/desk/").text
+    page = opened.get("/desk/").text
+    assert "<bdi>ada</bdi> asked for a person" in page
+    assert 'name="reply"' in page
     for text, problem in ((" ", "this one has 0"), ("x" * 8_001, "this one has 8,001")):
         refused = opened.post(where, data={"reply": text})
         assert refused.status_code == 422
