@@ -37,8 +37,9 @@ install_packages() {
         fail "$what could not be installed." "Install it by hand ($*) and run this again."
 }
 
-workers=$(getconf _NPROCESSORS_ONLN) # from 2, because tests also wait, to 4, because each may take 2 GB
-side_by_side=(-n "$((workers < 2 ? 2 : workers > 4 ? 4 : workers))")
+workers=$(($(getconf _NPROCESSORS_ONLN) + 1)) # one more than cores, as tests also wait; to 4, as each may take 2 GB
+# worksteal gives each worker whole modules, whose servers and browsers are started once
+side_by_side=(-n "$((workers > 4 ? 4 : workers))" --dist worksteal)
 
 # run_tests ARGUMENT…: run tests in parallel. If up to three fail, run them once more on their own: the output names
 # those that then pass, probably because the machine was busy. With more failures, nothing is repeated.
