@@ -58,7 +58,7 @@ class LocalRunner:
         self._dtype = pick_dtype(dtype, self.device)
         self.dtype_name = str(self._dtype).removeprefix("torch.")
         self.ends: frozenset[int] = frozenset()
-        self._refers_to_itself = True
+        self._by_transformers = False
 
     @cached_property
     def context_tokens(self) -> int:
@@ -88,8 +88,8 @@ class LocalRunner:
         if decoder is None:
             from bot.inference.local.backends.transformers_backend import TransformersBackend
 
+            self._by_transformers = True
             return TransformersBackend(load_model(self.path, self._dtype, self.device), self._base)
-        self._refers_to_itself = not isinstance(decoder, NativeDecoder)  # by its graphs, or as transformers' models do
         self.dtype_name = decoder.dtype_name
         most = max(1, self._cache_bytes // decoder.page_bytes)
         # At least one whole context, so that every allowed prompt finds room.
@@ -112,7 +112,7 @@ class LocalRunner:
 
     def close(self) -> None:
         """Free the memory of the model and its KV cache."""
-        if self._refers_to_itself:
-            gc.collect()  # takes a second in a large process
+        if self._by_transformers:
+            gc.collect()  # such a model refers to itself; in a large process this takes a second
         if self.device == "cuda":
             torch.cuda.empty_cache()

@@ -59,13 +59,11 @@ class CudaCapture:
 class CudaGraphs:
     """Computes steps: the first of each size directly, later ones by replaying a graph.
 
-    :param compute: takes a step's numbers, shape ``(rows, columns)``, on the device, and the number of LoRA slots used.
     :param capture: makes a :class:`CudaCapture`, at the start and whenever no graph is left; ``None`` switches graphs
         and rounding off.
     """
 
-    def __init__(self, compute: Compute, device: torch.device, capture: Callable[[], Capture] | None) -> None:
-        self._compute = compute
+    def __init__(self, device: torch.device, capture: Callable[[], Capture] | None) -> None:
         self._device = device
         self._new_capture = capture
         self.clear()
@@ -84,16 +82,20 @@ class CudaGraphs:
         rounded = _power(rows, 1) if rows <= 16 else -(-rows // 16) * 16  # noqa: PLR2004 - a power of 2, then steps of 16
         return rounded, _near(pages), _power(lora_slots, 2) if lora_slots else 0
 
-    def __call__(self, numbers: torch.Tensor, lora_slots: int) -> torch.Tensor:
-        """Compute a step; the result is valid until the next one."""
+    def __call__(self, compute: Compute, numbers: torch.Tensor, lora_slots: int) -> torch.Tensor:
+        """Compute a step; the result is valid until the next one.
+
+        :param compute: takes a step's numbers, shape ``(rows, columns)``, on the device, and the number of LoRA slots
+            used. It isn't kept: its decoder's memory is freed at once when the decoder goes.
+        """
         key = (*numbers.shape, lora_slots)
-        if key not in self._graphs and not self._add(key, numbers, lora_slots):
-            return self._compute(numbers.to(self._device), lora_slots)
+        if key not in self._graphs and not self._add(key, compute, numbers, lora_slots):
+            return compute(numbers.to(self._device), lora_slots)
         inputs, replay = self._graphs[key]
         inputs.copy_(numbers)
         return replay()
 
-    def _add(self, key: tuple[int, ...], numbers: torch.Tensor, lora_slots: int) -> bool:
+    def _add(self, key: tuple[int, ...], compute: Compute, numbers: torch.Tensor, lora_slots: int) -> bool:
         """Capture a step of a size that was computed before; return whether there is a graph now."""
         if self._capture is None or key not in self._seen:
             # The first time is computed directly, which also loads the kernels it needs.
@@ -101,7 +103,7 @@ class CudaGraphs:
             return False
         inputs = numbers.to(self._device)
         try:
-            self._graphs[key] = inputs, self._capture(lambda: self._compute(inputs, lora_slots))
+            self._graphs[key] = inputs, self._capture(lambda: compute(inputs, lora_slots))
         except RuntimeError as error:
             log.warning("cuda_graphs_off", reason=str(error), rows=len(numbers))
             self._new_capture = None

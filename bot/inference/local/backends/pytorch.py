@@ -75,7 +75,7 @@ class TensorDecoder:
         self._cache = torch.empty(0)
         if capture is None and self._device.type == "cuda":
             capture = CudaCapture
-        self._graphs = CudaGraphs(self._step, self._device, capture)
+        self._graphs = CudaGraphs(self._device, capture)
         sizes = [(weight.shape[1], weight.shape[0]) for weight, _ in self._weights]
         self._lora_slots = LoraSlots(sizes, self._dtype, self._device, self._graphs.clear)
         layers = sum(weight.numel() for weight, _ in self._weights[:-1])
@@ -144,7 +144,7 @@ class TensorDecoder:
         numbers += [0, 0, -1, *[padding] * width] * (rows - count)
         # Several times faster than torch.tensor().
         step = torch.frombuffer(array("q", numbers), dtype=torch.long).view(rows, -1)
-        logits = self._graphs(step, slots)
+        logits = self._graphs(self._step, step, slots)
         ends = accumulate(len(segment.tokens) for segment in segments)
         wanted = [n for end, segment in zip(ends, segments, strict=True) for n in range(end - segment.wanted, end)]
         if not wanted:
