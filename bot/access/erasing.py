@@ -19,7 +19,7 @@ from bot.access.audit import note_change
 from bot.access.erasure import remove_questions, settle_curated
 from bot.access.names import document_name, erased_name, no_department, no_person, retire
 from bot.access.people import account_id
-from bot.access.person_rows import remove_person, replaced
+from bot.access.person_rows import bare_names, elsewhere, remove_person, replaced
 from bot.domain.errors import NotFoundError
 from bot.domain.identifiers import new_id
 from bot.domain.people import principals_of
@@ -222,7 +222,8 @@ class Erasing:
 
     def _mark(self, session: Session, erasure: Erasure) -> Marks:
         salt = session.scalar(select(ErasureRow.salt).limit(1)) or secrets.token_hex(16)
-        names = {*erasure.names, *([f"{erasure.department} {erasure.address}"] if erasure.document else [])}
+        certain = erasure.names - bare_names(erasure.names).keys()
+        names = {*certain, *([f"{erasure.department} {erasure.address}"] if erasure.document else [])}
         marks = Marks.of(salt, names=names, texts=erasure.texts, kept=_kept(session, erasure))
         session.add(ErasureRow(id=erasure.id, kind=erasure.kind, salt=salt, marks=marks.to_json()))
         return marks
@@ -327,7 +328,9 @@ def _delete_deliveries(session: Session, ids: Collection[str], names: frozenset[
     for table in tables:
         for row in session.scalars(select(table).execution_options(yield_per=500)):
             values = [getattr(row, column.key) for column in table.__table__.columns]
-            if any(_mentions(text, ids, names) for value in values for text in texts_in(value)):
+            texts = [text for value in values for text in texts_in(value)]
+            theirs = names - elsewhere(names, texts)
+            if any(_mentions(text, ids, theirs) for text in texts):
                 session.delete(row)
                 number += 1
     return number

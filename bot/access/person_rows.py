@@ -15,6 +15,7 @@ from sqlalchemy import JSON, String, Text, cast, delete, or_, select, update
 
 from bot.storage.tables.access import MemberRow, PersonRow
 from bot.storage.tables.training import DatasetRowRow
+from bot.storage.traces import texts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -30,7 +31,7 @@ _REMOVED = frozenset({PersonRow.__tablename__, MemberRow.__tablename__})
 def remove_person(session: Session, tables: Iterable[MetaData], names: frozenset[str], stand_in: str) -> dict[str, int]:
     """Remove a person inside the caller's transaction; return how many rows were deleted or changed, by table.
 
-    :param names: the person's id and principals.
+    :param names: the person's id and principals, and a channel's own id, which counts in rows of its workspace alone.
     :param stand_in: what replaces them.
     """
     counts: dict[str, int] = {}
@@ -60,6 +61,22 @@ def replaced(value: Any, names: frozenset[str], stand_in: str) -> Any:
     return value
 
 
+def elsewhere(names: Collection[str], row: Iterable[str]) -> frozenset[str]:
+    """Return those of the names that are somebody else's in a row: ``U1`` of ``slack:T1:U1`` where it doesn't name T1.
+
+    :param row: the row's texts.
+    """
+    workspaces = bare_names(names)
+    found = {workspace for workspace in set(workspaces.values()) if any(workspace in text for text in row)}
+    return frozenset(name for name, workspace in workspaces.items() if workspace not in found)
+
+
+def bare_names(names: Collection[str]) -> dict[str, str]:
+    """Return the names that mean a person only within a workspace, which is in their full id, and that workspace."""
+    full = [name.split(":") for name in names if not name.startswith("user:") and name.count(":") > 1]
+    return {bare: workspace for _, workspace, bare in full if bare in names}
+
+
 def _is_bare(name: str, names: Collection[str]) -> bool:
     """Return whether a name is the last part of another, as a channel's own id is of the person's."""
     return ":" not in name and any(other.endswith(f":{name}") for other in names)
@@ -85,13 +102,14 @@ def _clear(session: Session, table: Table, names: frozenset[str], stand_in: str)
 
 
 def _replace(session: Session, table: Table, column: Column[Any], names: frozenset[str], stand_in: str) -> int:
-    keys = list(table.primary_key.columns)
     number = 0
-    for row in session.execute(select(*keys, column).where(naming(column, names))).all():
-        value = replaced(row[-1], names, stand_in)
-        if value == row[-1]:
+    for row in session.execute(select(table).where(naming(column, names))).mappings().all():
+        texts = [text for value in row.values() for text in texts_in(value)]
+        old = row[column.name]
+        value = replaced(old, names - elsewhere(names, texts), stand_in)
+        if value == old:
             continue
-        this: list[ColumnElement[bool]] = [key == part for key, part in zip(keys, row[:-1], strict=True)]
+        this: list[ColumnElement[bool]] = [key == row[key.name] for key in table.primary_key.columns]
         if table.name == DatasetRowRow.__tablename__:
             number += _run(session, delete(table).where(*this))
         else:

@@ -30,3 +30,21 @@ def test_installations_and_items_forget_a_person(make_home: MakeHome) -> None:
         assert [row.payload["text"] for row in session.scalars(select(InboxRow))] == ["When?"]
         assert session.get_one(InstallationRow, "T1").data == {"user_id": erased.id, "team_id": "T1"}
     assert list(mentee.erasing.orphans()) == []
+
+
+def test_the_same_user_id_in_another_workspace_is_somebody_else(make_home: MakeHome) -> None:
+    mentee = make_home(departments=("it",), built_in=("plugins.slack",))
+    mentee.people.ensure(Person(f"slack:T0ONE:{USER}", "Ada"))
+    mentee.people.ensure(Person(f"slack:T0TWO:{USER}", "Bob"))
+    for team, text in (("T0ONE", "Where?"), ("T0TWO", "When?")):
+        mentee.inbox.accept(InboxItem("slack", "question", {"user": USER, "team": team, "text": text}, team))
+        with mentee.store.write() as session:
+            session.add(InstallationRow(workspace=team, data={"user_id": USER, "team_id": team}))
+    erased = mentee.erasing.person(f"slack:T0ONE:{USER}", actor="test")
+    assert erased.left == ()
+    with mentee.store.read() as session:
+        (left,) = session.scalars(select(InboxRow))
+        assert left.payload == {"user": USER, "team": "T0TWO", "text": "When?"}
+        assert session.get_one(InstallationRow, "T0ONE").data["user_id"] == erased.id
+        assert session.get_one(InstallationRow, "T0TWO").data["user_id"] == USER
+    assert list(mentee.erasing.orphans()) == []
