@@ -1,8 +1,8 @@
 """Finds what repeats the words of a person in the questions of others, so that erasing that person reaches it.
 
 Others quote people in two ways: a question may consist of a message that its asker forwarded or pointed to, and the
-messages of a thread stand in the histories of the questions asked in it. All questions are searched, so this is for
-erasing alone.
+messages of a thread stand in the histories of the questions asked in it. Instead of a person, each function also takes
+the key of one message, and finds what repeats that one. All questions are searched, so this is for erasing alone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ def quoting(session: Session, person: str) -> Sequence[QuestionRow]:
 def hearing(session: Session, person: str) -> Sequence[QuestionRow]:
     """Return the questions with something of the person's in their history."""
     return [row for row in _naming(session, QuestionRow.history, person) if any(_turns(row, person))]
+
+
+def repeats(session: Session, message_key: str) -> bool:
+    """Return whether any question repeats a message."""
+    return bool(quoting(session, message_key) or hearing(session, message_key))
 
 
 def texts(session: Session, person: str) -> Iterator[str]:

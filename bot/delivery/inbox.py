@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Text, cast, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -187,20 +187,29 @@ class Inbox:
             row = session.scalar(select(InboxRow).where(InboxRow.message_key == message_key))
             return _entry(row, moment(session)) if row is not None else None
 
-    def find(self, session: Session, message_keys: Collection[str], *, prefix: str = "") -> tuple[InboxEntry, ...]:
+    def find(
+        self, session: Session, message_keys: Collection[str], *, prefix: str = "", ids: Collection[str] = ()
+    ) -> tuple[InboxEntry, ...]:
         """Return the items of these messages inside the caller's transaction, oldest first.
 
         :param prefix: also those whose message key begins with it. Reads the whole inbox.
+        :param ids: also the items with these ids.
         """
-        matching: ColumnElement[bool] = InboxRow.message_key.in_(message_keys)
+        matching: ColumnElement[bool] = or_(InboxRow.message_key.in_(message_keys), InboxRow.id.in_(ids))
         if prefix:
             matching = or_(matching, InboxRow.message_key.startswith(prefix, autoescape=True))
         rows = session.scalars(select(InboxRow).where(matching).order_by(InboxRow.received_at, InboxRow.id))
         at = moment(session)
         return tuple(_entry(row, at) for row in rows)
 
+    def holding(self, session: Session, text: str) -> tuple[InboxEntry, ...]:
+        """Return the items with a text in their payload, inside the caller's transaction. Reads the whole inbox."""
+        rows = session.scalars(select(InboxRow).where(cast(InboxRow.payload, Text).contains(text, autoescape=True)))
+        at = moment(session)
+        return tuple(_entry(row, at) for row in rows)
+
     def rewrite(self, session: Session, item_id: str, payload: Mapping[str, Any]) -> None:
-        """Replace an item's payload inside the caller's transaction, because its author deleted the message."""
+        """Replace an item's payload inside the caller's transaction, because a message in it was deleted."""
         session.get_one(InboxRow, item_id).payload = dict(payload)
 
     def depth(self) -> int:

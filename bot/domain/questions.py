@@ -29,7 +29,8 @@ class Turn:
     :param person_id: id of the person who asked. Several people talk in a thread: compare it with
         ``question.person.id`` before you take an earlier turn for the asker's own. In a message that the asker points
         to, such as the first one of a Slack thread, it is its author. It is ``""`` where nobody knows who it was.
-    :param quotes: ids of the people whose messages ``question`` repeats, as in :class:`Question`.
+    :param quotes: ids of the people whose messages ``question`` repeats, and these messages' keys, as in
+        :class:`Question`.
     """
 
     question: str
@@ -77,7 +78,8 @@ class Question:
     :param reply_to: the channel's own address for the answer.
     :param train_eligible: whether rounds may learn from it. They never learn from questions with attachments.
     :param quotes: ids of the people whose messages ``text`` repeats, because the asker forwarded them or pointed to
-        them. The question is erased with any of them.
+        them, and the keys of these messages in the inbox, where the channel knows them. The question is erased with any
+        of them.
     """
 
     text: str

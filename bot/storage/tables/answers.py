@@ -19,7 +19,7 @@ from bot.storage.tables.base import Base, id_column
 class QuestionRow(Base):
     """A question as asked. Of its attachments the names are kept, never the text.
 
-    ``quotes`` has the ids of those whose messages ``text`` repeats.
+    ``quotes`` has the ids of those whose messages ``text`` repeats, and the keys of these messages.
     """
 
     __tablename__ = "questions"

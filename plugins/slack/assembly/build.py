@@ -72,7 +72,7 @@ class Assembly:
         conversations = ConversationListeners(
             acceptor=acceptor,
             background=background,
-            triggers=Triggers(self._shared.channels, self._shared.threads),
+            triggers=Triggers(self._shared.store, self._shared.channels, self._shared.threads),
             escalations=escalations,
             slash=self._slash(background),
             publish_home=self._shared.home.publish,

@@ -48,7 +48,7 @@ class Asked:
     :param text: the message, or what it points to if it says nothing of its own.
     :param before: what it may lean on, as turns without an answer.
     :param unread: says that the thread couldn't be read.
-    :param quotes: ids of the people whose messages ``text`` repeats.
+    :param quotes: ids of the people whose messages ``text`` repeats, and the keys of these messages.
     """
 
     text: str
@@ -62,16 +62,19 @@ class _Said:
     """What somebody said in Slack.
 
     :param author: the person's id, or ``""`` for an app.
+    :param key: the message's key, or ``""`` where it is unknown.
     """
 
     text: str
     author: str
+    key: str
 
     @classmethod
     def of(cls, message: Mapping[str, Any], me: str) -> _Said:
-        """Read a message of Slack's, of which ``text`` and ``user`` count."""
+        """Read a message of Slack's, of which ``text`` and ``user`` count, and the ``key`` that we gave it."""
         user = str(message.get("user") or "")
-        return cls(readable(str(message.get("text") or ""), me), person_id(user) if user else "")
+        text = readable(str(message.get("text") or ""), me)
+        return cls(text, person_id(user) if user else "", str(message.get("key") or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +131,24 @@ class Context:
             client.conversations_replies, "conversations.replies", attempts=item.attempts,
             channel=payload["channel"], ts=payload["thread"], latest=payload["ts"], limit=PAGE,
         )  # fmt: skip
-        return [each for each in page["messages"] if float(each["ts"]) < float(payload["ts"])]
+        return [
+            {**each, "key": message_key(payload["team"], payload["channel"], each["ts"])}
+            for each in page["messages"]
+            if float(each["ts"]) < float(payload["ts"])
+        ]
 
 
 def _pointing(text: str, said: Sequence[_Said]) -> Asked:
     """Return what is asked with what others said. Each turn has one author, who may be erased without the others."""
     if not only_points(text):
         room = CHARACTERS // len(said)
-        return Asked(text, before=tuple(Turn(shortened(each.text, room), "", person_id=each.author) for each in said))
-    authors = dict.fromkeys(each.author for each in said if each.author)
-    return Asked(shortened("\n\n".join(each.text for each in said), CHARACTERS), quotes=tuple(authors))
+        before = (
+            Turn(shortened(each.text, room), "", person_id=each.author, quotes=(each.key,) if each.key else ())
+            for each in said
+        )
+        return Asked(text, before=tuple(before))
+    quotes = dict.fromkeys(name for each in said for name in (each.author, each.key) if name)
+    return Asked(shortened("\n\n".join(each.text for each in said), CHARACTERS), quotes=tuple(quotes))
 
 
 def _first(messages: Sequence[Mapping[str, Any]], me: str) -> list[_Said]:

@@ -2,7 +2,8 @@
 
 An edit before the answer is posted: the new text is answered, the old one never. After it: the new text is answered in
 the thread, once; the first answer stays as it is, because votes, replies and citations already speak of it.
-A deletion: nothing more is posted, what was posted is removed, and the question is erased with all that came of it.
+A deletion: nothing more is posted, what was posted is removed, and the question is erased with all that came of it. So
+are the questions of others that consist of the message; where it stands in their histories, it leaves those.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bot.access import quoted
 from bot.access.erasure import erase_questions
 from bot.domain.deliveries import delivery_id
 from bot.domain.errors import BusyError
 from bot.language.words import words
 from plugins.slack.client.web_api import GONE, SlackRefusedError, call
-from plugins.slack.items import NAME, NOTHING_POSTED, message_key, private_key, question_id, version_key
+from plugins.slack.items import NAME, NOTHING_POSTED, item_id, message_key, private_key, question_id, version_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -84,7 +86,7 @@ class EditHandler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionHandler:
-    """Removes and erases a deleted question.
+    """Removes and erases a deleted question, and what repeats the message in the questions of others.
 
     :param client: gives the Web API client of the moment.
     """
@@ -140,12 +142,20 @@ class DeletionHandler:
     def _erase(self, key: str) -> None:
         with self.store.write() as session:
             erase_questions(session, _questions(self._asked(session, key)), actor=NAME)
+            quoted.leave_histories(session, key)
+            for each in self.inbox.holding(session, key):
+                forwarded = each.item.payload.get("shared", ())
+                kept = [said for said in forwarded if said.get("key") != key]
+                if len(kept) < len(forwarded):
+                    self.inbox.rewrite(session, each.item.id, {**each.item.payload, "shared": kept})
 
     def _asked(self, session: Session, key: str) -> list[InboxEntry]:
-        """Return the versions of a message, and the items by which its asker had them answered in private."""
-        versions = _versions(self.inbox, session, key)
-        private = {private_key(question_id(each.item.id), each.item.payload["user"]) for each in versions}
-        return [*versions, *self.inbox.find(session, private)]
+        """Return the versions of a message, what repeats it, and the items that had these answered in private."""
+        repeating = [item_id(row.id) for row in quoted.quoting(session, key)]
+        asked = self.inbox.find(session, [key], prefix=version_key(key, ""), ids=repeating)
+        private = {private_key(question_id(each.item.id), each.item.payload["user"]) for each in asked}
+        known = {each.item.id for each in asked}
+        return [*asked, *(each for each in self.inbox.find(session, private) if each.item.id not in known)]
 
     async def _remove(self, channel: str, ts: str) -> None:
         client = self.client()

@@ -41,7 +41,7 @@ def message(body: Mapping[str, Any]) -> IncomingMessage | None:
     A mention comes as both events; they share the message key, so they become one inbox item.
     """
     event, me = body["event"], _me(body)
-    files, shared = _files(event), _shared(event)
+    files, shared = _files(event), _shared(event, body.get("team_id", ""))
     user, text = event.get("user"), event.get("text", "" if files or shared else None)
     if event.get("subtype") not in SPOKEN or event.get("bot_id") or not user or user in (me, SLACKBOT) or text is None:
         return None
@@ -137,12 +137,17 @@ def _files(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{key: file[key] for key in FILE_FIELDS if key in file} for file in files]
 
 
-def _shared(event: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the messages that were forwarded with a message: the text of each, and its author as ``user``."""
+def _shared(event: Mapping[str, Any], team: str) -> list[dict[str, str]]:
+    """Return the messages that were forwarded with a message: the text of each, its author as ``user``, and its key."""
     attached = [each for each in event.get("attachments") or () if each.get("is_share") or each.get("is_msg_unfurl")]
     texts = (str(each.get("text") or _text(each.get("message_blocks") or ()) or "") for each in attached)
-    authors = (str(each.get("author_id") or "") for each in attached)
-    return [{"text": text, "user": user} for text, user in zip(texts, authors, strict=True) if text.strip()]
+    told = ({"user": str(each.get("author_id") or ""), "key": _shared_key(each, team)} for each in attached)
+    return [{"text": text, **about} for text, about in zip(texts, told, strict=True) if text.strip()]
+
+
+def _shared_key(attached: Mapping[str, Any], team: str) -> str:
+    channel, ts = attached.get("channel_id"), attached.get("ts")
+    return message_key(team, str(channel), str(ts)) if channel and ts else ""
 
 
 def _text(node: Any) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bot.domain.deliveries import InboxItem
+    from bot.storage.session import Store
     from plugins.slack.inbound.events import IncomingMessage
     from plugins.slack.workspaces.channels import Channels
     from plugins.slack.workspaces.threads import Threads
@@ -26,7 +27,8 @@ TO_SOMEBODY = re.compile(r"\s*<(?:@|!subteam\^|!here|!channel|!everyone)")
 class Triggers:
     """Decides, before the acknowledgement, what is taken. Blocking: call it in a worker thread."""
 
-    def __init__(self, channels: Channels, threads: Threads) -> None:
+    def __init__(self, store: Store, channels: Channels, threads: Threads) -> None:
+        self._store = store
         self._channels = channels
         self._threads = threads
 
@@ -44,8 +46,11 @@ class Triggers:
         return item if message.addressed or self._for_us(item.payload) else None
 
     def knows(self, message_key: str) -> bool:
-        """Return whether the message is one that we took."""
-        return self._threads.knows(message_key)
+        """Return whether the message is one that we took, or that somebody else forwarded or pointed to."""
+        if self._threads.knows(message_key):
+            return True
+        with self._store.read() as session:
+            return self._threads.repeated(session, message_key)
 
     def _for_us(self, about: Mapping[str, Any]) -> bool:
         """Return whether the channel's settings make a message that does not mention us ours to answer."""

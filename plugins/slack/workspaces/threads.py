@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.access import quoted
 from bot.domain.questions import HISTORY_TURNS, Turn
 from plugins.slack.items import NAME, NOTHING_POSTED, message_key, private_thread
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from sqlalchemy.orm import Session
 
     from bot.delivery.inbox import Inbox
     from bot.delivery.outbox import Outbox
@@ -42,6 +45,10 @@ class Threads:
     def knows(self, key: str) -> bool:
         """Return whether the message of that key is one that we took."""
         return self._inbox.of_message(key) is not None
+
+    def repeated(self, session: Session, key: str) -> bool:
+        """Return whether somebody forwarded the message of that key to us, or asked by pointing to it."""
+        return quoted.repeats(session, key) or bool(self._inbox.holding(session, key))
 
     def turns(self, channel: str, threads: Collection[str], *, before: str) -> tuple[Turn, ...]:
         """Return the last turns of a thread, oldest first, without the question ``before`` itself.
