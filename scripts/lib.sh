@@ -1,6 +1,7 @@
 # Shared by the scripts beside it: where we are, what we say, how tests are run, and packages of the system.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+unset PYTHONDONTWRITEBYTECODE # else each of the hundreds of processes that tests start compiles all our modules again
 
 say() { printf '\033[1m→ %s\033[0m\n' "$*"; }
 
