@@ -14,7 +14,7 @@ from plugins.slack.client.web_api import TokenRefusedError, call, tokens, web_cl
 from plugins.slack.inbound.socket import Socket
 from plugins.slack.items import NAME
 from plugins.slack.setup.manifest import redirect_url
-from plugins.slack.workspaces.current import stamped
+from plugins.slack.workspaces.current import meet, stamped
 from plugins.slack.workspaces.encryption import TokenCipher
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class SlackChannel:
         """
         team, workspaces = str(item.payload.get("team", "")), self._parts.workspaces
         workspaces.enter(team)
+        meet(str(item.payload.get("user", "")), str(item.payload.get("user_team", "")))
         if workspaces.several and not await self._parts.store.run(workspaces.installed, team):
             log.warning("slack_workspace_not_installed", workspace=team, item=item.id)
             return None

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from bot.access.places import Place
 from bot.storage.tables.answers import QuestionRow
 from bot.storage.tables.delivery import InboxRow
 from bot.storage.tables.documents import DocumentRow
+from bot.storage.tables.feedback import VoteRow
 from bot.testing.notes import NOTES
 from plugins.slack.copy import channels as texts
+from plugins.slack.testing import payloads
+from plugins.slack.testing.wire import Post
 
 if TYPE_CHECKING:
     from plugins.slack.testing import FakeSlack
@@ -97,4 +101,40 @@ async def test_with_a_deleted_message_goes_what_others_asked_by_it(
     assert fake_slack.posts("D2") == [kept], "it only stood before this question"
     with project.mentee.store.read() as session:
         assert [(row.place, row.history) for row in session.scalars(select(QuestionRow))] == [("D2", [])]
+    assert await asyncio.to_thread(places, project) == []
+
+
+async def test_people_of_another_company_have_their_own_workspace_in_their_id(
+    slack_project: MakeSlackProject, fake_slack: FakeSlack
+) -> None:
+    project = await slack_project(departments=("travel",))
+    project.mentee.places.configure(Place("slack:C1", ("travel",), ("everyone",)), actor="test")
+    fake_slack.web_api.people["U5"] = {"team_id": "T9OTHER"}
+    guest = {"user": "U5", "team": "T9OTHER", "channel": "C1", "channel_type": "channel"}
+    asked = payloads.message("message", text="<@U0BOT> Are hotels tax exempt?", ts="5.000001", **guest)
+    await fake_slack.deliver(payloads.event(asked, external=True))
+    post = await fake_slack.wait_for_post("C1")
+    fake_slack.web_api.posts.append(Post("C1", "6.000001", "U5", SAID, None, team="T9OTHER"))
+    pointing = {"user": "U6", "ts": "7.000001", "thread_ts": "6.000001", "channel": "C1", "channel_type": "channel"}
+    by_another = payloads.message("message", text=f"<@U0BOT> {POINTING}", **pointing)
+    await fake_slack.deliver(payloads.event(by_another, external=True))
+    await fake_slack.wait_for_post("C1", count=2)
+
+    reaction = payloads.reaction("reaction_added", "-1", post, user="U5")
+    await fake_slack.deliver(payloads.event(reaction, external=True))
+    await project.settled()
+    assert post.thumbs is not None
+    button = post.thumbs["positive_button"]
+    pressed = payloads.press(post, post.thumbs, button["value"], user="U5")
+    pressed["user"]["team_id"] = "T9OTHER"
+    await fake_slack.deliver(pressed, kind="interactive")
+    await project.settled()
+
+    with project.mentee.store.read() as session:
+        people = [row.person_id for row in session.scalars(select(QuestionRow).order_by(QuestionRow.asked_at))]
+        voters = [(row.person_id, row.value) for row in session.scalars(select(VoteRow))]
+    assert people == ["slack:T9OTHER:U5", "slack:U6"]
+    assert quotes(project)[1][0] == "slack:T9OTHER:U5"
+    assert voters == [("slack:T9OTHER:U5", "up")], "a thumb and a reaction are one person's"
+    assert await asyncio.to_thread(lambda: project.mentee.erasing.person("slack:T9OTHER:U5", actor="test").left) == ()
     assert await asyncio.to_thread(places, project) == []

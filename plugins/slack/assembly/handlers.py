@@ -78,7 +78,7 @@ class HandlerTable:
             store=self._shared.store,
             outbox=instance.outbox,
             departments=instance.departments,
-            people=SlackPeople(self._shared.store, instance.people, self._shared.client),
+            people=self._people(),
             channels=self._shared.channels,
             groups=self._shared.groups,
             threads=self._shared.threads,
@@ -86,6 +86,9 @@ class HandlerTable:
             attachments=Attachments(instance.plugins, self._shared.slack.api_url, self._shared.client),
             rate_limit=RateLimit(per_minute, f"You asked {per_minute} questions within a minute."),
         )
+
+    def _people(self) -> SlackPeople:
+        return SlackPeople(self._shared.store, self._shared.instance.people, self._shared.client)
 
     def _edits(self, questions: QuestionHandler) -> EditHandler:
         instance = self._shared.instance
@@ -133,6 +136,7 @@ class HandlerTable:
     def _votes(self) -> VoteHandlers:
         return VoteHandlers(
             store=self._shared.store,
+            people=self._people(),
             departments=self._shared.instance.departments,
             votes=self._shared.instance.votes,
             threads=self._shared.threads,

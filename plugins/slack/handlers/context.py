@@ -71,10 +71,12 @@ class _Said:
 
     @classmethod
     def of(cls, message: Mapping[str, Any], me: str) -> _Said:
-        """Read a message of Slack's, of which ``text`` and ``user`` count, and the ``key`` that we gave it."""
+        """Read a message of Slack's: its ``text`` and ``user``, and the ``key`` and ``guest_of`` that we added."""
         user = str(message.get("user") or "")
         text = readable(str(message.get("text") or ""), me)
-        return cls(text, person_id(user) if user else "", str(message.get("key") or ""))
+        return cls(
+            text, person_id(user, str(message.get("guest_of") or "")) if user else "", str(message.get("key") or "")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +133,15 @@ class Context:
             client.conversations_replies, "conversations.replies", attempts=item.attempts,
             channel=payload["channel"], ts=payload["thread"], latest=payload["ts"], limit=PAGE,
         )  # fmt: skip
-        return [
-            {**each, "key": message_key(payload["team"], payload["channel"], each["ts"])}
-            for each in page["messages"]
-            if float(each["ts"]) < float(payload["ts"])
-        ]
+        earlier = [each for each in page["messages"] if float(each["ts"]) < float(payload["ts"])]
+        return [{**each, **_about(each, payload)} for each in earlier]
+
+
+def _about(message: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, str]:
+    """Return a message's key, and its author's workspace if it is another company's."""
+    own = str(message.get("user_team") or message.get("team") or "")
+    guest = payload.get("guests") and own != payload["team"]
+    return {"key": message_key(payload["team"], payload["channel"], message["ts"]), "guest_of": own if guest else ""}
 
 
 def _pointing(text: str, said: Sequence[_Said]) -> Asked:

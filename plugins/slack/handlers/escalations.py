@@ -10,7 +10,7 @@ from plugins.slack.client.web_api import SlackRefusedError, call
 from plugins.slack.copy import escalations as copy
 from plugins.slack.copy.formats import readable
 from plugins.slack.items import NAME
-from plugins.slack.workspaces.current import person_id
+from plugins.slack.workspaces.current import person_id, user_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,9 +86,8 @@ class EscalationHandlers:
             return ""
         if found.outcome:
             return copy.ended_already()
-        author = person_id(message.get("user", ""))
         root = message.get("thread_ts") in (None, message["ts"])
-        if root or message.get("bot_id") or author == found.opened_by:
+        if root or message.get("bot_id") or message.get("user") == user_of(found.opened_by):
             return copy.mark_a_reply()
         return self._resolve(found.id, person, "replied", readable(message.get("text", ""), ""))
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from plugins.slack.outbound.ephemeral import EphemeralSender
     from plugins.slack.outbound.posted import PostedAnswers
     from plugins.slack.overview.reviews import ReviewQueue
+    from plugins.slack.workspaces.people import SlackPeople
     from plugins.slack.workspaces.threads import Threads
 
 JUST_AFTER = timedelta(microseconds=1)
@@ -39,6 +40,7 @@ class VoteHandlers:
 
     store: Store
     departments: Departments
+    people: SlackPeople
     votes: Votes
     threads: Threads
     answers: PostedAnswers
@@ -56,6 +58,8 @@ class VoteHandlers:
         :raises BusyError: Slack cannot be asked which answer it is, or the vote it takes back is not recorded yet.
         """
         payload = item.payload
+        if "here" in payload:
+            await self.people.meet(payload["user"], payload["here"])
         answer_id = await self.answers.under(payload["channel"], payload["ts"])
         if answer_id is None:
             raise NotFoundError("The message carries no answer.")

@@ -59,6 +59,7 @@ def message(body: Mapping[str, Any]) -> IncomingMessage | None:
         "ts": ts,
         "thread": event.get("thread_ts") or ts,
         "addressed": direct or mentioned,
+        **_guest(body, event),
         **({"files": files} if files else {}),
         **({"shared": shared} if shared else {}),
     }
@@ -81,6 +82,7 @@ def reaction(body: Mapping[str, Any]) -> InboxItem | None:
         "value": value,
         "removed": event["type"] == "reaction_removed",
         "at": float(event["event_ts"]),
+        **({"here": body["team_id"]} if _with_guests(body) else {}),
     }
     return InboxItem(NAME, REACTION, payload, f"{NAME}:{body['event_id']}")
 
@@ -170,6 +172,19 @@ def _file_ids(node: Any) -> Iterator[str]:
         if node.get("type") == "file" and node.get("file_id"):
             yield str(node["file_id"])
         yield from _file_ids(node.get("elements", ()))
+
+
+def _with_guests(body: Mapping[str, Any]) -> bool:
+    """Return whether whoever has another workspace is of another company: not within an Enterprise organization."""
+    return bool(body.get("is_ext_shared_channel")) and not (body.get("authorizations") or [{}])[0].get("enterprise_id")
+
+
+def _guest(body: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether people of other companies may write there, and the author's own workspace if it is another."""
+    if not _with_guests(body):
+        return {}
+    own = str(event.get("user_team") or event.get("team") or "")
+    return {"guests": True, **({"user_team": own} if own not in ("", body.get("team_id")) else {})}
 
 
 def _me(body: Mapping[str, Any]) -> str:

@@ -30,11 +30,11 @@ def thumb(body: Mapping[str, Any]) -> InboxItem | None:
     """Return the vote in a pressed thumb, or ``None`` when its value is none of ours."""
     action, container = body["actions"][0], body["container"]
     side, _, answer_id = str(action.get("value", "")).partition(":")
-    channel, user = _channel(body), body["user"]["id"]
+    channel = _channel(body)
     if side not in ("up", "down") or not answer_id or not channel:
         return None
     payload = {
-        "user": user,
+        **_sender(body),
         "channel": channel,
         "ts": container["message_ts"],
         "thread": container.get("thread_ts") or (None if container.get("is_ephemeral") else container["message_ts"]),
@@ -54,7 +54,7 @@ def pressed(body: Mapping[str, Any], kind: str, name: str) -> InboxItem | None:
     if not channel or not value:
         return None
     thread = body["container"].get("thread_ts")
-    payload = {"user": body["user"]["id"], "channel": channel, "thread": thread, name: str(value)}
+    payload = {**_sender(body), "channel": channel, "thread": thread, name: str(value)}
     return InboxItem(NAME, kind, payload, _press_key(body, channel))
 
 
@@ -65,7 +65,7 @@ def private_button(body: Mapping[str, Any]) -> InboxItem | None:
     if kind is None or not about or not channel:
         return None
     payload = {
-        "user": body["user"]["id"],
+        **_sender(body),
         "channel": channel,
         "about": about,
         "response_url": body.get("response_url", ""),
@@ -87,7 +87,7 @@ def correction(body: Mapping[str, Any], text: str, kind: str = CORRECTION) -> In
 
 def channel_settings(body: Mapping[str, Any], channel: str, values: Mapping[str, Any]) -> InboxItem:
     """Return what an operator entered in a channel's modal."""
-    payload = {"user": body["user"]["id"], "channel": channel, "values": dict(values)}
+    payload = {**_sender(body), "channel": channel, "values": dict(values)}
     return InboxItem(NAME, CHANNEL_SETTINGS, payload, f"{NAME}:view:{body['view']['id']}")
 
 
@@ -116,8 +116,16 @@ def command_question(body: Mapping[str, Any], text: str, department: str | None)
 def _submitted(body: Mapping[str, Any], kind: str, values: Mapping[str, str]) -> InboxItem:
     view = body["view"]
     about = json.loads(view["private_metadata"])
-    payload = {**about, **values, "user": body["user"]["id"], "at": now().timestamp()}
+    payload = {**about, **values, **_sender(body), "at": now().timestamp()}
     return InboxItem(NAME, kind, payload, f"{NAME}:view:{view['id']}")
+
+
+def _sender(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return who did it, with their own workspace if it is another company's (Slack Connect)."""
+    user, team = body["user"], (body.get("team") or {}).get("id")
+    own = user.get("team_id")
+    guest = own and team and own != team and not body.get("enterprise")
+    return {"user": user["id"], **({"user_team": own} if guest else {})}
 
 
 def _channel(body: Mapping[str, Any]) -> str | None:

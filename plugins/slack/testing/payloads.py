@@ -32,6 +32,10 @@ def event(body: dict[str, Any], *, external: bool = False) -> dict[str, Any]:
 def of_team(payload: dict[str, Any], team: str) -> dict[str, Any]:
     """Return what Slack sends as it is sent for a workspace."""
     told = {**payload, "team_id": team} if "team_id" in payload else dict(payload)
+    if (payload.get("event") or {}).get("team") == TEAM:  # of an author who is not another company's
+        told["event"] = {**payload["event"], "team": team}
+    if isinstance(payload.get("user"), dict) and payload["user"].get("team_id") == TEAM:
+        told["user"] = {**payload["user"], "team_id": team}
     if isinstance(told.get("team"), dict):
         told["team"] = {**told["team"], "id": team}
     if "authorizations" in told:

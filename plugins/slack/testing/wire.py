@@ -53,6 +53,8 @@ class Post:
     at: float = 0.0
     ephemeral: bool = False
     stream: Stream | None = None
+    team: str = ""
+    """The author's workspace, if it is another company's."""
 
     @property
     def streaming(self) -> bool:
@@ -64,6 +66,7 @@ class Post:
         shown: dict[str, Any] = {
             "type": "message",
             "user": self.user,
+            **({"team": self.team} if self.team else {}),
             "ts": self.ts,
             "text": self.text,
             "blocks": self.blocks,

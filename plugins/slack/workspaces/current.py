@@ -2,7 +2,8 @@
 
 With several, each event and each delivery belongs to one workspace: its token is used, and the ids of its people and
 channels carry its id, so that people of different workspaces share no right. Whatever handles an event or a delivery
-enters the workspace first; tasks and threads begun there inherit it.
+enters the workspace first; tasks and threads begun there inherit it. People of another company, who come by Slack
+Connect, have the id of their own workspace in theirs, also where an instance serves one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ FRESH_SECONDS = 5.0
 """How long a token read from the database is used: so soon every replica knows that an app was uninstalled."""
 
 _current: ContextVar[str] = ContextVar("slack_workspace", default="")
+_guest: ContextVar[tuple[str, str]] = ContextVar("slack_guest", default=("", ""))
+"""Somebody of another company who sent what is being handled, and their workspace."""
 
 
 class NotInstalledError(MenteeError):
@@ -94,9 +97,18 @@ class Workspaces:
         return TokenCipher(self._slack).decrypt(row.data["bot_token"], team)
 
 
-def person_id(user: str) -> str:
-    """Return the id of somebody in the workspace entered: ``slack:U024BE7LH``, of several ``slack:T…:U…``."""
-    return _id(user)
+def meet(user: str, team: str) -> None:
+    """Let what follows in this task know the workspace of somebody from another company; empty if it is from ours."""
+    _guest.set((user, team))
+
+
+def person_id(user: str, team: str = "") -> str:
+    """Return the id of somebody in the workspace entered: ``slack:U024BE7LH``, of several ``slack:T…:U…``.
+
+    :param team: their own workspace, if it is another company's. Whom :func:`meet` named needs none.
+    """
+    guest, home = _guest.get()
+    return _id(user, team or (home if user == guest else ""))
 
 
 def channel_id(channel: str) -> str:
@@ -125,6 +137,6 @@ def current() -> str:
     return _current.get()
 
 
-def _id(own: str) -> str:
-    team = _current.get()
+def _id(own: str, team: str = "") -> str:
+    team = team or _current.get()
     return f"{NAME}:{team}:{own}" if team else f"{NAME}:{own}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.domain.errors import MenteeError
-from plugins.slack.client.web_api import call
-from plugins.slack.workspaces.current import person_id
+from plugins.slack.client.web_api import SlackRefusedError, call
+from plugins.slack.workspaces.current import meet, person_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,21 @@ class SlackPeople:
         self._store = store
         self._people = people
         self._client = client
+
+    async def meet(self, user: str, here: str) -> None:
+        """Learn from Slack of which company somebody is who reacts in a shared channel: the event doesn't tell.
+
+        :param here: our own workspace.
+        :raises BusyError: Slack cannot be asked just now.
+        """
+        client = self._client()
+        try:
+            answer = await call(client.users_info, "users.info", user=user)
+        except SlackRefusedError as error:
+            log.info("slack_company_unknown", problem=error.text)
+            return
+        own = str(answer["user"].get("team_id") or "")
+        meet(user, own if own != here else "")
 
     async def named(self, user: str) -> Person:
         """Return a person with their name; Slack is asked for it once."""

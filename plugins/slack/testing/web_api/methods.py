@@ -251,10 +251,11 @@ class WebApi:
     def _users_info(self, arguments: dict[str, Any]) -> dict[str, Any]:
         user = arguments["user"]
         profile = {"real_name": f"Person {user}", "display_name": user.lower(), **self.people.get(user, {})}
+        team = profile.pop("team_id", TEAM)
         return {
             "user": {
                 "id": user,
-                "team_id": TEAM,
+                "team_id": team,
                 "is_bot": False,
                 "real_name": profile["real_name"],
                 "profile": profile,
