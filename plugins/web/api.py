@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import PlainTextResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -25,6 +26,7 @@ from bot.feedback.votes import Votes
 from bot.observability.metrics import ACK_SECONDS
 from plugins.web.conversations import Conversations
 from plugins.web.deleting import Deleting
+from plugins.web.exporting import as_markdown
 from plugins.web.intake import NAME, Asked, Intake
 from plugins.web.stream import AnswerStream
 from plugins.web.unanswered import Unanswered
@@ -90,6 +92,12 @@ class Stopped(BaseModel):
     """Whether the question was stopped; if not, it had ended already."""
 
     stopped: bool
+
+
+class MarkdownFile(PlainTextResponse):
+    """A Markdown text to download."""
+
+    media_type = "text/markdown"
 
 
 class Action(BaseModel):
@@ -284,6 +292,16 @@ def conversations(person: Asker, web: Here, q: Annotated[str, Query(max_length=2
 def turns(conversation: Id, person: Asker, web: Here) -> list[dict[str, Any]]:
     """Return the questions and answers of one of your conversations, oldest first."""
     return web.conversations.turns(person, conversation)
+
+
+@api.get("/conversations/{conversation}/export", response_class=MarkdownFile)
+def export(conversation: Id, person: Asker, web: Here) -> MarkdownFile:
+    """Return one of your conversations as a Markdown file, with the sources and the replies of people."""
+    turns = web.conversations.turns(person, conversation)
+    if not turns:
+        raise NotFoundError("This conversation doesn't exist, it isn't yours, or it has no answer yet.")
+    name = f"mentee-{turns[0]['question']['asked_at']:%Y-%m-%d}.md"
+    return MarkdownFile(as_markdown(turns), headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 @api.patch("/conversations/{conversation}", status_code=204)

@@ -155,6 +155,21 @@ def test_a_conversation_is_renamed_by_keyboard_and_on_a_phone(page: Page, width:
     assert page.locator(".conversation[aria-current=true]").text_content() == "Hotels in Texas"
 
 
+def test_a_conversation_is_downloaded_once_it_has_an_answer(page: Page) -> None:
+    link = page.locator("a:has-text('Export this conversation')")
+    assert not link.is_visible()
+    ask(page)
+    for opened_again in (False, True):
+        if opened_again:
+            page.reload()
+            ready(page)
+        with page.expect_download() as download:
+            link.click()
+        assert f"> {QUESTION}\n" in download.value.path().read_text(encoding="utf-8")
+    page.click("#new")
+    assert not link.is_visible()
+
+
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 

@@ -70,7 +70,7 @@ function watch(address, here) {
   const stream = new EventSource(address);
   here.stream = stream;
   const on = (name, handle) => stream.addEventListener(name, (event) => handle(JSON.parse(event.data)));
-  const ended = (draw) => { kept.set("pending", null); end(here, draw); list(id); };
+  const ended = (draw) => { kept.set("pending", null); end(here, draw); offerExport(); list(id); };
   on("status", (data) => view.showStatus(data.text));
   on("text", (data) => following(() => { view.showText(data.html); view.showStatus("Writing"); }));
   on("done", (answer) => ended(() => view.finish(answer)));
@@ -150,6 +150,13 @@ function leave() {
   composer.setRunning(false);
   hideMenu();
   log.replaceChildren();
+  offerExport();
+}
+
+/** An answer can be exported once it is written. */
+function offerExport() {
+  $("exporting").hidden = !log.querySelector(".answer[aria-busy=false] > .text:not(:empty)");
+  $("export").href = `/api/conversations/${id}/export`;
 }
 
 function greet(isNew) {
@@ -175,6 +182,7 @@ function fill(exchanges) {
     else if (question.state === "stopped") view.stopped(question.end, () => retry({ question, view }));
     else watch(question.events, begin({ ...question }, view, Promise.resolve(question.id)));
   }
+  offerExport();
   resume(exchanges);
   if (!log.childElementCount) {
     id = freshId("c_");

@@ -234,3 +234,29 @@ def test_erasing_the_agent_takes_their_name_and_their_words(home: ServedHome, cl
     assert home.mentee.erasing.person("gus", actor="test").left == ()
     after = ada.get(path(answer_id)).json()
     assert (after["state"], after["by"], after["text"], after["html"]) == ("replied", "", "", "")
+
+
+def test_an_exported_conversation_has_the_sources_the_correction_and_the_reply(
+    home: ServedHome, client: Client
+) -> None:
+    ada, gus = client("ada"), client("gus")
+    found = answer(ada, QUESTION, department="travel")
+    ada.post(path(found["id"]), json={})
+    (row,) = escalations(home)
+    assert gus.post(f"/desk/items/{row.id}/reply", data={"reply": "Ask **Ina**."}).status_code == 303
+    ada.post(f"/api/answers/{found['id']}/correction", json={"text": "In 13 states.\nSee the list."})
+    exported = ada.get("/api/conversations/conversation-1/export")
+    assert exported.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert exported.headers["content-disposition"].startswith('attachment; filename="mentee-20')
+    said = exported.text
+    for part in (
+        f"\n> {QUESTION}\n",
+        f"\n{found['text']}\n",
+        f"- [1] {found['citations'][0]['heading']}: {found['citations'][0]['document']}",
+        "\n> In 13 states.\n> See the list.\n",
+        "gus replied on ",
+        "\n> Ask **Ina**.\n",
+    ):
+        assert part in said
+    for other, conversation in ((gus, "conversation-1"), (ada, "conversation-2")):
+        assert other.get(f"/api/conversations/{conversation}/export").status_code == 404
