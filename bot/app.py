@@ -192,9 +192,9 @@ class Mentee:
     def actions(self) -> Actions:
         """What plugins offer to do under answers."""
         return Actions(
-            ActionRows(self.store, self.outbox, self.settings.limits.action_seconds),
-            self.history,
-            self.rights,
+            rows=ActionRows(self.store, self.outbox, self.settings.limits.action_seconds),
+            history=self.history,
+            rights=self.rights,
             call=self.plugins.on_action,
             check=self.plugins.check_result,
             enabled=self.plugins.states.enabled,

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from bot.storage.session import Store
     from bot.storage.traces import Trace
 
+LONG_NAME = 8
+"""Characters from which on a name isn't mistaken for a word within other text."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -107,7 +110,7 @@ class Erasing:
                 raise no_person(session, name)
             answers = _with_repeated(session, _answers_to(session, _questions_of(session, person)), person)
             said = {row for table in (VoteRow, VoteEventRow, CorrectionRow) for row in _about(session, table, person)}
-            said |= _answers_to(session, {row.id for row in quoted.hearing(session, person)})
+            said |= _answers_to(session, {row.id for row in quoted.in_histories(session, person)})
             texts = tuple(_said(session, person))
         first = Erasure(new_id("er"), person)
         names = principals_of(person) | {person} | self._aliases(first)
@@ -203,7 +206,7 @@ class Erasing:
         session.execute(update(PluginStateRow).values(problem="", failed_at=None))
         session.flush()
         if erasure.person:
-            counts["histories"] = quoted.leave_histories(session, erasure.person)
+            counts["histories"] = quoted.remove_from_histories(session, erasure.person)
             for row in session.scalars(select(EscalationRow).where(EscalationRow.resolved_by == erasure.person)):
                 row.reply = ""
             session.flush()
@@ -252,13 +255,13 @@ def _known(session: Session, person: str) -> bool:
     tables = (QuestionRow, VoteRow, VoteEventRow, CorrectionRow)
     if any(session.scalar(select(table.person_id).where(table.person_id == person).limit(1)) for table in tables):
         return True
-    return bool(quoted.quoting(session, person) or quoted.hearing(session, person))
+    return bool(quoted.in_questions(session, person) or quoted.in_histories(session, person))
 
 
 def _questions_of(session: Session, person: str) -> set[str]:
-    """Return the questions that the person asked, and those of others that consist of the person's words."""
+    """Return the ids of the questions that the person asked, and of those that repeat the person's words."""
     asked = session.scalars(select(QuestionRow.id).where(QuestionRow.person_id == person))
-    return {*asked, *(row.id for row in quoted.quoting(session, person))}
+    return {*asked, *(row.id for row in quoted.in_questions(session, person))}
 
 
 def _answers_to(session: Session, questions: Collection[str]) -> set[str]:
@@ -337,10 +340,10 @@ def _delete_deliveries(session: Session, ids: Collection[str], names: frozenset[
 
 
 def _mentions(text: str, ids: Collection[str], names: frozenset[str]) -> bool:
-    """Return whether a text has one of the ids in it, or one of the names, but not as a part of somebody else's."""
+    """Return whether a text contains one of the ids, or one of the names that isn't part of somebody else's."""
     if text in names or any(each in text for each in ids):
         return True
-    long = frozenset(name for name in names if len(name) >= 8)  # noqa: PLR2004 - shorter ones are words
+    long = frozenset(name for name in names if len(name) >= LONG_NAME)
     return bool(replaced(text, long, "") != text)
 
 

@@ -46,7 +46,7 @@ def remove_person(session: Session, tables: Iterable[MetaData], names: frozenset
 def replaced(value: Any, names: frozenset[str], stand_in: str) -> Any:
     """Return a value of a column with the names replaced, in JSON at any depth.
 
-    ``U1`` of ``slack:T1:U1`` is left alone in ``slack:T2:U1``, who is somebody else.
+    ``U1`` of ``slack:T1:U1`` isn't replaced in ``slack:T2:U1``, which is somebody else.
     """
     if isinstance(value, str):
         for name in sorted(names, key=len, reverse=True):
@@ -83,7 +83,7 @@ def _is_bare(name: str, names: Collection[str]) -> bool:
 
 
 def naming(column: Any, names: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a column of text or JSON contains one of the names. Most rows that meet it do."""
+    """Return the condition that a column of text or JSON contains one of the names, be it within another name."""
     written = cast(column, Text)
     spellings = {*names, *(json.dumps(name)[1:-1] for name in names)}  # JSON escapes what isn't ASCII
     return or_(*(written.contains(name, autoescape=True) for name in spellings))

@@ -1,8 +1,9 @@
-"""Finds what repeats the words of a person in the questions of others, so that erasing that person reaches it.
+"""Finds where the questions of others repeat a person's words, so that erasing the person erases them, too.
 
 Others quote people in two ways: a question may consist of a message that its asker forwarded or pointed to, and the
-messages of a thread stand in the histories of the questions asked in it. Instead of a person, each function also takes
-the key of one message, and finds what repeats that one. All questions are searched, so this is for erasing alone.
+messages of a thread are in the histories of the questions asked in it. Instead of a person, each function also takes
+the key of one message, and finds what repeats that message. Each call searches all questions, so use this only for
+erasing.
 """
 
 from __future__ import annotations
@@ -20,30 +21,30 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def quoting(session: Session, person: str) -> Sequence[QuestionRow]:
+def in_questions(session: Session, person: str) -> Sequence[QuestionRow]:
     """Return the questions whose text repeats a message of the person's."""
     return [row for row in _naming(session, QuestionRow.quotes, person) if person in row.quotes]
 
 
-def hearing(session: Session, person: str) -> Sequence[QuestionRow]:
-    """Return the questions with something of the person's in their history."""
+def in_histories(session: Session, person: str) -> Sequence[QuestionRow]:
+    """Return the questions whose history contains a turn of the person's."""
     return [row for row in _naming(session, QuestionRow.history, person) if any(_turns(row, person))]
 
 
 def repeats(session: Session, message_key: str) -> bool:
     """Return whether any question repeats a message."""
-    return bool(quoting(session, message_key) or hearing(session, message_key))
+    return bool(in_questions(session, message_key) or in_histories(session, message_key))
 
 
 def texts(session: Session, person: str) -> Iterator[str]:
     """Yield what the questions of others repeat of the person."""
-    yield from (row.text for row in quoting(session, person))
-    yield from (turn["question"] for row in hearing(session, person) for turn in _turns(row, person))
+    yield from (row.text for row in in_questions(session, person))
+    yield from (turn["question"] for row in in_histories(session, person) for turn in _turns(row, person))
 
 
-def leave_histories(session: Session, person: str) -> int:
-    """Take the person's turns out of all histories; return from how many."""
-    rows = hearing(session, person)
+def remove_from_histories(session: Session, person: str) -> int:
+    """Remove the person's turns from all histories; return how many histories changed."""
+    rows = in_histories(session, person)
     for row in rows:
         row.history = [turn for turn in row.history if not _is_from(turn, person)]
     return len(rows)

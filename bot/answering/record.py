@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bot.access.names import document_name, erased_since, is_retired, require_present
@@ -27,29 +27,20 @@ if TYPE_CHECKING:
     from bot.storage.session import Store
 
 
+@dataclass(frozen=True, slots=True)
 class Recorder:
     """Records answers. Everything here is blocking.
 
     :param title: returns a department's title.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what an answer is committed to
-        self,
-        store: Store,
-        inbox: Inbox,
-        outbox: Outbox,
-        actions: Actions,
-        plugins: PluginHost,
-        rights: Rights,
-        title: Callable[[str], str],
-    ) -> None:
-        self._store = store
-        self._inbox = inbox
-        self._outbox = outbox
-        self._actions = actions
-        self._plugins = plugins
-        self._rights = rights
-        self._title = title
+    store: Store
+    inbox: Inbox
+    outbox: Outbox
+    actions: Actions
+    plugins: PluginHost
+    rights: Rights
+    title: Callable[[str], str]
 
     def record(self, question: Question, answer: Answer, *, inbox_item: InboxItem | None = None) -> bool:
         """Commit everything about an answer in one transaction.
@@ -60,28 +51,28 @@ class Recorder:
         :raises MenteeError: a document that it rests on, the asker, or somebody whose words the question repeats, has
             been erased meanwhile; nothing is written.
         """
-        turns = self._rights.turns(question.history, question.audience, answer.department)
+        turns = self.rights.turns(question.history, question.audience, answer.department)
         question = replace(question, history=turns)
-        titles = {name: self._title(name) for name in answer.provenance.elsewhere}
-        with self._store.write() as session:
+        titles = {name: self.title(name) for name in answer.provenance.elsewhere}
+        with self.store.write() as session:
             _require_not_erased(session, answer)
             require_present(session, question.person.id, question.received_at)
             question = _without_erased(session, question)
-            if inbox_item is not None and not self._inbox.finish(session, inbox_item.id):
+            if inbox_item is not None and not self.inbox.finish(session, inbox_item.id):
                 return False
             session.add(_question_row(question, answer))
             session.flush()
             session.add(_answer_row(answer))
             session.flush()
-            self._actions.offer(session, answer, question.person)
+            self.actions.offer(session, answer, question.person)
             if question.reply_to:
                 elsewhere = [{"department": name, "title": titles[name]} for name in answer.provenance.elsewhere]
                 payload = {**delivery_payload(answer), "elsewhere": elsewhere}
                 item = OutboxItem(
                     question.channel, "answer", question.reply_to, payload, delivery_id(question.id), answer.id
                 )
-                self._outbox.add(session, item, lane=question.place)
-        self._plugins.on_answer_recorded(question, replace(answer, actions=()))  # payloads are their plugin's alone
+                self.outbox.add(session, item, lane=question.place)
+        self.plugins.on_answer_recorded(question, replace(answer, actions=()))  # payloads are their plugin's alone
         return True
 
 
@@ -92,9 +83,9 @@ def _require_not_erased(session: Session, answer: Answer) -> None:
 
 
 def _without_erased(session: Session, question: Question) -> Question:
-    """Return the question without what people said in its thread who were erased while it was being answered.
+    """Return the question without the turns of people who were erased while it was being answered.
 
-    :raises MenteeError: the question itself repeats the words of one of them.
+    :raises MenteeError: the question itself repeats the words of such a person.
     """
     quoted = {*question.quotes, *(person for turn in question.history for person in (turn.person_id, *turn.quotes))}
     erased = {person for person in quoted if erased_since(session, person, question.received_at)}

@@ -101,7 +101,7 @@ class Inbox:
                 limit=limit,
                 oldest=InboxRow.received_at,
                 where=[InboxRow.channel.in_(channels)],
-                more=1,  # to tell the sender
+                more=1,  # once more, to tell the sender
             )
             return [_item(row) for row in rows]
 
@@ -161,7 +161,7 @@ class Inbox:
             return put_back(row, error, strike=strike, after=after)
 
     def give_up(self, item: InboxItem) -> bool:
-        """End an item for good that too many workers were lost with; ``False`` if another worker has it by now."""
+        """End an item that too many workers died with; return ``False`` if another worker has taken it."""
         with self._store.write() as session:
             row = session.get(InboxRow, item.id, with_for_update=True)
             if row is None or not is_held(row, self._worker):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 APOLOGY = "Sorry, I couldn't answer this: something failed on my side. The operators can see it. Please ask again."
 LOST = (
     "Sorry, I couldn't answer this: I was stopped each time I tried. The operators can see it. Please ask again in "
-    "other words, or ask a colleague."
+    "different words, or ask a colleague."
 )
 SERVER_ERROR = 500
 
@@ -79,7 +79,7 @@ class Unanswered:
         return self._inbox.failed(item, error, strike=strike, after=after)
 
     def give_up(self, item: InboxItem) -> bool:
-        """End an item for good that too many workers were lost with; ``False`` if another worker has it by now."""
+        """End an item that too many workers died with; return ``False`` if another worker has taken it."""
         return self._inbox.give_up(item)
 
     def refuse(self, item: InboxItem, question: Question | None, text: str, *, given_up: bool = False) -> None:
@@ -150,7 +150,7 @@ class QuestionHandler:
             self._delivered()
 
     async def _give_up(self, item: InboxItem, question: Question) -> None:
-        """Tell the asker of a question that no worker lived to answer. It isn't tried: it may be what stops them."""
+        """Tell the asker that every worker died with the question. It isn't tried again: it may be what kills them."""
         log.error("question_lost", item=item.id, attempts=item.attempts)
         if await asyncio.to_thread(self._unanswered.give_up, item):
             await self._refuse(item, question, LOST, given_up=True)

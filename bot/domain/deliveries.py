@@ -23,7 +23,7 @@ class InboxItem:
     :param message_key: id of the message itself, shared by all events about it.
     :param kind: what the payload is, in the channel's own terms.
     :param attempts: how often a worker has taken it, including this time: 1 the first time.
-    :param given_up: whether so many workers were lost with it that it isn't answered; only its sender is told.
+    :param given_up: whether too many workers died with it. Then it isn't answered; its sender is only told so.
     """
 
     channel: str

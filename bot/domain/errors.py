@@ -66,7 +66,7 @@ class ForbiddenError(MenteeError):
 
 
 class ConflictError(MenteeError):
-    """Somebody else did something meanwhile that this would undo."""
+    """Somebody else changed something in the meantime that this would overwrite."""
 
     status = 409
 

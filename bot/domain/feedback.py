@@ -58,7 +58,7 @@ class RatedAnswer:
     :param votes: current votes, oldest first.
     :param corrections: those that an agent wrote or confirmed, oldest first.
     :param proposals: corrections that nobody has confirmed or rejected.
-    :param rejections: how often an agent found that the answer stands; what was said against it before is left out.
+    :param rejections: how often an agent decided to keep the answer. Earlier objections to it are left out.
     """
 
     exchange: Exchange

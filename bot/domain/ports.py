@@ -119,7 +119,7 @@ class ChosenAdapters(Protocol):
         """
 
     def problems(self) -> Mapping[str, str]:
-        """Return why a department's champion can't be used, and what answers instead, by department."""
+        """Return, by department, why its champion can't be used and what answers instead."""
 
     def forget(self) -> None:
         """Look anew at the next question, because this process has changed what answers."""

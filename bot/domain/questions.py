@@ -27,8 +27,8 @@ class Turn:
     :param leaned_on: in a recorded question's history, whether the question depends on this turn.
     :param rests_on: what the answer rests on. Turns that the asker brought along rest on nothing.
     :param person_id: id of the person who asked. Several people talk in a thread: compare it with
-        ``question.person.id`` before you take an earlier turn for the asker's own. In a message that the asker points
-        to, such as the first one of a Slack thread, it is its author. It is ``""`` where nobody knows who it was.
+        ``question.person.id`` before you take an earlier turn for the asker's own. For a message that the asker points
+        to, such as the first one of a Slack thread, it is its author's. It is ``""`` if the author is unknown.
     :param quotes: ids of the people whose messages ``question`` repeats, and these messages' keys, as in
         :class:`Question`.
     """

@@ -131,7 +131,7 @@ class ActionRows:
         offers: Sequence[OfferedAction] = (),
         completions: Mapping[str, int] | None = None,
     ) -> OfferedAction | None:
-        """End a running action, or say late how one ended that was given up; ``None`` if that is no longer open.
+        """End a running action, or record a late result of one that was given up; ``None`` if it has already ended.
 
         :param completions: how many texts plugins had the model write for it, for the audit log.
         """
@@ -143,7 +143,8 @@ class ActionRows:
             late = row.state == "unknown" and state in ("done", "failed")
             if row.state != "running" and not late:
                 return None
-            self._ended(session, row, rows, state, text, completions or {})
+            _end(row, state, text)
+            self._follow(session, row, rows, completions or {})
             if state in ("done", "failed"):
                 self.add(session, row.answer_id, row.person_id, offers)
             return _offered(row)
@@ -176,20 +177,14 @@ class ActionRows:
             if state == "expired":
                 _end(row, "expired", EXPIRED)
             else:
-                self._ended(session, row, rows, "unknown", INTERRUPTED, {})
+                _end(row, "unknown", INTERRUPTED)
+                self._follow(session, row, rows, {})
 
-    def _ended(  # noqa: PLR0913, PLR0917 - one action among those of its answer, and how it ended
-        self,
-        session: Session,
-        row: ActionRow,
-        rows: Sequence[ActionRow],
-        state: ActionState,
-        text: str,
-        completions: Mapping[str, int],
+    def _follow(
+        self, session: Session, row: ActionRow, rows: Sequence[ActionRow], completions: Mapping[str, int]
     ) -> None:
-        """End a running action, cancel those that are still on offer beside it, and tell where the answer is shown."""
-        _end(row, state, text)
-        _note(session, row, f"action.{state}", completions)
+        """Note how an action ended, cancel those that are still on offer beside it, and update the shown answers."""
+        _note(session, row, f"action.{row.state}", completions)
         for other in rows:
             if other.state == "offered":
                 _end(other, "cancelled", CANCELLED)
@@ -198,7 +193,7 @@ class ActionRows:
         for entry in self._outbox.of_questions(session, [question.id]):
             shown = entry.item
             if shown.answer_id == row.answer_id and shown.kind == "answer":
-                told = {"text": text, "action_id": row.id, "answer_id": row.answer_id, "delivery": shown.id}
+                told = {"text": row.result, "action_id": row.id, "answer_id": row.answer_id, "delivery": shown.id}
                 item = OutboxItem(shown.channel, ACTION, shown.address, told, answer_id=row.answer_id)
                 self._outbox.add(session, item, lane=question.place)
 
@@ -253,7 +248,7 @@ def _end(row: ActionRow, state: ActionState, text: str) -> None:
 def _note(session: Session, row: ActionRow, action: str, completions: Mapping[str, int] | None = None) -> None:
     detail: dict[str, Any] = {"plugin": row.plugin, "action": row.name, "answer": row.answer_id}
     if completions:
-        detail |= {"completions": dict(completions), "adapter": None}  # plugins get the base model
+        detail |= {"completions": dict(completions), "adapter": None}  # plugins use the base model
     note_change(session, actor=row.person_id, action=action, subject=row.id, detail=detail)
 
 

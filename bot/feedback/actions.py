@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -58,34 +59,24 @@ class CheckResult(Protocol):
         """Check it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Actions:
     """The actions of answers: who may confirm which, and what came of it. Everything but :meth:`confirm` is blocking.
 
     :param call: calls the plugin.
     :param check: has its results checked.
     :param enabled: whether a plugin is on for a department.
-    :param counting: returns a context, and how many texts plugins have let the model write in it.
+    :param counting: returns a context, and a live count of the texts each plugin has the model write in it.
     """
 
-    def __init__(  # noqa: PLR0913 - where actions are stored, who may see them, and what does them
-        self,
-        rows: ActionRows,
-        history: History,
-        rights: Rights,
-        *,
-        call: CallAction,
-        check: CheckResult,
-        enabled: Callable[[str, str], bool],
-        counting: Callable[[], tuple[Context, Mapping[str, int]]],
-    ) -> None:
-        self._rows = rows
-        self._history = history
-        self._rights = rights
-        self._call = call
-        self._check = check
-        self._enabled = enabled
-        self._counting = counting
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="action")
+    rows: ActionRows
+    history: History
+    rights: Rights
+    call: CallAction
+    check: CheckResult
+    enabled: Callable[[str, str], bool]
+    counting: Callable[[], tuple[Context, Mapping[str, int]]]
+    _threads: ThreadPoolExecutor = field(init=False, default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "action"))
 
     def close(self) -> None:
         """Start no further action."""
@@ -93,11 +84,11 @@ class Actions:
 
     def offer(self, session: Session, answer: Answer, person: Person) -> None:
         """Store what a new answer offers to a person, inside the transaction that records the answer."""
-        self._rows.add(session, answer.id, person.id, answer.actions)
+        self.rows.add(session, answer.id, person.id, answer.actions)
 
     def of_answers(self, answer_ids: Collection[str]) -> dict[str, tuple[OfferedAction, ...]]:
         """Return the actions of answers, as they are now, by the answer's id. Answers without any are left out."""
-        return self._rows.of_answers(answer_ids) if answer_ids else {}
+        return self.rows.of_answers(answer_ids) if answer_ids else {}
 
     def of_answer(self, answer_id: str) -> tuple[OfferedAction, ...]:
         """Return the actions of an answer, as they are now."""
@@ -108,7 +99,7 @@ class Actions:
 
         :raises NotFoundError: there is no such action.
         """
-        _, _, answer_id = self._rows.get(action_id)
+        _, _, answer_id = self.rows.get(action_id)
         return answer_id
 
     async def confirm(self, action_id: str, person: Person, audiences: Sequence[Audience]) -> OfferedAction:
@@ -128,28 +119,28 @@ class Actions:
         :raises BusyError: the plugin can't be called just now. The action stays on offer.
         """
         exchange = self._required(action_id, person, audiences)
-        claim = self._rows.claim(action_id)
+        claim = self.rows.claim(action_id)
         if not claim.mine:
             return claim.offered
-        context, completions = self._counting()
+        context, completions = self.counting()
         return context.run(self._called, claim.offered, person, exchange, completions)
 
     def settle_overdue(self) -> None:
         """End actions whose process died, and offers that have expired."""
-        self._rows.settle_overdue()
+        self.rows.settle_overdue()
 
     def _required(self, action_id: str, person: Person, audiences: Iterable[Audience]) -> Exchange:
-        offered, owner, answer_id = self._rows.get(action_id)
+        offered, owner, answer_id = self.rows.get(action_id)
         if owner != person.id:
             raise ForbiddenError(
                 "Only the person who asked can confirm this.", hint="Ask the question yourself to get your own offer."
             )
-        exchange = self._history.of_answer(answer_id)
+        exchange = self.history.of_answer(answer_id)
         if exchange is None:
             raise gone()
-        if not any(self._rights.sight(audience).sees_answer(exchange.answer) for audience in audiences):
+        if not any(self.rights.sight(audience).sees_answer(exchange.answer) for audience in audiences):
             raise ForbiddenError("You can no longer see this answer, so you can't confirm what it offers.")
-        if offered.state == "offered" and not self._enabled(offered.plugin, exchange.answer.department):
+        if offered.state == "offered" and not self.enabled(offered.plugin, exchange.answer.department):
             raise MenteeError(
                 f"This can't be done now: the plugin {offered.plugin!r} is switched off.", hint="Ask an operator."
             )
@@ -160,21 +151,21 @@ class Actions:
     ) -> OfferedAction:
         def late(result: ActionResult) -> None:
             try:
-                self._ended(offered, self._check(result, person, exchange), completions)
+                self._ended(offered, self.check(result, person, exchange), completions)
             except (SQLAlchemyError, MenteeError):
                 log.exception("late_action_result_not_stored", action=offered.id, plugin=offered.plugin)
 
         try:
-            result = self._call(offered, person, exchange, late)
+            result = self.call(offered, person, exchange, late)
         except PluginError as error:
             if not error.called:
-                self._rows.give_back(offered.id)
+                self.rows.give_back(offered.id)
                 raise BusyError(
                     f"The plugin {offered.plugin!r} can't do this just now. Nothing was done.", retry_after=BUSY_SECONDS
                 ) from error
             text = TOO_LATE if error.timed_out else WENT_WRONG
-            return self._rows.end(offered.id, "unknown", text, completions=completions) or self._now(offered)
-        return self._ended(offered, self._check(result, person, exchange), completions) or self._now(offered)
+            return self.rows.end(offered.id, "unknown", text, completions=completions) or self._now(offered)
+        return self._ended(offered, self.check(result, person, exchange), completions) or self._now(offered)
 
     def _ended(
         self, offered: OfferedAction, result: ActionResult, completions: Mapping[str, int]
@@ -182,8 +173,8 @@ class Actions:
         offers = [OfferedAction(offered.plugin, each) for each in result.actions]
         text = result.text.strip()
         text = text if len(text) <= RESULT_CHARACTERS else f"{text[: RESULT_CHARACTERS - 1]}…"
-        return self._rows.end(offered.id, "done" if result.ok else "failed", text, offers, completions)
+        return self.rows.end(offered.id, "done" if result.ok else "failed", text, offers, completions)
 
     def _now(self, offered: OfferedAction) -> OfferedAction:
-        found, _, _ = self._rows.get(offered.id)
+        found, _, _ = self.rows.get(offered.id)
         return found

@@ -51,7 +51,7 @@ PEOPLE = 10
 REPLY_CHARACTERS = 8_000
 SHOWN = 50
 JUST = timedelta(minutes=10)
-"""For so long after the end, whoever acts on an escalation is told that somebody else was faster."""
+"""For this long after an escalation ends, whoever acts on it is told that it is already resolved."""
 
 Outcome = Literal["replied", "corrected", "closed"]
 

@@ -40,7 +40,7 @@ FOLLOWS: Mapping[Cause, str] = {
     "safety": "Others can still get this answer. If that can't wait, please tell an operator.",
     "style": "Your vote doesn't change this answer, but it may be used to train the model.",
 }
-"""What follows from a vote down for this cause: only what holds for every installation."""
+"""What follows from a vote down for this cause, told only as far as it is true of every installation."""
 
 FOLLOWS_FOR_AGENTS: Mapping[Cause, str] = {
     **FOLLOWS,
@@ -54,7 +54,7 @@ NOT_THE_MODELS_FAULT = frozenset({"page", "search"})
 
 
 def what_follows(reason: str, *, agent: bool) -> str:
-    """Return what follows from a vote down with this reason; empty if that depends on words.
+    """Return what follows from a vote down with this reason; empty for ``other``, which only says it in words.
 
     :param agent: whether the person is an agent of the answer's department.
     """

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bot.storage.session import Store
 
 QUEUE = 200
-"""Of each kind, at most; what is judged makes room for the rest."""
+"""How many items of each kind the queue shows. Decided items make room for the rest."""
 
 REASON_CHARS = 2_000
 
@@ -75,10 +75,10 @@ class Reviews:
         self._rights = rights
 
     def queue(self, person: Person) -> tuple[Waiting, ...]:
-        """Return what waits for this agent's judgement, in the order in which to judge it.
+        """Return what waits for this agent, in the order in which to decide.
 
-        That is what waits in departments that they are an agent of and may ask, except about answers that rest on
-        something they may not read. Each proposed correction is one; anything else is once per answer.
+        These are items of departments that they are an agent of and may ask. Items about answers based on documents
+        that they may not read are left out. Each proposed correction is an item; otherwise, an answer has only one.
         """
         audience = self._departments.audience_of(person)
         with self._store.read() as session:
@@ -98,7 +98,7 @@ class Reviews:
         return [name for name in askable if person.role_in(name).includes(Role.AGENT)]
 
     def judged(self, person: Person, item: str) -> tuple[str, Judged | None]:
-        """Return the id of the answer that something was about which no longer waits, and what was decided.
+        """Return the id of the answer that a decided item was about, and the decision.
 
         :raises NotFoundError: there is no such thing, or the person may not judge it.
         """
@@ -126,7 +126,7 @@ class Reviews:
             return tuple(map(as_vote, session.scalars(down.order_by(VoteRow.at, VoteRow.person_id))))
 
     def reject(self, item: Waiting, person: Person, reason: str) -> None:
-        """Decide that an answer stands, against a proposed correction or against the votes on it.
+        """Keep an answer as it is, despite a proposed correction or the votes on it.
 
         :raises ForbiddenError: the person was removed or erased, or may not judge it (any more).
         :raises ConflictError: it no longer waits.
@@ -141,7 +141,7 @@ class Reviews:
         with self._store.read() as session:
             answer = session.get(AnswerRow, item.answer_id)
         if answer is None or not self._may_judge(person, answer):
-            raise ForbiddenError("You may not decide this.", hint="Open the queue again.")
+            raise ForbiddenError("You may no longer decide about this answer.", hint="Reload the queue.")
         with self._store.write() as session:
             require_present(session, person.id, at)
             require_waiting(session, item, unchanged=True)

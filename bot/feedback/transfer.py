@@ -92,7 +92,7 @@ def import_votes(
 def export_votes(store: Store, departments: Departments, department: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield current votes and corrections as rows of the same format, oldest answer first.
 
-    What an agent has decided against at the desk is left out: the format has no place for the decision.
+    What an agent rejected at the desk is left out, because the format has no place for the decision.
     """
     query = select(AnswerRow, QuestionRow.text).join(QuestionRow, QuestionRow.id == AnswerRow.question_id)
     if department is not None:

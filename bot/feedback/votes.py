@@ -125,8 +125,8 @@ class Votes:
         """Record a correction; return whether it is live as a curated answer.
 
         The answer also counts as voted down by the person who corrected it. An agent's correction resolves an open
-        escalation of the answer. Deliveries may be handled in another order than they happened: one that is older than
-        what the person wrote last changes nothing.
+        escalation of the answer. Corrections may arrive out of order: one that is older than the person's last one
+        changes nothing.
 
         :param judging: what the correction decides, as the person saw it.
         :raises NotFoundError: there is no such answer.
@@ -233,9 +233,9 @@ def _later(session: Session, correction: Correction) -> CorrectionRow | None:
 
 
 def _after_rejection(session: Session, correction: Correction) -> Correction:
-    """Return a correction, dated now if what the person wrote before was rejected before this one arrived.
+    """Return the correction, dated now if an earlier one by the person was rejected before this one arrived.
 
-    Otherwise the rejection, which is by the clock of this server, would cover a text that no agent has read.
+    Otherwise the rejection, which has the time of this server, would cover a text that no agent has read.
     """
     own = CorrectionRow.answer_id == correction.answer_id, CorrectionRow.person_id == correction.person.id
     rejections = select(func.max(RejectionRow.at)).join(CorrectionRow, CorrectionRow.id == RejectionRow.correction_id)
@@ -244,7 +244,7 @@ def _after_rejection(session: Session, correction: Correction) -> Correction:
 
 
 def _vote_down(session: Session, correction: Correction) -> None:
-    """Record that the person finds the answer wrong, unless they have said so and nobody has overruled it."""
+    """Record a vote down of the person, unless they have voted it down and nobody has overruled that."""
     key = correction.answer_id, correction.person.id
     row = session.get(VoteRow, key)
     against = select(VoteRow.at).where(VoteRow.answer_id == key[0], VoteRow.person_id == key[1], overruled())

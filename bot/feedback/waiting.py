@@ -1,6 +1,6 @@
 """What waits for an agent: proposed corrections, questions handed to a person, and answers voted down.
 
-Answers made from a file that somebody attached are left out of proposals and votes: they are nobody else's.
+Proposals and votes about an answer from an attached file are left out, because nobody else gets such an answer.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Kind = Literal["proposal", "escalation", "vote"]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Something for an agent to judge.
+    """Something for an agent to decide.
 
     :param id: of the correction, of the escalation, or of the answer that was voted down.
-    :param at: since when it waits: when it was proposed, handed over or last voted on.
+    :param at: when it was proposed, handed over or last voted on.
     :param text: the proposed correction; empty for the other kinds.
     :param rests_on: what the answer rests on.
     """
@@ -46,7 +46,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of something that no longer waits.
+    """The decision on something that no longer waits.
 
     :param text: the correction or the reply, or the reason of a rejection.
     """
@@ -81,7 +81,7 @@ def find_waiting(
 
 
 def rejected(as_of: datetime | None = None) -> Any:
-    """Return the condition that an agent has rejected a correction as it is.
+    """Return the condition that an agent has rejected a correction in its present form.
 
     :param as_of: rejections after this moment are left out.
     """
@@ -92,10 +92,10 @@ def rejected(as_of: datetime | None = None) -> Any:
 
 
 def overruled(as_of: datetime | None = None) -> Any:
-    """Return the condition that a vote is down and an agent has since found the answer right.
+    """Return the condition that a vote is down and was overruled.
 
-    That is against the votes on it, or against what the voter proposed instead. It is about votes that were there
-    then: whoever votes down or proposes something later says it anew.
+    An agent overrules it by keeping the answer despite its votes, or by rejecting what the voter proposed instead.
+    Votes and proposals after that aren't overruled.
 
     :param as_of: decisions after this moment are left out.
     """
@@ -113,7 +113,7 @@ def overruled(as_of: datetime | None = None) -> Any:
 
 
 def require_waiting(session: Session, item: Waiting, *, unchanged: bool = False) -> None:
-    """Make sure that something still waits as it was shown, inside the transaction that decides it.
+    """Check, inside the transaction that decides it, that something still waits as it was shown.
 
     :param unchanged: votes down since then count as a change, too; a change of a proposal always does.
     :raises ConflictError: somebody decided it meanwhile, or it was changed.
@@ -184,9 +184,9 @@ def _escalations() -> Any:
 
 
 def _votes() -> tuple[Any, Any, Any]:
-    """Select answers voted down that nobody has corrected, or found right since.
+    """Select answers voted down that nobody has corrected, or decided to keep since.
 
-    Whoever proposed a correction that waits has said more than by their vote.
+    The vote of somebody whose proposed correction waits doesn't count: the proposal waits instead.
     """
     proposed = select(CorrectionRow.id).where(
         CorrectionRow.answer_id == VoteRow.answer_id, CorrectionRow.person_id == VoteRow.person_id, ~rejected()

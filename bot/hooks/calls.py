@@ -49,7 +49,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-@dataclass(slots=True)  # one is made for each call, and a frozen one takes four times as long
+@dataclass(slots=True)  # made for each call; a frozen one takes four times as long
 class HookResult(Generic[T]):
     """What one implementation returned, or how it failed: a value, an error, or neither.
 

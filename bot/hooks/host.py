@@ -119,7 +119,7 @@ class PluginHost(QuestionHooks, ActionHooks, RoundHooks):
         return self._record.of(plugin) if self._record is not None else ()
 
     def last_recorded(self) -> Mapping[str, RecordedFailure]:
-        """Return the last failure in any process of each plugin that has failed, by its name; none without a record."""
+        """Return the last failure of each plugin, in any process, by the plugin's name. Empty without a record."""
         return self._record.latest() if self._record is not None else {}
 
     def is_guard(self, plugin: str) -> bool:
@@ -252,7 +252,7 @@ class PluginHost(QuestionHooks, ActionHooks, RoundHooks):
         return self._all("register_panels", results.PANELS, instance=instance)
 
     def register_sources(self, plugin: str = "") -> list[Source]:
-        """Return the readers of document addresses, of one plugin or of all; the first that accepts one reads it."""
+        """Return the document sources of one plugin or of all. The first that accepts an address reads it."""
         return self._all("register_sources", results.SOURCES, only=plugin)
 
     def register_parsers(self) -> list[Parser]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CACHE_SECONDS = 1.0
 
 RECHECK_SECONDS = 30.0
-"""After how long damaged files are checked again, although they look the same: a share may have been away."""
+"""How often damaged files are checked again even if they look unchanged: a network share may be back."""
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 
@@ -62,7 +62,7 @@ class ActiveAdapters:
     def get(self, department: str, *, reading: bool = True) -> AdapterRef | None:
         """Return the department's champion, or ``None`` when the base model answers alone.
 
-        An adapter of another base model than the one in use is never returned, nor one whose files are damaged.
+        Adapters for another base model than the one in use, and adapters with damaged files, are never returned.
 
         :param reading: whether there are passages to answer from; a starter adapter is no use without any.
         """
@@ -114,9 +114,9 @@ class ActiveAdapters:
             log.info("champion_usable_again", department=department)
 
     def _read(self) -> dict[str, list[AdapterRef]]:
-        """Return each department's champion and those before it, newest first, as far as they may answer.
+        """Return each department's champion and earlier ones that may replace it, newest first.
 
-        A champion that learned from erased data answers until it is replaced, but none is brought back.
+        A champion trained on erased data answers until it is replaced, but an earlier one isn't brought back.
         """
         changes = select(ChampionRow.department, ChampionRow.action, ChampionRow.adapter).order_by(ChampionRow.id)
         known = select(AdapterRow).where(AdapterRow.version.in_(select(ChampionRow.adapter)))
@@ -173,7 +173,7 @@ class _AdapterFiles:
 
 
 def _stamp(folder: Path) -> Stamp:
-    """Return what changes when a file of the folder does."""
+    """Return values that change when a file in the folder does."""
     try:
         files = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
     except OSError:

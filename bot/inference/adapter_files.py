@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 PUBLISHING_LOCK = ".publishing.lock"
-"""Held, in the folder of all adapters, from the copying of one until it is recorded."""
+"""Lock file in the folder of all adapters. It is held from when an adapter is copied until it is recorded."""
 INTEGERS = {"F64": "<u8", "F32": "<u4", "F16": "<u2", "BF16": "<u2"}
 EXPONENTS = {"F64": 0x7FF << 52, "F32": 0x7F80_0000, "F16": 0x7C00, "BF16": 0x7F80}
 """The exponent bits of each floating-point format; all are set only in infinities and NaN (IEEE 754)."""

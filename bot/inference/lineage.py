@@ -1,4 +1,4 @@
-"""What the history of a department's champions comes to: the champions in force, one upon another."""
+"""Works out which champions of a department are in force from its promotions and rollbacks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whether a question is in another language than some texts, told by its script and its common words.
 
 No model of languages is needed: even a question that the texts don't answer has the "how", "is" and "the" of its
-language. Seven languages are told by such words; a question in another one shares almost no word with the texts.
+language. Seven languages are recognized by such words; a question in another one shares almost no word with the texts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MANY_WORDS = 60
 """Texts with fewer words may lack even the common ones of their own language."""
 
 FEW_COMMON = 2
-"""A question is in a language if it has at least so many of its common words, not all of which occur in names."""
+"""A question is in a language if it has at least this many of its common words, not all of which occur in names."""
 MANY_COMMON = 5
 """Texts with fewer common words may be in any language."""
 
@@ -53,10 +53,11 @@ _COMMON = {
     }.items()
 }
 """Common words as :func:`~bot.language.words.words` writes them, chosen from the stop words of Snowball."""
-_IN_NAMES = frozenset(
-    "a al an da das de del den der des di die do dos du e el i in l la las le les lo los o os san".split()  # noqa: SIM905
-)
-"""Those that occur in names within any language, such as "Rio de la Plata"."""
+_IN_NAMES = frozenset((
+    "a", "al", "an", "da", "das", "de", "del", "den", "der", "des", "di", "die", "do", "dos", "du", "e", "el", "i",
+    "in", "l", "la", "las", "le", "les", "lo", "los", "o", "os", "san",
+))  # fmt: skip
+"""Common words that occur in names within any language, such as "Rio de la Plata"."""
 
 _SCRIPTS = (
     *("Arabic", "Armenian", "Bengali", "Cyrillic", "Devanagari", "Georgian", "Greek", "Gujarati", "Hangul", "Hebrew"),

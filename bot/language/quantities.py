@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from bot.language import quantity_words as abroad
+from bot.language import quantity_words as foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,20 +24,22 @@ _UNIT = r"(?:second|minute|min|hour|hr|day|night|week|wk|month|quarter|year|yr)s
 _FREE = r"\bno (?:limit|maximum|minimum|cost|charge|fee)\b|\bunlimited\b|\bfree\b"
 _LONG = rf"\b(?:{_UNIT}|immediately|permanent\w*|indefinite\w*|overnight|as (?:soon|long) as|however long|once|twice)\b"
 
-_NUMBER = rf"\d|\b(?:{_COUNT}|hundreds?|thousands?|half|once|twice|none|as many)\b|{_FREE}|{abroad.STATED_NUMBER}"
-_DURATION = rf"{_LONG}|\d\s?[hmd]\b|{_FREE}|{abroad.STATED_DURATION}"
+_NUMBER = rf"\d|\b(?:{_COUNT}|hundreds?|thousands?|half|once|twice|none|as many)\b|{_FREE}|{foreign.STATED_NUMBER}"
+_DURATION = rf"{_LONG}|\d\s?[hmd]\b|{_FREE}|{foreign.STATED_DURATION}"
 _FREQUENCY = (
     r"\b(?:daily|weekly|monthly|yearly|annual\w*|quarterly|hourly|every|each|per|regular\w*)\b"
-    rf"|{abroad.STATED_FREQUENCY}|{_DURATION}"
+    rf"|{foreign.STATED_FREQUENCY}|{_DURATION}"
 )
-_MONEY = rf"[$€£%\d]|\b(?:dollars?|percent|cents?)\b|{_FREE}|{abroad.STATED_MONEY}"
+_MONEY = rf"[$€£%\d]|\b(?:dollars?|percent|cents?)\b|{_FREE}|{foreign.STATED_MONEY}"
 _SHARE = (
     r"[%‰]|\b(?:percent\w*|half|halves|all|none|thirds?|quarters?)\b|\b\d\s?/\s?\d\b"
     r"|\b(?:one|two|three|four|\d{1,3}) (?:in|out of)(?: every)? (?:\d|two\b|three\b|four\b|five\b|ten\b)"
 )
 _PART = rf"{_SHARE}|[$€£]|\b(?:dollars?|euros?|cents?)\b|{_FREE}"
-_CLOCK = r"\b\d{1,2}(?::\d\d)?\s?(?:[ap]\.?m\b|[-\u2013])|:\d\d|24/7|\d\s*hours|\b(?:noon|midnight|business hours)\b"
-_CLOCK = rf"{_CLOCK}|{abroad.STATED_CLOCK}"
+_CLOCK = (
+    r"\b\d{1,2}(?::\d\d)?\s?(?:[ap]\.?m\b|[-\u2013])|:\d\d|24/7|\d\s*hours|\b(?:noon|midnight|business hours)\b"
+    rf"|{foreign.STATED_CLOCK}"
+)
 
 
 class _Kind(NamedTuple):
@@ -55,7 +57,7 @@ _KINDS = (
     _Kind(re.compile(r"\bhow much of\b", re.IGNORECASE), re.compile(_PART, re.IGNORECASE)),
     _Kind(
         re.compile(
-            r"\bhow (?:often|frequently)\b|\bhow many times (?:a|per) |" + abroad.ASKED_FREQUENCY, re.IGNORECASE
+            r"\bhow (?:often|frequently)\b|\bhow many times (?:a|per) |" + foreign.ASKED_FREQUENCY, re.IGNORECASE
         ),
         re.compile(_FREQUENCY, re.IGNORECASE),
     ),
@@ -64,7 +66,7 @@ _KINDS = (
             rf"\bhow (?:long|soon|early|late|quick(?:ly)?|fast|recent(?:ly)?|old)\b"
             rf"|\bhow (?:many|much)\s+(?:\w+\s+){{0,2}}?(?:{_UNIT}|time|notice)\b"
             r"|\b(?:response|turnaround|processing|wait) time\b|\bhow far (?:ahead|in advance|out)\b"
-            rf"|{abroad.ASKED_DURATION}",
+            rf"|{foreign.ASKED_DURATION}",
             re.IGNORECASE,
         ),
         re.compile(_DURATION, re.IGNORECASE),
@@ -74,7 +76,7 @@ _KINDS = (
             r"\bhow much (?:do(?:es)?|is|are|it|will|would|money|can (?:i|we) (?:spend|get)|per|training)\b"
             r"|\bwhat(?:'?s| is| are| does)?\b[^?]{0,40}\b(?:costs?|price|fees?|rate|salary|stipend|budget)\b"
             r"|\b(?:cost|price|fee|rate)s?\s+(?:of|per|for)\b|\b(?:hourly|daily)\s+(?:cost|rate|fee)\b"
-            rf"|(?:^|\s)\$+(?:\s|$)|{abroad.ASKED_MONEY}",
+            rf"|(?:^|\s)\$+(?:\s|$)|{foreign.ASKED_MONEY}",
             re.IGNORECASE,
         ),
         re.compile(_MONEY, re.IGNORECASE),
@@ -83,13 +85,13 @@ _KINDS = (
         re.compile(
             r"\bhow (?:many|big|large|high)\b|\bhow much\b|\bnumber of\b|\bcap on\b"
             r"|\b(?:max|maximum|minimum|limit|quota|word count|at most)\b(?!\.)"
-            rf"|{abroad.ASKED_NUMBER}",
+            rf"|{foreign.ASKED_NUMBER}",
             re.IGNORECASE,
         ),
         re.compile(_NUMBER, re.IGNORECASE),
     ),
     _Kind(
-        re.compile(rf"\bwhat time\b|\b(?:opening|open) hours\b|\bwhat hours\b|{abroad.ASKED_CLOCK}", re.IGNORECASE),
+        re.compile(rf"\bwhat time\b|\b(?:opening|open) hours\b|\bwhat hours\b|{foreign.ASKED_CLOCK}", re.IGNORECASE),
         re.compile(_CLOCK, re.IGNORECASE),
     ),
 )

@@ -39,9 +39,10 @@ STATED_FREQUENCY = (
     r"|quotidien|hebdomadaire|mensuel|annuel)"
     rf"|\b(?:pro|por|par|al) (?:{_UNITS}|an)\b"
 )
+STATED_MONEY = r"\b(?:kostenlos|gratis|gratuit(?:e|s|es|ement|[oa]s?)?)\b"
 STATED_NUMBER = (
     r"\b(?:zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|doce|deux|trois"
-    r"|quatre|cinq|huit|neuf|dix|douze|keine?n?|ninguno?|aucune?)\b|\b(?:kostenlos|gratis|gratuit(?:e|s|es|ement|[oa]s?)?)\b"
+    r"|quatre|cinq|huit|neuf|dix|douze|keine?n?|ninguno?|aucune?)\b"
+    rf"|{STATED_MONEY}"
 )
-STATED_MONEY = r"\b(?:kostenlos|gratis|gratuit(?:e|s|es|ement|[oa]s?)?)\b"
 STATED_CLOCK = r"\d\s?uhr\b|\b\d{1,2}\s?h\d\d\b|\bà \d{1,2}\s?h\b"

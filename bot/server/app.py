@@ -143,7 +143,7 @@ def _add_health(app: FastAPI, queues: QueueCollector, runtime: Runtime) -> None:
 
     @app.get("/readyz")
     def readyz() -> JSONResponse:
-        """Report whether questions can be answered now, what is missing if not, and what works only in part."""
+        """Report whether questions can be answered now, what is missing if not, and what works only partly."""
         parts = runtime.state()
         ready = all(state == "ok" for state in parts.values())
         warnings = runtime.warnings() if ready else []

@@ -132,11 +132,11 @@ class Runtime:
         return parts | self._parts.states()
 
     def warnings(self) -> list[str]:
-        """Return what works only in part, for ``/readyz``, which everybody may see. Blocking: asks the database."""
+        """Return what works only partly, for ``/readyz``, which everybody may see. Blocking: asks the database."""
         count = len(self._mentee.active_adapters.problems()) if self._messages else 0
         if not count:
             return []
-        return [f"{count} champion adapter{'s' * (count > 1)} can't be used. `mentee doctor` says more."]
+        return [f"{count} champion adapter{'s' * (count > 1)} can't be used. Run `mentee doctor` for details."]
 
     async def _load(self) -> None:
         started = time.perf_counter()
@@ -151,6 +151,6 @@ class Runtime:
         self._workers = self._mentee.message_workers(self.channels)
         await self._workers.start()
         with suppress(MenteeError, SQLAlchemyError):
-            await asyncio.to_thread(self._mentee.active_adapters.problems)  # logs those that there are
+            await asyncio.to_thread(self._mentee.active_adapters.problems)  # logs each problem
         self.engine_state = "ok"
         log.info("ready", seconds=round(time.perf_counter() - started, 1))

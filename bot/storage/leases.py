@@ -59,7 +59,7 @@ def lease(  # noqa: PLR0913 - one keyword for each rule of a lease
     :param oldest: column by which the oldest row comes first.
     :param where: conditions on the rows beside being due.
     :param longest_wait: seconds that a row can have to wait by right; with 0 no row has to.
-    :param more: how often a row is taken again that ``MOST_INTERRUPTIONS`` workers have lost.
+    :param more: how often a row may still be taken after ``MOST_INTERRUPTIONS`` workers have lost it.
     """
     at = moment(session)
     end = at + timedelta(seconds=seconds)

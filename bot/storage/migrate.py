@@ -181,7 +181,7 @@ def revise(store: Store, message: str, versions: Path = _VERSIONS) -> None:
 
 @lru_cache
 def _revisions(migrations: Path, _files: frozenset[tuple[Path, int]]) -> tuple[str | None, frozenset[str]]:
-    """Read the revisions in a folder. Alembic compiles their files each time, so this is done once while they stay."""
+    """Read the revisions in a folder. Alembic compiles them each time, so the result is kept until a file changes."""
     scripts = ScriptDirectory.from_config(_config(migrations))
     return scripts.get_current_head(), frozenset(script.revision for script in scripts.walk_revisions())
 

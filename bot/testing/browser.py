@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-TIMEOUT_MS = 40_000  # a busy machine with two cores may take so long for a page and an answer
+TIMEOUT_MS = 40_000  # a busy machine with two cores may take this long for a page and an answer
 
 
 @dataclass(slots=True)

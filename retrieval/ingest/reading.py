@@ -64,7 +64,7 @@ class Origin:
 
 
 class SourceFailedError(DocumentError):
-    """A source doesn't work, so nobody can tell what is behind the address. Others can still be read."""
+    """A source failed, so what is behind the address is unknown. Other addresses can still be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Reader:
 
     :param sources: the first that accepts an address reads it.
     :param parsers: the parser of each suffix.
-    :param failed: is told when the code of a source fails.
+    :param failed: called when the code of a source fails.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Reader:
         return seen
 
     def _accepting(self, origin: Origin) -> PluginSource:
-        """Return the first source that accepts an origin; one that fails to say so is passed over."""
+        """Return the first source that accepts an origin. A source that fails when asked is skipped."""
         failure: SourceFailedError | None = None
         for each in self._sources:
             try:
@@ -225,7 +225,7 @@ def _file_name(document: SourceDocument, parsers: Mapping[str, Parser]) -> str:
 
 
 def _usable(source: Source, address: str) -> Sequence[SourceDocument]:
-    """Return what a source finds; a list is looked through, one that is read bit by bit is taken as it is."""
+    """Return what a source finds. A list is checked at once, a lazy sequence when its documents are read."""
     documents: Any = source.documents(address)
     if not isinstance(documents, Sequence) or isinstance(documents, str | bytes):
         raise _wrong(source, f"{type(documents).__name__}, not a list of SourceDocument")

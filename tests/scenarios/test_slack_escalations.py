@@ -192,12 +192,20 @@ async def test_with_nobody_to_ask_the_asker_is_told_so(slack_project: MakeSlackP
     assert escalation(project).state == "open"
 
 
-async def test_two_agents_at_once_resolve_it_once(make_project: MakeProject, fake_slack: FakeSlack) -> None:
+@pytest.fixture
+async def two_replies(make_project: MakeProject, fake_slack: FakeSlack) -> tuple[SlackProject, dict[str, Post]]:
+    """A project with a question to which two agents have replied, and the reply of each."""
     project = await make_project()
     People(project.mentee.store).ensure(Person("slack:U3", "Bob", Role.AGENT))
     post, _ = await handed_on(project, fake_slack)
-    replies = [await said(fake_slack, f"Reply of {user}", user=user, thread=post) for user in ("U2", "U3")]
-    for user, reply in zip(("U2", "U3"), replies, strict=True):
+    return project, {user: await said(fake_slack, f"Reply of {user}", user=user, thread=post) for user in ("U2", "U3")}
+
+
+async def test_two_agents_at_once_resolve_it_once(
+    two_replies: tuple[SlackProject, dict[str, Post]], fake_slack: FakeSlack
+) -> None:
+    project, replies = two_replies
+    for user, reply in replies.items():
         await fake_slack.react("white_check_mark", user=user, post=reply)
     await fake_slack.wait_for_post("D1")
     await project.settled()
@@ -208,13 +216,10 @@ async def test_two_agents_at_once_resolve_it_once(make_project: MakeProject, fak
 
 
 async def test_who_marks_a_reply_a_moment_after_another_is_told_too(
-    make_project: MakeProject, fake_slack: FakeSlack
+    two_replies: tuple[SlackProject, dict[str, Post]], fake_slack: FakeSlack
 ) -> None:
-    project = await make_project()
-    People(project.mentee.store).ensure(Person("slack:U3", "Bob", Role.AGENT))
-    post, _ = await handed_on(project, fake_slack)
-    replies = [await said(fake_slack, f"Reply of {user}", user=user, thread=post) for user in ("U2", "U3")]
-    for user, reply in zip(("U2", "U3"), replies, strict=True):
+    project, replies = two_replies
+    for user, reply in replies.items():
         await fake_slack.react("white_check_mark", user=user, post=reply)
         await project.settled()
     assert words(fake_slack)[1:] == [("U3", "This question is already resolved.")]

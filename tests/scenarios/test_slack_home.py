@@ -253,7 +253,7 @@ async def test_what_was_decided_at_the_desk_leaves_the_queue_and_is_told_to_who_
     assert told.body["response_action"] == "update"
     again = told.body["view"]
     read = shown(block for block in again["blocks"] if block["type"] != "input")
-    assert "gus decided that the answer stands." in read
+    assert "gus decided to keep the answer." in read
     assert "The page says 12." in read
     assert "In Texas, I think." not in read
     assert again["blocks"][-1]["element"]["initial_value"] == "Only in Texas."

@@ -43,9 +43,9 @@ class Guard:
 
 GUARDS = (
     Guard("empty", 0.02, "more empty answers"),
-    Guard("endless", 0.05, "answers that do not end: its end of sequence is broken"),
+    Guard("endless", 0.05, "answers that don't end: it doesn't produce the end token"),
     Guard("private", 0.0, "personal data or a canary in its answers"),
-    Guard("length_error", 0.25, "answers of a length further from the references'"),
+    Guard("length_error", 0.25, "answers whose length is further from the references'"),
     Guard("grounded_precision", 0.05, "answers less grounded in the passages", higher_is_better=True),
 )
 
@@ -98,7 +98,7 @@ def decide(  # noqa: PLR0913 - the gate's whole policy in one signature
     confidence = 1 - (1 - CONFIDENCE) / looks
     n = len(champion)
     if n < minimum:
-        reason = f"{STAYS} Only {n} held-out questions; {minimum} are needed to tell."
+        reason = f"{STAYS} There are only {n} held-out questions; a comparison needs {minimum}."
         return GateDecision("inconclusive", reason, n=n, looks=looks, confidence=confidence)
     metrics = compare(champion, challenger, clusters, seed=seed)
     broken = [guard for guard in guards if _broken(guard, metrics.get(guard.metric))]
@@ -117,16 +117,16 @@ def _verdict(
 ) -> tuple[VerdictName, str]:
     gives = "The challenger gives " + "; ".join(guard.means for guard in broken) if broken else ""
     if high < 0:
-        return "worse", f"{STAYS} The loss is below zero by its interval. {gives}".rstrip(" .")
+        return "worse", f"{STAYS} The challenger is worse: the whole interval is below zero. {gives}".rstrip(" .")
     if broken:
         return "refused", f"{STAYS} {gives}"
     if unchanged:
-        return "inconclusive", f"{STAYS} The answers score the same"
+        return "inconclusive", f"{STAYS} Both give answers with the same scores"
     if low > 0:
-        return "better", f"{PROMOTED} The gain is above zero by its interval and no guard is worse"
+        return "better", f"{PROMOTED} The whole interval of the gain is above zero, and no guard is worse"
     if low > -margin:
-        return "not_worse", f"{STAYS} The challenger is as good, but a gain is not shown"
-    return "inconclusive", f"{STAYS} The interval holds zero"
+        return "not_worse", f"{STAYS} The challenger isn't worse, but a gain isn't proven"
+    return "inconclusive", f"{STAYS} The interval includes gains and losses"
 
 
 def _broken(guard: Guard, found: Comparison | None) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DAY_SECONDS = 24 * 3600
 STRAY_SECONDS = DAY_SECONDS
-"""How old an unrecorded adapter must be: long past its publishing, on whichever machine."""
+"""How old an unrecorded adapter must be to be deleted: on no machine does publishing take so long."""
 
 
 class RoundRetention:

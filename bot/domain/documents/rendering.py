@@ -130,7 +130,7 @@ def excerpt(text: str, marks: Sequence[Mark], start: int, end: int) -> str:
 
 
 def current(text: str, marks: Sequence[Mark], start: int, end: int) -> str:
-    """Return part of a text as :func:`excerpt` does, without what is crossed out: an answer gives what holds."""
+    """Return part of a text like :func:`excerpt`, but without crossed-out text, which no longer applies."""
     return excerpt(text, [mark for mark in marks if mark.start < mark.end], start, end)
 
 
@@ -240,7 +240,7 @@ def _rows(table: Table) -> Iterator[Unit]:
         yield Unit(" | ".join(words(cell) for cell in table.header), "", table=head)
     for number, row in enumerate(table.rows):
         said = _statement(table.header, row)
-        if any(mark.block for mark in said.marks):  # Markdown's tables have no place for a block of code
+        if any(mark.block for mark in said.marks):  # Markdown tables can't contain blocks of code
             yield Unit(said.text, said.markdown, said.marks)
         elif said.text:
             yield Unit(said.text, _table_row(row, width), said.marks, table=head, tight=number > 0)
@@ -271,7 +271,7 @@ def _statement(header: Sequence[Line], row: Sequence[Line]) -> Rendered:
 
 
 def _cell(line: Line) -> Rendered:
-    """Render a cell on one line, except for code of several lines, which keeps them."""
+    """Render a cell on one line. Code of several lines keeps its line breaks."""
     text = shown = ""
     marks: list[Mark] = []
     for lines, spans in groupby(line, _has_lines):

@@ -36,7 +36,7 @@ def noting(acted: Acted) -> contextvars.Context:
 
 
 def counting() -> tuple[contextvars.Context, Mapping[str, int]]:
-    """Return a copy of the current context, and how many texts each plugin has let the model write in it, as it is."""
+    """Return a copy of the current context, and a live count of the texts each plugin has the model write in it."""
     acted = Acted()
     return noting(acted), acted.completions
 

@@ -52,7 +52,7 @@ class Breakers:
         """Return whether a call may be made. Tell what came of a trial with :meth:`ended`."""
         state = self._states.get((plugin, department))
         if state is None:
-            return "call"  # it hasn't failed yet, as nearly all
+            return "call"  # no failure yet, as for nearly all plugins
         with self._lock:
             if not state.pause or self._states.get((plugin, department)) is not state:
                 return "call"

@@ -39,7 +39,7 @@ class Slots:
         """End a call."""
         with self._lock:
             self._running -= 1
-            if self._waiting:  # a condition takes its time to find that nobody waits
+            if self._waiting:  # notify() is slow even if nobody waits
                 self._changed.notify()
 
     def give_up(self) -> None:

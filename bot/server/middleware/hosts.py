@@ -33,12 +33,12 @@ class HostRefusal:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse."""
-        style = scope["type"] == "http" and scope["path"].startswith(f"{STATIC_PATH}/")  # for the refusal's own page
+        style = scope["type"] == "http" and scope["path"].startswith(f"{STATIC_PATH}/")  # for the refusal's page
         if scope["type"] == "lifespan" or style or _name(Headers(scope=scope).get("host", "")) in self.allowed:
             await self.app(scope, receive, send)
         else:
             names = sorted(self.allowed)
-            text, hint = "This demo answers to its own names only.", f"Use one of: {', '.join(names)}."
+            text, hint = "This demo answers only under its own host names.", f"Use one of: {', '.join(names)}."
             await refuse(scope, receive, send, 421, text, hint=hint, home=_address(scope, names[0]))
 
 

@@ -66,9 +66,9 @@ class CorrectionRow(Base):
 
 
 class RejectionRow(Base):
-    """An agent's decision that an answer stands: against one proposed correction, or without one against its votes.
+    """An agent's decision to keep an answer despite a proposed correction or, without one, despite its votes.
 
-    It covers what was there at that moment. What is proposed or voted later waits again.
+    It covers only what existed at that moment. Later proposals and votes wait for a decision of their own.
     """
 
     __tablename__ = "rejections"

@@ -152,19 +152,15 @@ def review_proposal() -> str:
 
 
 def review_comment() -> str:
-    """Above what somebody wrote who voted the answer down."""
+    """Above the comment of somebody who voted the answer down."""
     return "*Said with a :-1:*"
 
 
 def corrected_meanwhile(who: str) -> str:
     """Above a colleague's correction that went live while the reader wrote another."""
-    return (
-        f":warning: *{who} corrected this answer while you wrote. Nothing of yours is saved yet; send it to replace:*"
-    )
+    return f":warning: *{who} corrected this answer while you were writing. Yours isn't saved yet. Send it to replace:*"
 
 
 def rejected_meanwhile(who: str) -> str:
     """Above the reason why a colleague found that the answer stands, while the reader wrote another."""
-    return (
-        f":warning: *{who} decided that the answer stands. Nothing of yours is saved yet; send it to replace it. Why:*"
-    )
+    return f":warning: *{who} decided to keep the answer. Yours isn't saved yet. Send it to replace the answer. Why:*"

@@ -71,7 +71,7 @@ class _Said:
 
     @classmethod
     def of(cls, message: Mapping[str, Any], me: str) -> _Said:
-        """Read a message of Slack's: its ``text`` and ``user``, and the ``key`` and ``guest_of`` that we added."""
+        """Read a Slack message: its ``text`` and ``user``, and the ``key`` and ``guest_of`` that we added."""
         user = str(message.get("user") or "")
         text = readable(str(message.get("text") or ""), me)
         return cls(
@@ -145,7 +145,7 @@ def _about(message: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, 
 
 
 def _pointing(text: str, said: Sequence[_Said]) -> Asked:
-    """Return what is asked with what others said. Each turn has one author, who may be erased without the others."""
+    """Return the question with what others said. Each turn has one author, so that each can be erased alone."""
     if not only_points(text):
         room = CHARACTERS // len(said)
         before = (
@@ -158,7 +158,7 @@ def _pointing(text: str, said: Sequence[_Said]) -> Asked:
 
 
 def _first(messages: Sequence[Mapping[str, Any]], me: str) -> list[_Said]:
-    """Return the first message that says something: neither ours, nor deleted, nor thanks. It is a list of one."""
+    """Return the first message that says something, if any: not ours, not deleted, and no thanks."""
     others = (
         _Said.of(each, me)
         for each in messages

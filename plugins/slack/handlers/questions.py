@@ -70,7 +70,7 @@ class QuestionHandler:
         attachments = (*await self.attachments.of(item), *asked.unread)
         history = (*question.history, *asked.before)
         read = replace(question, history=history, attachments=attachments, quotes=asked.quotes)
-        return replace(read, received_at=begun)  # who is erased from here on is erased in what was read of Slack, too
+        return replace(read, received_at=begun)  # erasures after this reach what was read in Slack, too
 
     def _question(self, item: InboxItem, text: str, person: Person, settings: ChannelSettings) -> Question:
         payload, direct, external = item.payload, item.payload["direct"], item.payload["external"]

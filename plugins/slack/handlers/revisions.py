@@ -142,7 +142,7 @@ class DeletionHandler:
     def _erase(self, key: str) -> None:
         with self.store.write() as session:
             erase_questions(session, _questions(self._asked(session, key)), actor=NAME)
-            quoted.leave_histories(session, key)
+            quoted.remove_from_histories(session, key)
             for each in self.inbox.holding(session, key):
                 forwarded = each.item.payload.get("shared", ())
                 kept = [said for said in forwarded if said.get("key") != key]
@@ -151,7 +151,7 @@ class DeletionHandler:
 
     def _asked(self, session: Session, key: str) -> list[InboxEntry]:
         """Return the versions of a message, what repeats it, and the items that had these answered in private."""
-        repeating = [item_id(row.id) for row in quoted.quoting(session, key)]
+        repeating = [item_id(row.id) for row in quoted.in_questions(session, key)]
         asked = self.inbox.find(session, [key], prefix=version_key(key, ""), ids=repeating)
         private = {private_key(question_id(each.item.id), each.item.payload["user"]) for each in asked}
         known = {each.item.id for each in asked}

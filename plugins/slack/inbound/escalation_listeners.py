@@ -69,7 +69,7 @@ class EscalationListeners:
         app.action(WRITE_ACTION)(self._write)
 
     async def check(self, body: Mapping[str, Any]) -> None:
-        """Take a check mark while any escalation is open or has just ended; otherwise it is none of our business."""
+        """Accept a check mark if any escalation is open or has just ended; ignore it otherwise."""
         item = events.check_mark(body)
         if item is not None and await self._store.run(self._escalations.any_current):
             await self._acceptor.accept(item)

@@ -22,7 +22,7 @@ STARTS, EDITS, APPENDS = 20, 50, 100
 POST_SECONDS = 1.0
 """Between two messages in one conversation."""
 PACES = 1_000
-"""Conversations of a workspace beyond which those that have been quiet are forgotten."""
+"""With this many conversations in a workspace, the paces of quiet ones are forgotten."""
 
 
 class CallLimit:
@@ -103,7 +103,7 @@ class WorkspaceLimits:
     def pace(self, conversation: str) -> Pace:
         """Return the pace of a conversation. Ask for it for each message: a quiet conversation's is forgotten."""
         if conversation not in self._paces:
-            if len(self._paces) >= PACES:  # a free one is like a new one
+            if len(self._paces) >= PACES:  # a pace that is free is like a new one
                 self._paces = {name: pace for name, pace in self._paces.items() if not pace.free}
             self._paces[conversation] = Pace()
         return self._paces[conversation]

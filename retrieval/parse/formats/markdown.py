@@ -66,7 +66,7 @@ class MarkdownParser:
 
 
 def _between_rules_as_text(tokens: Sequence[Token]) -> list[Token]:
-    """Return the tokens with text between two rules as text. CommonMark takes the second rule for a heading's line."""
+    """Turn headings between two rules into text. CommonMark reads the second rule as the underline of a heading."""
     made: list[Token] = []
     rule_end, note = -1, False
     for token in tokens:

@@ -128,7 +128,7 @@ class _Scan:
 
 
 def _indented(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the lines of indented code begin, after their indentation, and end."""
+    """Yield where each line of indented code begins, after its indentation, and where it ends."""
     if "    " not in text and "\t" not in text:
         return
     lines = text.split("\n")

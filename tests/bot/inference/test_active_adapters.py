@@ -131,4 +131,4 @@ def test_a_server_stays_ready_and_warns(mentee: Mentee, serve_home: ServeHome) -
     home = serve_home(mentee)
     found = httpx2.get(f"{home.url}/readyz")
     assert found.status_code == 200
-    assert found.json()["warnings"] == ["1 champion adapter can't be used. `mentee doctor` says more."]
+    assert found.json()["warnings"] == ["1 champion adapter can't be used. Run `mentee doctor` for details."]

@@ -73,7 +73,7 @@ def test_a_better_score_with_a_broken_end_of_sequence_is_refused() -> None:
     decision = decide(rows(old), endless, clusters(60))
     assert decision.verdict == "refused"
     assert not decision.promote
-    assert "do not end" in decision.reason
+    assert "don't end" in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_too_few_questions_conclude_nothing() -> None:
     old, new = noisy_scores(np.random.default_rng(7), 10, gain=0.5)
     decision = decide(rows(old), rows(new), clusters(10), minimum=20)
     assert decision.verdict == "inconclusive"
-    assert "10 held-out questions; 20 are needed" in decision.reason
+    assert "10 held-out questions; a comparison needs 20" in decision.reason
 
 
 def test_copies_of_a_question_do_not_count_as_evidence() -> None:

@@ -1,4 +1,4 @@
-"""Add whose messages a question repeats. Nobody knows it of those that are there.
+"""Add the authors whose messages a question repeats. They are unknown for existing questions.
 
 Revision ID: 0009
 Revises: 0008

@@ -1,4 +1,4 @@
-"""Add the decisions of agents that an answer stands as it is.
+"""Add the decisions of agents to keep an answer as it is.
 
 Revision ID: 0010
 Revises: 0009
