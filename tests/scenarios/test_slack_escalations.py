@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plugins.slack.testing.fixtures import MakeSlackProject, SlackProject
 
     MakeProject = Callable[..., Awaitable[SlackProject]]
+    Replies = tuple[SlackProject, dict[str, Post]]
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["socket", "http"])
 QUESTION = "Are hotels tax exempt?"
@@ -193,7 +194,7 @@ async def test_with_nobody_to_ask_the_asker_is_told_so(slack_project: MakeSlackP
 
 
 @pytest.fixture
-async def two_replies(make_project: MakeProject, fake_slack: FakeSlack) -> tuple[SlackProject, dict[str, Post]]:
+async def two_replies(make_project: MakeProject, fake_slack: FakeSlack) -> Replies:
     """A project with a question to which two agents have replied, and the reply of each."""
     project = await make_project()
     People(project.mentee.store).ensure(Person("slack:U3", "Bob", Role.AGENT))
@@ -201,9 +202,7 @@ async def two_replies(make_project: MakeProject, fake_slack: FakeSlack) -> tuple
     return project, {user: await said(fake_slack, f"Reply of {user}", user=user, thread=post) for user in ("U2", "U3")}
 
 
-async def test_two_agents_at_once_resolve_it_once(
-    two_replies: tuple[SlackProject, dict[str, Post]], fake_slack: FakeSlack
-) -> None:
+async def test_two_agents_at_once_resolve_it_once(two_replies: Replies, fake_slack: FakeSlack) -> None:
     project, replies = two_replies
     for user, reply in replies.items():
         await fake_slack.react("white_check_mark", user=user, post=reply)
@@ -215,9 +214,7 @@ async def test_two_agents_at_once_resolve_it_once(
         assert [post.thread_ts is None for post in fake_slack.posts(place)] == [True, False]
 
 
-async def test_who_marks_a_reply_a_moment_after_another_is_told_too(
-    two_replies: tuple[SlackProject, dict[str, Post]], fake_slack: FakeSlack
-) -> None:
+async def test_who_marks_a_reply_just_after_another_is_told_too(two_replies: Replies, fake_slack: FakeSlack) -> None:
     project, replies = two_replies
     for user, reply in replies.items():
         await fake_slack.react("white_check_mark", user=user, post=reply)
