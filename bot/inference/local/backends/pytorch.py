@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
@@ -88,7 +89,7 @@ class TensorDecoder:
         """
         config = self.config
         sizes = (config.layers, (pages + 1) * PAGE, 2 * config.kv_heads, config.head_size)
-        self._cache = torch.zeros(sizes, dtype=self._dtype, device=self._device)
+        self._cache = _zeros(sizes, self._dtype, self._device)
         self._graphs.clear()
 
     def pack(self, adapter: Adapter) -> LoraWeights:
@@ -306,6 +307,13 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 4096) -> f
         torch.cuda.synchronize(device)
         best = min(best, time.perf_counter() - started)
     return 4 * 2 * size**3 / best
+
+
+def _zeros(sizes: Sequence[int], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return zeros. On a CPU, memory is taken when it is first written: most of a large cache may never be."""
+    if device.type != "cpu":
+        return torch.zeros(sizes, dtype=dtype, device=device)
+    return torch.from_numpy(np.zeros(math.prod(sizes) * dtype.itemsize, dtype=np.uint8)).view(dtype).view(*sizes)
 
 
 def _fused(weights: Weights, names: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor | None]:
