@@ -23,7 +23,7 @@ def register_jobs(instance: Instance) -> Sequence[Job]:
     retention = Retention(instance.store, instance.settings.retention)
     return [
         Job("escalations", OFTEN, instance.escalations.remind),
-        Job("notifications", OFTEN, instance.notifications.tell_live),
+        Job("notifications", OFTEN, instance.notifications.tell),
         Job("overdue-actions", OFTEN, instance.actions.settle_overdue),
         Job("retention", timedelta(days=1), retention.apply, limit=timedelta(hours=1)),
     ]

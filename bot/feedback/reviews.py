@@ -129,7 +129,8 @@ class Reviews:
         """Keep an answer as it is, despite a proposed correction or the votes on it.
 
         :raises ForbiddenError: the person was removed or erased, or may not judge it (any more).
-        :raises ConflictError: it no longer waits.
+        :raises ConflictError: it no longer waits, or was changed.
+        :raises NotFoundError: the answer was erased meanwhile.
         :raises MenteeError: there is no reason, or it is too long.
         """
         said, at = reason.strip(), now()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import Text, and_, cast, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
-from bot.domain.errors import ConflictError
+from bot.domain.errors import ConflictError, NotFoundError
 from bot.domain.people import Basis, bases_from
 from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.feedback import CorrectionRow, EscalationRow, RejectionRow, VoteRow
@@ -117,8 +117,10 @@ def require_waiting(session: Session, item: Waiting, *, unchanged: bool = False)
 
     :param unchanged: votes down since then count as a change, too; a change of a proposal always does.
     :raises ConflictError: somebody decided it meanwhile, or it was changed.
+    :raises NotFoundError: the answer was erased meanwhile.
     """
-    session.get_one(AnswerRow, item.answer_id, with_for_update=True)  # decisions on an answer take turns
+    if session.get(AnswerRow, item.answer_id, with_for_update=True) is None:  # decisions on an answer take turns
+        raise NotFoundError("This answer no longer exists.", hint="It may have been erased.")
     now_waiting = find_waiting(session, [item.department], limit=1, item=item.id)
     if not now_waiting:
         raise ConflictError("Somebody else has just decided this.")

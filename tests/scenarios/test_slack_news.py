@@ -75,7 +75,7 @@ def promote(mentee: Mentee, *answer_ids: Any) -> None:
 
 
 async def tell(project: SlackProject) -> None:
-    await project.mentee.store.run(project.mentee.notifications.tell_live)
+    await project.mentee.store.run(project.mentee.notifications.tell)
     await project.mentee.store.run(learned(project.mentee).tell)
     await project.settled()
 
@@ -140,6 +140,31 @@ async def test_nobody_is_told_of_what_they_may_not_see(project: SlackProject, fa
         assert "My own?" in news.shown
         for part in ("merger", "board", "gone"):
             assert part not in news.shown
+
+
+async def test_who_proposed_is_told_what_an_agent_decided_and_why(project: SlackProject, fake_slack: FakeSlack) -> None:
+    mentee, bob = project.mentee, Person("slack:U5")
+    gus = mentee.people.ensure(Person("web:gus", "gus", Role.AGENT))
+    answer_id, secret = answered(mentee), answered(mentee, "When is the merger?", cites=("travel/merger.md",))
+    for each in (answer_id, secret):
+        mentee.votes.correct(Correction(each, bob, "In <11> states."))
+    olga = Person("web:olga", role=Role.OPERATOR)
+    for item in mentee.reviews.queue(olga):
+        mentee.reviews.reject(item, gus if item.answer_id == answer_id else olga, "The page says <!here> 12.\nNot 11.")
+    await tell(project)
+    [told] = fake_slack.posts("D5")
+    for part in ("gus didn't take your correction over", QUESTION, ">The page says &lt;!here&gt; 12.\n>Not 11."):
+        assert part in told.shown, told.shown
+    mentee.votes.correct(Correction(answer_id, bob, "In 12."))
+    mentee.votes.correct(Correction(answer_id, AGENT, "In 12 states."))
+    await tell(project)
+    assert "gus published a correction that differs from yours." in fake_slack.posts("D5")[-1].shown
+    assert "\n>In 12 states." in fake_slack.posts("D5")[-1].shown
+    mentee.votes.correct(Correction(answer_id, bob, "In 13 states."))
+    mentee.votes.correct(Correction(answer_id, AGENT, "In 13 states."))
+    await tell(project)
+    assert "gus published your correction." in fake_slack.posts("D5")[-1].shown
+    assert len(fake_slack.posts("D5")) == 3
 
 
 async def test_where_nothing_may_be_told_nothing_is_written(project: SlackProject, fake_slack: FakeSlack) -> None:

@@ -98,10 +98,14 @@ class SenderTable:
         )
 
     def _notification_sender(self, thread: ThreadSender) -> NotificationSender:
+        instance = self._shared.instance
         return NotificationSender(
             store=self._shared.store,
-            history=self._shared.instance.history,
-            departments=self._shared.instance.departments,
+            history=instance.history,
+            votes=instance.votes,
+            reviews=instance.reviews,
+            plugins=instance.plugins,
+            departments=instance.departments,
             askable=self._shared.askable,
             client=self._shared.client,
             thread=thread,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 SHOWN = 10
 """Questions named in one message."""
 QUESTION_CHARACTERS = 200
+QUOTED_CHARACTERS = 500
 
 
 def live(questions: Sequence[str]) -> str:
@@ -20,6 +21,25 @@ def live(questions: Sequence[str]) -> str:
         "You voted down my answer to this. A support agent has corrected it, and the next person who asks will get the "
         f"corrected one:\n{_listed(questions)}"
     )
+
+
+def published(who: str, question: str) -> str:
+    """A support agent has accepted the reader's correction as it was."""
+    return f"{who} published your correction. The next person who asks this will get it:\n{_listed([question])}"
+
+
+def edited(who: str, question: str, text: str = "") -> str:
+    """A support agent has published another text than the reader proposed.
+
+    :param text: the published one, if it may be shown.
+    """
+    said = f"{who} published a correction that differs from yours. The next person who asks this will get it:"
+    return f"{said}\n{_listed([question])}{_quoted(text)}"
+
+
+def rejected(who: str, question: str, reason: str) -> str:
+    """A support agent has decided against the reader's correction."""
+    return f"{who} didn't take your correction over, for this reason:\n{_listed([question])}{_quoted(reason)}"
 
 
 def learned(questions: Sequence[str], adapter: str) -> str:
@@ -58,3 +78,9 @@ def _listed(questions: Sequence[str]) -> str:
     lines = [f"• “{escaped(shortened(' '.join(text.split()), QUESTION_CHARACTERS))}”" for text in questions[:SHOWN]]
     more = len(questions) - SHOWN
     return "\n".join([*lines, f"… and {more} more"] if more > 0 else lines)
+
+
+def _quoted(text: str) -> str:
+    """Return a text below the question, as a quotation."""
+    lines = shortened(text.strip(), QUOTED_CHARACTERS).splitlines()
+    return "".join(f"\n>{escaped(line)}" for line in lines)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from bot.domain.answers import Answer
     from bot.domain.deliveries import OutboxItem
     from bot.feedback.escalations import Escalation, Escalations
+    from bot.feedback.reviews import Reviews
+    from bot.feedback.votes import Votes
+    from bot.hooks.host import PluginHost
     from bot.storage.history import History
     from bot.storage.session import Store
     from plugins.slack.block_kit import Block
@@ -165,6 +168,9 @@ class NotificationSender:
 
     store: Store
     history: History
+    votes: Votes
+    reviews: Reviews
+    plugins: PluginHost
     departments: Departments
     askable: AskableDepartments
     client: Callable[[], AsyncWebClient]
@@ -181,6 +187,8 @@ class NotificationSender:
         return await self.thread.send(_written(item, await _opened(item, self.client), message))
 
     def _message(self, payload: Mapping[str, Any]) -> Message | None:
+        if payload["what"] == "decided":
+            return self._decision(payload["person"], payload["answers"][0])
         questions = self._visible(payload["person"], payload["answers"])
         if not questions:
             return None
@@ -188,6 +196,27 @@ class NotificationSender:
             text = notifications_copy.live(questions)
         else:
             text = notifications_copy.learned(questions, payload["adapter"])
+        return text.partition("\n")[0], blocks.notification_blocks(text)
+
+    def _decision(self, person: str, answer_id: str) -> Message | None:
+        """Return what an agent decided about the person's proposal, if they may read the answer."""
+        found, judged = self.history.of_answer(answer_id), self.reviews.own(answer_id, person)
+        proposal = self.votes.correction(answer_id, person)
+        if found is None or judged is None or proposal is None:
+            return None
+        department = _of(found.answer.department, self.askable.of_person(self.departments.person(person)))
+        if department is None or not _shows(department, found.answer):
+            return None
+        who, question = named(judged.person_id), found.question.text
+        instead = replace(found, answer=replace(found.answer, text=judged.text))
+        if judged.outcome == "rejected":
+            text = notifications_copy.rejected(who, question, judged.text)
+        elif judged.text == proposal.text:
+            text = notifications_copy.published(who, question)
+        elif all(self.plugins.may_show_again([instead])):
+            text = notifications_copy.edited(who, question, judged.text)
+        else:
+            text = notifications_copy.edited(who, question)
         return text.partition("\n")[0], blocks.notification_blocks(text)
 
     def _visible(self, person: str, answer_ids: Sequence[str]) -> list[str]:

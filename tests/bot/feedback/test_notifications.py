@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
+from bot.domain.answers import Answer
 from bot.domain.identifiers import now
 from bot.domain.people import Person, Role
+from bot.domain.questions import Question
 from bot.storage.tables.feedback import CorrectionRow
 from bot.testing.notes import make_plugin
-from bot.testing.votes import ADA, BOB, CY, answered, correct, reachable, told, vote
+from bot.testing.votes import ADA, BOB, CY, GUS, answered, correct, reachable, told, vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +98,52 @@ def test_who_asked_for_a_person_and_got_the_correction_needs_no_news_of_it(mente
     correct(mentee, answer_id)
     mentee.notifications.tell_live()
     assert [person for person, _, _ in told(mentee)] == ["user:bob"]
+
+
+# --- a proposal is decided ----------------------------------------------------------------------------------------
+
+
+def proposed(mentee: Mentee, person: Person = BOB, channel: str = "user") -> str:
+    question = Question("Are hotels tax exempt?", ADA, channel=channel)
+    answer = Answer(question.id, "Yes.", known=True, department="travel")
+    mentee.recorder.record(question, answer)
+    correct(mentee, answer.id, person, "In 11 states.")
+    return answer.id
+
+
+def reject(mentee: Mentee) -> None:
+    mentee.reviews.reject(mentee.reviews.queue(GUS)[0], GUS, "The page says 12.")
+
+
+def test_who_proposed_hears_of_each_decision_once(mentee: Mentee) -> None:
+    answer_id = proposed(mentee)
+    mentee.notifications.tell()
+    assert told(mentee) == []
+    for text in ("In 13 states.", "In 14 states."):
+        reject(mentee)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: mentee.notifications.tell(), range(4)))
+        correct(mentee, answer_id, BOB, text)
+        mentee.notifications.tell()
+    assert told(mentee) == [("user:bob", "decided", [answer_id])] * 2
+    correct(mentee, answer_id)
+    vote(mentee, answer_id, CY)
+    for _ in range(2):
+        mentee.notifications.tell()
+    assert told(mentee) == [("user:bob", "decided", [answer_id])] * 3 + [("user:cy", "live", [answer_id])]
+
+
+def test_a_decision_is_told_only_where_it_was_proposed_and_to_who_wants_it(mentee: Mentee) -> None:
+    proposed(mentee, channel="web")
+    reject(mentee)
+    proposed(mentee, CY)
+    mentee.notifications.switch(CY.id, on=False)
+    reject(mentee)
+    mentee.departments.configure("travel", {"feedback.tell_voters": False}, actor="test")
+    proposed(mentee)
+    reject(mentee)
+    mentee.notifications.tell()
+    assert told(mentee) == []
 
 
 # --- who hears nothing -------------------------------------------------------------------------------------------

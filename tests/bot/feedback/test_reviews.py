@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bot.feedback.waiting import Waiting
+    from bot.storage.tables.answers import AnswerRow
     from bot.testing.homes import Mentee
 
 ADA, BOB = Person("user:ada"), Person("user:bob")
@@ -220,6 +221,20 @@ def test_a_proposal_that_was_changed_meanwhile_is_not_accepted_unread(mentee: Me
     with pytest.raises(ConflictError, match="changed"):
         mentee.reviews.reject(item, GUS, "It stands.")
     assert mentee.curated.all("travel") == ()
+
+
+def test_what_was_erased_while_an_agent_decided_is_not_found(mentee: Mentee, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = propose(mentee, answered(mentee))
+    may_judge = mentee.reviews._may_judge
+
+    def erased_after(person: Person, answer: AnswerRow) -> bool:
+        allowed = may_judge(person, answer)
+        mentee.erasing.person(ADA.id, actor="test")
+        return allowed
+
+    monkeypatch.setattr(mentee.reviews, "_may_judge", erased_after)
+    with pytest.raises(NotFoundError, match="no longer exists"):
+        mentee.reviews.reject(item, GUS, "It stands.")
 
 
 def test_a_closed_escalation_says_how_it_ended(mentee: Mentee) -> None:
