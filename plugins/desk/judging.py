@@ -57,33 +57,25 @@ class Typed:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
 class Desk:
     """Shows an agent what waits, and records their decisions."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what is read and written about an answer
-        self,
-        reviews: Reviews,
-        votes: Votes,
-        escalations: Escalations,
-        history: History,
-        departments: Departments,
-        plugins: PluginHost,
-    ) -> None:
-        self._reviews = reviews
-        self._votes = votes
-        self._escalations = escalations
-        self._history = history
-        self._departments = departments
-        self._plugins = plugins
+    reviews: Reviews
+    votes: Votes
+    escalations: Escalations
+    history: History
+    departments: Departments
+    plugins: PluginHost
 
     def after(self, person: Person, item: str) -> list[str]:
         """Return the ids of what else is in the person's queue, beginning with what follows an item."""
-        ids = [each.id for each in self._reviews.queue(person)]
+        ids = [each.id for each in self.reviews.queue(person)]
         return ids[ids.index(item) + 1 :] + ids[: ids.index(item)] if item in ids else ids
 
     def first_waiting(self, person: Person, items: Sequence[str]) -> str:
         """Return the first of these items that still waits, or an empty text."""
-        ids = {each.id for each in self._reviews.queue(person)}
+        ids = {each.id for each in self.reviews.queue(person)}
         return next((each for each in items if each in ids), "")
 
     def shown(self, person: Person, item: str = "", *, refused: Typed | None = None) -> dict[str, Any]:
@@ -92,16 +84,16 @@ class Desk:
         :param item: what to show; by default what is first.
         :raises NotFoundError: there is no such thing, or the person may not judge it.
         """
-        queue = self._reviews.queue(person)
+        queue = self.reviews.queue(person)
         here = next((each for each in queue if each.id == item), None if item else next(iter(queue), None))
         questions = {
             each.answer.id: each.question.text
-            for each in self._history.of_answers([each.answer_id for each in queue[:LISTED]])
+            for each in self.history.of_answers([each.answer_id for each in queue[:LISTED]])
         }
         values: dict[str, Any] = {
             "person": person,
-            "console": person.role.includes(Role.OPERATOR) and self._plugins.serves(CONSOLE),
-            "departments": [self._departments.title(name) for name in self._reviews.departments_of(person)],
+            "console": person.role.includes(Role.OPERATOR) and self.plugins.serves(CONSOLE),
+            "departments": [self.departments.title(name) for name in self.reviews.departments_of(person)],
             "counts": {kind: sum(each.kind == kind for each in queue) for kind in ("proposal", "escalation", "vote")},
             "queue": [
                 {"item": each, "question": questions.get(each.answer_id, ""), "age": _age(each.at)}
@@ -127,15 +119,15 @@ class Desk:
         """
         waiting = self._as_seen(person, item, seen)
         correction = Correction(waiting.answer_id, person, waiting.text if text is None else text)
-        return "live" if self._votes.correct(correction, judging=waiting) else "saved"
+        return "live" if self.votes.correct(correction, judging=waiting) else "saved"
 
     def replace(self, person: Person, item: str, text: str) -> Done:
         """Make a text the answer, whatever others decided.
 
         :raises NotFoundError: there is no such thing, or the person may not judge it.
         """
-        answer_id, _ = self._reviews.judged(person, item)
-        return "live" if self._votes.correct(Correction(answer_id, person, text)) else "saved"
+        answer_id, _ = self.reviews.judged(person, item)
+        return "live" if self.votes.correct(Correction(answer_id, person, text)) else "saved"
 
     def reject(self, person: Person, item: str, seen: str, reason: str) -> Done:
         """Decide that the answer stands, or close a question for a person without an answer.
@@ -146,9 +138,9 @@ class Desk:
         if waiting.kind == "vote" and waiting.at.isoformat() != seen:
             raise ConflictError("Somebody else voted this answer down while you read it.")
         if waiting.kind != "escalation":
-            self._reviews.reject(waiting, person, reason)
+            self.reviews.reject(waiting, person, reason)
             return "rejected"
-        if not self._escalations.resolve(waiting.id, person, "closed"):
+        if not self.escalations.resolve(waiting.id, person, "closed"):
             raise ConflictError(TAKEN)
         return "closed"
 
@@ -163,16 +155,16 @@ class Desk:
             raise ConflictError("Nobody waits for a reply here.")
         if not 0 < len(said) <= REPLY_CHARACTERS:
             raise MenteeError(f"A reply must have 1 to {REPLY_CHARACTERS:,} characters; this one has {len(said):,}.")
-        if not self._escalations.resolve(waiting.id, person, "replied", said):
+        if not self.escalations.resolve(waiting.id, person, "replied", said):
             raise ConflictError(TAKEN)
         return "replied"
 
     def _as_seen(self, person: Person, item: str, seen: str = "") -> Waiting:
         if not person.is_anywhere(Role.AGENT):
             raise ForbiddenError("Only support agents can do this.")
-        found = next((each for each in self._reviews.queue(person) if each.id == item), None)
+        found = next((each for each in self.reviews.queue(person) if each.id == item), None)
         if found is None:
-            self._reviews.judged(person, item)  # refuses what they may not know of
+            self.reviews.judged(person, item)  # refuses what they may not know of
             raise ConflictError(TAKEN)
         if found.kind == "proposal" and found.at.isoformat() != seen:
             raise ConflictError("This proposal was changed while you read it.")
@@ -181,15 +173,15 @@ class Desk:
     def _waiting(self, item: Waiting) -> dict[str, Any]:
         exchange = self._exchange(item.answer_id)
         hidden = self._hidden(exchange)
-        votes = self._reviews.votes_down(item.answer_id)
+        votes = self.reviews.votes_down(item.answer_id)
         reasons = {each.reason for each in votes}
         comments = [each for each in votes if each.comment and not exchange.question.attachments]
         return {
             **_answer(exchange, hidden),
             "item": item,
-            "asker": self._name(self._escalations.get(item.id).opened_by) if item.kind == "escalation" else "",
+            "asker": self._name(self.escalations.get(item.id).opened_by) if item.kind == "escalation" else "",
             "age": _age(item.at),
-            "department": self._departments.title(item.department),
+            "department": self.departments.title(item.department),
             "changes": differences("" if hidden else exchange.answer.text, item.text) if item.text else [],
             "text": item.text or ("" if hidden or exchange.answer.refused else exchange.answer.text),
             "downs": len(votes),
@@ -198,7 +190,7 @@ class Desk:
                 {
                     "text": each.comment,
                     "reason": REASONS.get(each.reason, ""),
-                    "by": self._departments.person(each.person.id).name or each.person.id,
+                    "by": self.departments.person(each.person.id).name or each.person.id,
                     "at": each.at,
                     "age": _age(each.at),
                 }
@@ -208,7 +200,7 @@ class Desk:
         }
 
     def _decided(self, person: Person, item: str) -> dict[str, Any]:
-        answer_id, judged = self._reviews.judged(person, item)
+        answer_id, judged = self.reviews.judged(person, item)
         exchange = self._exchange(answer_id)
         return {
             **_answer(exchange, self._hidden(exchange)),
@@ -216,7 +208,7 @@ class Desk:
             "judged": judged,
             "age": _age(judged.at) if judged is not None else "",
             "by": self._by(judged, person),
-            "department": self._departments.title(exchange.answer.department),
+            "department": self.departments.title(exchange.answer.department),
         }
 
     def _by(self, judged: Judged | None, person: Person) -> str:
@@ -227,10 +219,10 @@ class Desk:
         return self._name(judged.person_id)
 
     def _name(self, person_id: str) -> str:
-        return self._departments.person(person_id).name or person_id
+        return self.departments.person(person_id).name or person_id
 
     def _exchange(self, answer_id: str) -> Exchange:
-        found = self._history.of_answer(answer_id)
+        found = self.history.of_answer(answer_id)
         if found is None:
             raise NotFoundError("This answer no longer exists.", hint="It may have been erased.")
         return found
@@ -238,9 +230,9 @@ class Desk:
     def _hidden(self, exchange: Exchange) -> str:
         """Return why an answer isn't shown, or an empty text."""
         if exchange.question.attachments:
-            return "It was made from a file that somebody attached, which stays with them."
-        if not all(self._plugins.may_show_again([exchange])):
-            return "A check of answers doesn't let it be shown."
+            return "It was made from a file, which only the person who attached it may see."
+        if not all(self.plugins.may_show_again([exchange])):
+            return "A guard doesn't allow it to be shown."
         return ""
 
 

@@ -22,7 +22,7 @@ DESK = "desk"
 """The plugin of the page for support agents, which can be switched off."""
 
 STATES = {"": "waiting", "replied": "replied", "corrected": "replied", "closed": "closed"}
-"""What the asker sees of each outcome: whether others get the same text from now on isn't theirs to know."""
+"""What the asker sees of each outcome. They aren't told whether others now get the same text."""
 
 
 class WebEscalations:

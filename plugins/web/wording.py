@@ -16,12 +16,12 @@ WILL_BE_PROPOSED = "Others don't see your text until a support agent accepts it.
 
 
 def decided(who: str, outcome: str, *, unchanged: bool) -> str:
-    """Return what an agent made of somebody's correction.
+    """Return what an agent decided about somebody's correction.
 
     :param unchanged: whether the published text is theirs as it was.
     """
     if outcome == "rejected":
-        return f"{who} didn't take your correction over."
+        return f"{who} didn't accept your correction."
     return (
         f"{who} published your correction." if unchanged else f"{who} published a correction that differs from yours."
     )

@@ -113,7 +113,7 @@ def test_an_agent_edits_rejects_and_skips_by_keyboard(signed_in: Callable[[str],
     assert gus.locator(".queue li").count() == 1
 
     ada.reload()
-    told = ada.locator('.note:has-text("gus didn\'t take your correction over.") + blockquote')
+    told = ada.locator('.note:has-text("gus didn\'t accept your correction.") + blockquote')
     told.wait_for()
     assert told.inner_text() == "It is the rule."
     published = ada.locator(".thanks:has-text('gus published a correction that differs from yours.') + blockquote")

@@ -142,7 +142,7 @@ def follow(page: str) -> str:
 def test_an_empty_queue_says_what_will_appear(client: Client) -> None:
     page = client("gus").get("/desk/").text
     assert "Nothing waits for you" in page
-    assert "answers of Travel that" in page
+    assert "answers from Travel that" in page
 
 
 def test_an_agent_sees_nothing_of_what_they_may_not_judge(home: ServedHome, client: Client) -> None:
@@ -279,7 +279,7 @@ def test_who_proposed_a_correction_is_told_at_the_answer_what_became_of_it(home:
     assert decided(client) == []
     given = {"seen": seen(opened.get("/desk/").text), "reason": "The page <b>says</b> 12."}
     opened.post(f"/desk/items/{item}/reject", data=given)
-    assert decided(client) == [(False, "gus didn't take your correction over.", "The page <b>says</b> 12.")]
+    assert decided(client) == [(False, "gus didn't accept your correction.", "The page <b>says</b> 12.")]
     propose(home, answer_id, "In 13 states.")
     assert decided(client) == [], "it waits again"
     opened.post(f"/desk/items/{item}/accept", data={"seen": seen(opened.get("/desk/").text), "text": "In 12."})
@@ -330,7 +330,7 @@ def test_of_two_replies_the_first_counts(home: ServedHome, client: Client) -> No
         "eve replied to the person who asked",
         "In 13 states.",
         "In 14 states.",
-        "Nothing of yours was saved",
+        "Your decision wasn't saved",
     ):
         assert shown in refused.text
     assert home.mentee.escalations.get(escalation.id).reply == "In 13 states."
