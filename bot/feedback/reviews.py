@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from bot.access.departments import Departments
     from bot.access.rights import Rights
     from bot.domain.feedback import Vote
-    from bot.domain.people import Person
+    from bot.domain.people import Audience, Person
     from bot.feedback.waiting import Judged, Waiting
     from bot.storage.session import Store
 
@@ -80,11 +81,17 @@ class Reviews:
         These are items of departments that they are an agent of and may ask. Items about answers based on documents
         that they may not read are left out. Each proposed correction is an item; otherwise, an answer has only one.
         """
-        audience = self._departments.audience_of(person)
-        with self._store.read() as session:
-            found = find_waiting(session, self.departments_of(person), limit=QUEUE)
-        sight = self._rights.sight(audience)
-        seen = sight.each((Basis(each.department), *each.rests_on) for each in found)
+        audience, limit = self._departments.audience_of(person), QUEUE
+        while True:
+            with self._store.read() as session:
+                found = find_waiting(session, self.departments_of(person), limit=limit)
+            kept = self._seen(found, audience)
+            if len(kept) >= QUEUE or max(Counter(each.kind for each in found).values(), default=0) < limit:
+                return kept
+            limit *= 2  # what they may not read must not hide what they may
+
+    def _seen(self, found: Sequence[Waiting], audience: Audience) -> tuple[Waiting, ...]:
+        seen = self._rights.sight(audience).each((Basis(each.department), *each.rests_on) for each in found)
         kept: list[Waiting] = []
         for each, may_see in zip(found, seen, strict=True):
             known = each.kind != "proposal" and any(each.answer_id == other.answer_id for other in kept)

@@ -147,7 +147,7 @@ class Votes:
         agent = agent and self._rights.sees(correction.person, (Basis(known.department), *rests_on))
         with self._store.write() as session:
             require_present(session, correction.person.id, correction.at)
-            row = _answer(session, correction.answer_id)
+            row = _answer(session, correction.answer_id, lock=True)  # or a rejection at the same time would cover it
             if judging is not None:
                 require_waiting(session, judging)
             if (later := _later(session, correction)) is not None:
@@ -255,8 +255,8 @@ def _vote_down(session: Session, correction: Correction) -> None:
         store_vote(session, again)
 
 
-def _answer(session: Session, answer_id: str) -> AnswerRow:
-    row = session.get(AnswerRow, answer_id)
+def _answer(session: Session, answer_id: str, *, lock: bool = False) -> AnswerRow:
+    row = session.get(AnswerRow, answer_id, with_for_update=lock or None)
     if row is None:
         raise NotFoundError(f"There is no answer {answer_id!r}.", hint="It may have been erased. Ask again.")
     return row

@@ -248,6 +248,9 @@ async def test_what_was_decided_at_the_desk_leaves_the_queue_and_is_told_to_who_
     assert "Not <!here>." in shown(block for block in view["blocks"] if block["type"] != "input")
 
     mentee.reviews.reject(mentee.reviews.queue(gus)[0], gus, "The page says 12.")
+    await fake_slack.press_home("Correct", user="U2")  # of a Home that was drawn before
+    stale = await fake_slack.wait_until(lambda: fake_slack.views[1:] and fake_slack.views[1])
+    assert "gus decided that the answer stands. Why:*\nThe page says 12." in shown(stale["blocks"][:-1])
     assert "All done" in await home(fake_slack, "U2")
     told = await fake_slack.submit_view(view, user="U2", correction="Only in Texas.")
     assert told.body["response_action"] == "update"

@@ -161,6 +161,11 @@ def corrected_meanwhile(who: str) -> str:
     return f":warning: *{who} corrected this answer while you were writing. Yours isn't saved yet. Send it to replace:*"
 
 
+def rejected_before(who: str) -> str:
+    """Above the reason why a colleague found that the answer stands, before the reader began to write."""
+    return f"*{who} decided that the answer stands. Why:*"
+
+
 def rejected_meanwhile(who: str) -> str:
     """Above the reason why a colleague found that the answer stands, while the reader wrote another."""
     return f":warning: *{who} decided to keep the answer. Yours isn't saved yet. Send it to replace the answer. Why:*"

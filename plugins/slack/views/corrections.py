@@ -13,7 +13,6 @@ from bot.domain.errors import NotFoundError
 from plugins.slack.client.web_api import call
 from plugins.slack.copy import escalations as escalations_copy
 from plugins.slack.copy import feedback as copy
-from plugins.slack.outbound.blocks import named
 from plugins.slack.views import modals
 from plugins.slack.workspaces.current import person_id
 
@@ -92,9 +91,7 @@ class CorrectionModals:
             return None  # recording it refuses, too
         if seen in (None, review.seen) or review.decided is None or review.decided.person_id == person.id:
             return None
-        told = copy.rejected_meanwhile if review.decided.outcome == "rejected" else copy.corrected_meanwhile
-        who = named(review.decided.person_id)
-        return modals.correction_modal(review, initial=text, about=about, decided=told(who))
+        return modals.correction_modal(review, initial=text, about=about, meanwhile=True)
 
     def _review(self, user: str, answer_id: str) -> Block:
         return modals.correction_modal(self.reviews.review(self.departments.person(person_id(user)), answer_id))

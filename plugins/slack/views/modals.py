@@ -9,10 +9,12 @@ from bot.feedback.reasons import REASONS
 from plugins.slack.block_kit import Block, context, input_block, modal, option, plain, section, text_input, words
 from plugins.slack.copy import feedback as copy
 from plugins.slack.copy.formats import shortened
+from plugins.slack.outbound.blocks import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bot.feedback.waiting import Judged
     from plugins.slack.overview.reviews import Review
 
 REASON_CALLBACK, CORRECT_CALLBACK, PROPOSE_CALLBACK = "mentee_reason", "mentee_correct", "mentee_propose"
@@ -48,13 +50,13 @@ def reason_modal(vote: Mapping[str, Any]) -> Block:
 
 
 def correction_modal(
-    review: Review, *, initial: str = "", about: Mapping[str, Any] | None = None, decided: str = ""
+    review: Review, *, initial: str = "", about: Mapping[str, Any] | None = None, meanwhile: bool = False
 ) -> Block:
     """Return the view in which an agent corrects an answer.
 
     :param initial: what the correction begins with, such as a colleague's reply.
     :param about: channel and thread of a message, so that thanks can be said there.
-    :param decided: who has decided something about it while the agent wrote; the decision itself is shown below.
+    :param meanwhile: whether somebody else has decided something about it while the agent wrote.
     """
     shown = [
         (copy.review_question(), review.question),
@@ -62,8 +64,8 @@ def correction_modal(
         *((copy.review_proposal(), proposal) for proposal in review.proposals),
         *((copy.review_comment(), comment) for comment in review.comments),
     ]
-    if decided and review.decided is not None:
-        shown.insert(0, (decided, review.decided.text))
+    if review.decided is not None and (meanwhile or review.decided.outcome == "rejected"):
+        shown.insert(0, (_decision(review.decided, meanwhile=meanwhile), review.decided.text))
     blocks = [block for title, text in shown for block in (context([title]), words(text, SHOWN_CHARACTERS))]
     element = text_input(CORRECTION_CHARACTERS)
     if initial:
@@ -118,3 +120,10 @@ def problems(values: Mapping[str, str]) -> dict[str, str]:
 def _correction_input(element: Block, *, optional: bool = False) -> Block:
     hint = copy.correction_hint()
     return input_block(CORRECTION, copy.correction_label(), element, optional=optional, hint=hint)
+
+
+def _decision(decided: Judged, *, meanwhile: bool) -> str:
+    who = named(decided.person_id)
+    if not meanwhile:
+        return copy.rejected_before(who)
+    return copy.rejected_meanwhile(who) if decided.outcome == "rejected" else copy.corrected_meanwhile(who)

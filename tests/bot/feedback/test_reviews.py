@@ -103,6 +103,17 @@ def test_an_answer_waits_only_for_those_who_may_read_its_pages(mentee: Mentee, r
     assert (len(queue(mentee, EVE)), len(queue(mentee, OLGA))) == (0, 1), "only operators see what lost its pages"
 
 
+def test_what_an_agent_may_not_read_hides_nothing_else(
+    mentee: Mentee, retriever: NotesRetriever, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retriever.readers[PAGE] = frozenset({"user:eve"})
+    for number in range(5):
+        propose(mentee, answered(mentee, f"Question {number}?", page=PAGE), f"Text {number}.")
+    last = propose(mentee, answered(mentee))
+    monkeypatch.setattr("bot.feedback.reviews.QUEUE", 2)
+    assert queue(mentee, GUS) == [("proposal", last.answer_id)]
+
+
 def test_what_was_made_from_somebodys_file_waits_for_nobody(mentee: Mentee) -> None:
     question = Question("What does it say?", ADA, attachments=(Attachment("plan.txt", (("", "Secret."),)),))
     answer = Answer(question.id, "Secret.", known=True, department="travel")
