@@ -153,7 +153,7 @@ async def test_who_proposed_is_told_what_an_agent_decided_and_why(project: Slack
         mentee.reviews.reject(item, gus if item.answer_id == answer_id else olga, "The page says <!here> 12.\nNot 11.")
     await tell(project)
     [told] = fake_slack.posts("D5")
-    for part in ("gus didn't take your correction over", QUESTION, ">The page says &lt;!here&gt; 12.\n>Not 11."):
+    for part in ("gus didn't accept your correction", QUESTION, ">The page says &lt;!here&gt; 12.\n>Not 11."):
         assert part in told.shown, told.shown
     mentee.votes.correct(Correction(answer_id, bob, "In 12."))
     mentee.votes.correct(Correction(answer_id, AGENT, "In 12 states."))

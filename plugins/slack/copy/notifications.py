@@ -39,7 +39,7 @@ def edited(who: str, question: str, text: str = "") -> str:
 
 def rejected(who: str, question: str, reason: str) -> str:
     """A support agent has decided against the reader's correction."""
-    return f"{who} didn't take your correction over, for this reason:\n{_listed([question])}{_quoted(reason)}"
+    return f"{who} didn't accept your correction of this answer:\n{_listed([question])}\nThe reason:{_quoted(reason)}"
 
 
 def learned(questions: Sequence[str], adapter: str) -> str:
@@ -70,7 +70,8 @@ def switched(*, on: bool) -> str:
 def switch_how() -> str:
     """The answer to ``/mentee news`` without more."""
     return (
-        "`on` or `off`: whether I tell you when answers you voted down are corrected, and when I've learned from them."
+        "`on` or `off`: whether I tell you when answers you voted down are corrected, when an agent decides about your "
+        "corrections, and when I've learned from your feedback."
     )
 
 
