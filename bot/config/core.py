@@ -163,7 +163,8 @@ class FeedbackSettings(SettingsSection):
 
     tell_voters: bool = Field(
         default=True,
-        description="Send people who voted an answer down a private message once it is corrected or learned.",
+        description="Send people a private message once an answer that they voted down is corrected or learned, and "
+        "once an agent decides about a correction that they proposed.",
     )
 
 
