@@ -88,7 +88,7 @@ def test_the_same_setting_does_promote_a_good_adapter(mentee: Mentee) -> None:
     ("answers", "endless", "verdict", "says"),
     [
         ([f"{REFERENCE} and" for _ in range(QUESTIONS)], True, "refused", "don't end"),
-        ([f"No idea {n}." for n in range(QUESTIONS)], False, "worse", "loss"),
+        ([f"No idea {n}." for n in range(QUESTIONS)], False, "worse", "is worse"),
         ([good(n) if n else f"{REFERENCE} {CANARY}" for n in range(QUESTIONS)], False, "refused", "canary"),
         ([good(n) if n % 3 else "" for n in range(QUESTIONS)], False, "refused", "empty"),
     ],
