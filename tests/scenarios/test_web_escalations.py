@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bot.access.people import People
 from bot.domain.answers import Answer
@@ -22,19 +22,17 @@ QUESTION, REPLY = "Are hotels tax exempt?", "In 13 states, since May."
 async def test_a_reply_in_slack_reaches_web_chat_and_the_note_goes_with_the_conversation(
     slack_project: MakeSlackProject, fake_slack: FakeSlack
 ) -> None:
-    mentee = (await slack_project(departments=("travel",))).mentee
+    project = await slack_project(departments=("travel",), start=False)
+    mentee = project.mentee
     mentee.departments.configure("travel", {"escalations.channel": "slack:CHELP"}, actor="test")
     People(mentee.store).ensure(Person("slack:U2", "Ada", Role.AGENT))
     bob = mentee.people.add("bob", role=Role.EMPLOYEE, password=None, actor="test")
     question = Question(QUESTION, bob, channel="web", place="conversation-1", thread="conversation-1")
     answer = Answer(question.id, "In 12 states.", known=True, department="travel", rests_on=(Basis("travel"),))
+    mentee.recorder.record(question, answer)
     conversations = Conversations.of(mentee.as_instance())
-
-    def ask() -> dict[str, Any]:
-        mentee.recorder.record(question, answer)
-        return conversations.ask_person(bob, answer.id)
-
-    assert (await mentee.store.run(ask))["state"] == "waiting"
+    assert conversations.ask_person(bob, answer.id)["state"] == "waiting"
+    await project.start()
     note = await fake_slack.wait_for_post("CHELP")
     for part in (QUESTION, "bob asks for a person", "Reply in this thread"):
         assert part in note.shown
