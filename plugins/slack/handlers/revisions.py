@@ -121,7 +121,7 @@ class DeletionHandler:
                 self.inbox.finish(session, each.item.id)
                 payload = {**each.item.payload, "text": "", "files": [], "shared": [], "deleted": True}
                 self.inbox.rewrite(session, each.item.id, payload)
-            deliveries = self.outbox.of_questions(session, _questions(entries))
+            deliveries = self.outbox.of_questions(session, self._questions(session, key))
             open_drafts = [each for each in deliveries if each.state == "draft" and each.item.id in unattended]
             for draft in open_drafts:
                 self.outbox.close(session, draft.item.id)  # nobody else will complete or remove it
@@ -136,18 +136,23 @@ class DeletionHandler:
     def _notes(self, key: str) -> list[str]:
         """Return where the question was repeated for people who were asked to answer it."""
         with self.store.read() as session:
-            questions = _questions(self._asked(session, key))
+            questions = self._questions(session, key)
         return self.escalations.posted_notes(questions)
 
     def _erase(self, key: str) -> None:
         with self.store.write() as session:
-            erase_questions(session, _questions(self._asked(session, key)), actor=NAME)
+            erase_questions(session, self._questions(session, key), actor=NAME)
             quoted.remove_from_histories(session, key)
             for each in self.inbox.holding(session, key):
                 forwarded = each.item.payload.get("shared", ())
                 kept = [said for said in forwarded if said.get("key") != key]
                 if len(kept) < len(forwarded):
                     self.inbox.rewrite(session, each.item.id, {**each.item.payload, "shared": kept})
+
+    def _questions(self, session: Session, key: str) -> list[str]:
+        """Return what a message asked and what repeats it, also where retention has removed the inbox item."""
+        asked = {question_id(each.item.id) for each in self._asked(session, key)}
+        return sorted(asked | {row.id for row in quoted.in_questions(session, key)})
 
     def _asked(self, session: Session, key: str) -> list[InboxEntry]:
         """Return the versions of a message, what repeats it, and the items that had these answered in private."""
@@ -174,10 +179,6 @@ def same_words(one: str, other: str) -> bool:
 def _versions(inbox: Inbox, session: Session, key: str) -> tuple[InboxEntry, ...]:
     """Return what we took of a message, as first written and as edited, oldest first. Reads the whole inbox."""
     return inbox.find(session, [key], prefix=version_key(key, ""))
-
-
-def _questions(entries: list[InboxEntry]) -> list[str]:
-    return [question_id(each.item.id) for each in entries]
 
 
 def _unattended(entry: InboxEntry) -> bool:
