@@ -30,6 +30,7 @@ def noisy_scores(
     return difficulty + rng.normal(0, 0.08, n), difficulty + rng.normal(0, 0.08, n) + gain
 
 
+@pytest.mark.timeout(180)  # ten thousand resamplings for each seed
 def test_a_champion_against_its_own_noise_is_promoted_in_at_most_5_percent_of_200_seeds() -> None:
     promoted = 0
     for seed in range(200):
