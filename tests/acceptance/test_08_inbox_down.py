@@ -91,7 +91,6 @@ def answers(mentee: Mentee) -> Any:
 
 
 @TRANSPORTS
-@pytest.mark.timeout(60)
 async def test_a_locked_database_is_no_acknowledgement_and_then_one_answer(
     slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
 ) -> None:
@@ -111,7 +110,6 @@ async def test_a_locked_database_is_no_acknowledgement_and_then_one_answer(
 
 
 @TRANSPORTS
-@pytest.mark.timeout(60)
 async def test_a_database_out_of_reach_is_no_acknowledgement_and_then_one_answer(
     slack_project: MakeSlackProject, fake_slack: FakeSlack, transport: str
 ) -> None:

@@ -168,7 +168,6 @@ async def test_every_acknowledged_question_is_answered_once(mentee: Any, server:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("mentee", [("socket", "native"), ("socket", "off")], ids="-".join, indirect=True)
 async def test_a_replica_completes_what_a_killed_one_began(mentee: Any, server: Any, fake_slack: FakeSlack) -> None:
     chance = random.Random(SEED)

@@ -62,7 +62,6 @@ async def test_what_the_old_socket_took_is_not_answered_again_over_the_new_one(
 
 
 @pytest.mark.full
-@pytest.mark.timeout(90)
 async def test_a_socket_that_answers_no_pings_is_found_and_replaced(
     slack_project: MakeSlackProject, fake_slack: FakeSlack
 ) -> None:

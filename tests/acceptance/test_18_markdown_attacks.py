@@ -15,7 +15,6 @@ from bot.domain.departments import DepartmentSpec
 from bot.testing.notes import NotesRetriever
 from plugins.web.testing.fixtures import answer
 
-pytestmark = pytest.mark.timeout(120)
 SECRET = "s3cr3t-of-the-thread"
 PAYLOADS = [
     "<script>alert(1)</script>",

@@ -177,7 +177,6 @@ async def longest_stall(work: Awaitable[Any]) -> tuple[float, Any]:
     return longest, task.result()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("name", [*REFUSED, *SLOW_ONCE, "endless.loops"])
 async def test_the_event_loop_never_stalls_while_an_attachment_is_read(name: str) -> None:
@@ -188,7 +187,6 @@ async def test_the_event_loop_never_stalls_while_an_attachment_is_read(name: str
     assert read.problem if name in REFUSED or name == "endless.loops" else read.pieces or read.problem
 
 
-@pytest.mark.timeout(120)
 async def test_in_slack_the_answer_names_the_file_and_nothing_stalls(slack_project: Any, fake_slack: Any) -> None:
     project: SlackProject = await slack_project(plugins=PARSERS)
     project.engine.answer = "Book hotels in Concur [1]."

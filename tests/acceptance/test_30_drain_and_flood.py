@@ -200,7 +200,6 @@ def register_services(instance, queues):
 """A plugin that hangs where a variable says."""
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("where", "code"),
     [
@@ -239,7 +238,6 @@ async def test_told_to_stop_it_ends_in_time_whatever_hangs(
         assert (question.state, question.leased_by, question.strikes) == ("received", None, 0)
 
 
-@pytest.mark.timeout(60)
 async def test_told_to_stop_while_the_model_loads_it_does_not_wait_for_it(
     make_home: MakeHome, unused_tcp_port: int
 ) -> None:

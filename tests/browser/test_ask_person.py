@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from bot.access.people import People
 from bot.domain.people import Role
 from plugins.web.testing.pages import PASSWORD, ask, axe, ready, sign_in
@@ -15,7 +13,6 @@ if TYPE_CHECKING:
     from bot.testing.serving import ServeHome
     from plugins.web.testing.fixtures import MakeWeb
 
-pytestmark = pytest.mark.timeout(120)
 QUESTION = "Who won the cup?"
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bot.testing.serving import ServedHome, ServeHome
     from plugins.web.testing.fixtures import MakeWeb
 
-pytestmark = pytest.mark.timeout(90)
 QUESTION = "Which states exempt hotels from tax?"
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from bot.testing.engines import ScriptedEngine
     from bot.testing.serving import ServedHome
 
-pytestmark = pytest.mark.timeout(90)
 ALSO = "landmark-unique", "page-has-heading-one", "heading-order"
 TRAINS = "How do I book trains?"
 LONG = "\n\n".join(f"Paragraph {number} of the rule: hotels are exempt [1]." for number in range(60))

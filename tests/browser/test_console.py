@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from bot.testing.serving import ServeHome
     from plugins.web.testing.fixtures import MakeWeb
 
-pytestmark = pytest.mark.timeout(90)
-
 
 class Tickets(BaseModel):
     """Where tickets are."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from bot.feedback.reasons import REASONS
 from plugins.web.testing.pages import ask, focused, ready, sign_in
 
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
 
     from bot.testing.serving import ServedHome
 
-pytestmark = pytest.mark.timeout(90)
 TRAINS = "How do I book trains?"
 
 

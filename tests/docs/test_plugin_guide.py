@@ -106,7 +106,6 @@ def _follow(reader: Reader, block: str) -> None:
 
 
 @pytest.mark.parametrize("section", WITH_TESTS)
-@pytest.mark.timeout(120)
 def test_the_tests_of_a_section_pass(section: str, tmp_path: Path) -> None:
     [source] = [
         content

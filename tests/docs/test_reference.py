@@ -34,7 +34,7 @@ def pages() -> Any:
     program = f"import json, runpy; print(json.dumps(runpy.run_path({script!r})['pages']()))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), *sys.path])}
     made = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=25, env=environment
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=100, env=environment
     )
     return json.loads(made.stdout.splitlines()[-1])
 

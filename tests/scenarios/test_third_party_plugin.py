@@ -34,7 +34,7 @@ def mentee_command(make_home: MakeHome, tmp_path: Path, site: Path) -> Callable[
         # no model: what answers is the plugin, or nothing does
         command = [sys.executable, "-c", "from bot.cli.main import main; main()", *arguments]
         environment = {**os.environ, "PYTHONPATH": str(site), "MENTEE_MODELS_DIR": str(tmp_path / "models")}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100, check=False)
         assert (done.returncode == 0) is ok, done.stderr
         return done.stdout if ok else done.stderr
 
@@ -75,7 +75,7 @@ def test_a_new_plugin_is_written_installed_switched_and_configured(
     subprocess.run(
         own_test,
         check=True,
-        timeout=60,
+        timeout=100,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "greeter")},
     )

@@ -23,7 +23,6 @@ def home(tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert run(["init"]) == 0
 
 
-@pytest.mark.timeout(90)  # it measures for seconds, and may be the first to make the tiny model
 @pytest.mark.usefixtures("home")
 def test_rates_limits_and_what_binds_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()

@@ -82,7 +82,7 @@ def without(make_home: MakeHome, tmp_path: Path) -> Without:
             [sys.executable, "-c", HIDE + program, modules, *command],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
             env={**os.environ, **environment},
         )

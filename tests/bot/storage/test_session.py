@@ -55,7 +55,6 @@ def _count(store: Store) -> int:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(120)
 def test_no_update_is_lost_and_none_is_locked_out_between_threads(store: Store) -> None:
     _prepare_counter(store)
     with ThreadPoolExecutor(WRITERS) as pool:
@@ -64,7 +63,6 @@ def test_no_update_is_lost_and_none_is_locked_out_between_threads(store: Store) 
 
 
 @pytest.mark.full
-@pytest.mark.timeout(120)
 def test_no_update_is_lost_and_none_is_locked_out_between_processes(store: Store) -> None:
     _prepare_counter(store)
     context = multiprocessing.get_context("spawn")

@@ -28,7 +28,7 @@ def test_a_test_that_leaves_the_environment_changed_fails_and_the_next_ones_see_
     shutil.copy(Path(__file__).parents[2] / "conftest.py", tmp_path)
     (tmp_path / "test_it.py").write_text(TESTS, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--rootdir", "."]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert "7 passed, 4 errors" in ran.stdout, ran.stdout + ran.stderr
     assert "= measured =" in ran.stdout
     assert "\nhijacked 15 of 100\n" in ran.stdout

@@ -45,7 +45,6 @@ BODIES: Mapping[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", BODIES)
 def test_a_word_file_is_refused_by_name(
     parsers: Mapping[str, Parser], word: Callable[..., bytes], make_package: Callable[..., bytes], name: str
@@ -112,7 +111,6 @@ SHEETS: Mapping[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", SHEETS)
 def test_a_workbook_is_read_or_refused_by_name(
     parsers: Mapping[str, Parser], excel: Callable[..., bytes], name: str
@@ -153,7 +151,6 @@ TEXT = "<p:sp><p:txBody><a:p><a:r><a:t>seen</a:t></a:r></a:p></p:txBody></p:sp>"
 CELLS = "<a:tr><a:tc/></a:tr>"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("shapes", "reason"),
     [
@@ -180,7 +177,6 @@ def test_slides_and_layouts_in_a_circle_are_read(
     assert parse(deck(make_package, TEXT, layout), "deck.pptx", parsers).sections[0].text == "seen"
 
 
-@pytest.mark.timeout(60)
 def test_thousands_of_shapes_above_each_other_are_read(
     parsers: Mapping[str, Parser], make_package: Callable[..., bytes]
 ) -> None:

@@ -193,7 +193,6 @@ def test_a_file_that_is_no_mail_is_refused_by_name(read: Read, data: bytes) -> N
         read(data, "a.eml")
 
 
-@pytest.mark.timeout(90)
 def test_parts_in_parts_without_end_are_refused_by_name(read: Read) -> None:
     heads = b"".join(
         b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (number, number) for number in range(3_000)

@@ -82,7 +82,6 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_hostile_pdf_is_refused_by_name(parsers: Mapping[str, Parser], name: str) -> None:
     make, reason = REFUSED[name]
@@ -123,7 +122,6 @@ def outline_in_a_circle() -> bytes:
     return inner.replace(b"xref\n", b"7 0 obj\n<< /First 7 0 R /Next 7 0 R /Title (x) >>\nendobj\nxref\n", 1)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     "make", [form_in_itself, huge_page, many_lines, nested_states, without_area, outline_in_a_circle]
 )
@@ -137,7 +135,6 @@ def test_an_odd_pdf_is_read_or_refused_by_name_within_the_limits(
     assert said(parse(drawn(words), "next.pdf", parsers)) == "Some words of a page."
 
 
-@pytest.mark.timeout(120)
 def test_a_false_count_of_pages_does_no_harm(parsers: Mapping[str, Parser]) -> None:
     try:
         assert said(parse(claims_a_billion_pages(), "odd.pdf", parsers)) == "Some words of a page."

@@ -55,7 +55,6 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scans, "is_installed", lambda: False)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", ["scan-ruled-1", "scan-merged-1"])
 def test_a_scanned_table_is_read_with_its_header_and_merged_cells(parsers: Mapping[str, Parser], name: str) -> None:
     case = CASES[name]
@@ -70,7 +69,6 @@ def test_a_scanned_table_is_read_with_its_header_and_merged_cells(parsers: Mappi
     assert all(prose in read for prose in case.prose)
 
 
-@pytest.mark.timeout(120)
 def test_a_picture_of_text_among_text_is_read(parsers: Mapping[str, Parser]) -> None:
     document = patiently(drawn(typed, scan), "mixed.pdf", parsers)
     assert said(document) == "The first page is typed.\n\nPay 99 dollars"
@@ -105,7 +103,6 @@ def test_a_scan_that_no_turn_makes_clearer_stays_as_it_is(monkeypatch: pytest.Mo
     assert said(PdfParser().parse(drawn(scan), "x.pdf")) == "faint"
 
 
-@pytest.mark.timeout(120)
 def test_a_scan_on_its_head_is_read_by_the_recogniser(parsers: Mapping[str, Parser]) -> None:
     def page(canvas: Canvas) -> None:
         canvas.translate(*SIZE)
@@ -176,7 +173,6 @@ def test_a_page_on_which_the_recogniser_fails_is_named(monkeypatch: pytest.Monke
     assert PdfParser().parse(drawn(typed, scan), "rules.pdf").flags[0].startswith("not read: page 2 ")
 
 
-@pytest.mark.timeout(120)
 def test_a_scan_with_a_point_for_each_pixel_is_read(parsers: Mapping[str, Parser]) -> None:
     from PIL import Image, ImageDraw
 

@@ -112,7 +112,6 @@ def test_a_round_goes_from_votes_to_a_verdict_with_its_report(
     assert sorted((home.settings.artifacts_dir / "answers").iterdir()) == kept  # the round's own answers were used
 
 
-@pytest.mark.timeout(120)
 def test_too_little_data_is_refused_quickly_and_honestly(
     home: Mentee, listener: Listener, import_made_up_votes: ImportVotes
 ) -> None:
@@ -124,7 +123,6 @@ def test_too_little_data_is_refused_quickly_and_honestly(
     assert listener.finished[0].verdict == "refused"
 
 
-@pytest.mark.timeout(120)
 def test_a_missing_model_fails_the_round_with_what_to_do(home: Mentee, import_made_up_votes: ImportVotes) -> None:
     import_made_up_votes(home, 60)
     object.__setattr__(home.settings, "models_dir", home.settings.home / "nowhere")

@@ -39,7 +39,6 @@ def sequence_log_probs(model: Any, ids: torch.Tensor, mask: torch.Tensor, answer
     return token_log_probs(logits[:, :-1], labels[:, 1:]).sum(dim=1)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.full
 @pytest.mark.parametrize("labels", [[True, False, True, False], [True, True, True, False]])
 def test_kto_equals_trl_on_the_same_batch(tiny_model: Path, tmp_path: Path, labels: list[bool]) -> None:

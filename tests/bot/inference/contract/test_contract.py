@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from bot.domain.generation import AdapterRef, GenerationRequest
     from bot.testing.tiny import TinyAdapterFactory
 
-pytestmark = pytest.mark.timeout(120)  # hundreds of answers by a model, on a machine that may be busy
-
 
 class TestScripted(EngineContract):
     @pytest.fixture

@@ -45,7 +45,7 @@ def test_serving_without_a_token_ends_with_one_screen(make_home: MakeHome) -> No
     mentee = make_home(settings={"slack": {"transport": "socket"}})
     mentee.close()
     script = "from bot.cli.main import main; import sys; sys.argv = ['mentee', 'serve']; main()"
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False)
     assert ran.returncode == 2
     assert "MENTEE_SLACK_BOT_TOKEN" in ran.stderr
     assert "Traceback" not in ran.stderr + ran.stdout
