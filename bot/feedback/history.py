@@ -83,8 +83,9 @@ class FeedbackHistory:
             return session.scalar(counted) or 0
 
     def count_new_votes(self, department: str, since: datetime | None) -> int:
-        """Return how many current votes a department's answers got since a moment, or ever."""
-        counted = select(func.count()).select_from(VoteRow).join(AnswerRow).where(AnswerRow.department == department)
+        """Return how many votes on a department's answers count now, of those since a moment if one is given."""
+        counted = select(func.count()).select_from(VoteRow).join(AnswerRow)
+        counted = counted.where(AnswerRow.department == department, ~overruled())
         if since is not None:
             counted = counted.where(VoteRow.at > since)
         with self._store.read() as session:

@@ -104,7 +104,9 @@ def test_votes_down_on_an_answer_that_was_found_right_count_no_more(mentee: Ment
     answer_id = answered(mentee, "Are hotels tax exempt?")
     mentee.votes.record(Vote(answer_id, ADA, "down", "wrong", "Not for us."))
     mentee.votes.record(Vote(answer_id, CY, "up"))
+    assert mentee.feedback.count_new_votes("travel", None) == 2
     before, rejected = now(), reject(mentee)
+    assert mentee.feedback.count_new_votes("travel", None) == 1
     assert said(mentee) == [([CY.id], [], 1)], "and the agent's decision is no vote"
     assert said(mentee, before) == [([ADA.id, CY.id], [], 0)]
     mentee.votes.record(Vote(answer_id, BOB, "down", "wrong"))
