@@ -33,7 +33,7 @@ PASSWORD = "correct horse battery"
 HERS = "HERONBLUE"
 CLOSED = DepartmentSpec("hr", "Human Relations", open=False)
 ROLES = {"nobody": None, "employee": Role.EMPLOYEE, "agent": Role.AGENT, "operator": Role.OPERATOR}
-OPERATIONS = 13
+OPERATIONS = 16
 
 
 @pytest.fixture
@@ -104,6 +104,7 @@ FORMS = (
     "/console/plugins/{}/settings",
     "/desk/items/{}/accept",
     "/desk/items/{}/reject",
+    "/desk/items/{}/reply",
 )
 FIELDS = ("enabled", "seen", "text", "reason", "anyway", "department", "name", "password", "answer_chars", "next")
 PLUGINS = ("plugins.web", "plugins.metrics", "nobody's")
