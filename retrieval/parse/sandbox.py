@@ -30,7 +30,7 @@ MOST_SECONDS = 600
 """Limit for a document whose parser says in time that it gets on, as it does after each page of a scan."""
 
 MEMORY = 512 * 1024 * 1024
-MOST_MEMORY = 1024 * 1024 * 1024
+MOST_MEMORY = 1536 * 1024 * 1024
 """What a parser may ask for when it reads scans."""
 
 KEPT = 2

@@ -70,7 +70,7 @@ function watch(address, here) {
   const stream = new EventSource(address);
   here.stream = stream;
   const on = (name, handle) => stream.addEventListener(name, (event) => handle(JSON.parse(event.data)));
-  const ended = (draw) => { kept.set("pending", null); end(here, draw); offerExport(); list(id); };
+  const ended = (draw) => { kept.set("pending", null); end(here, () => { draw(); offerExport(); }); list(id); };
   on("status", (data) => view.showStatus(data.text));
   on("text", (data) => following(() => { view.showText(data.html); view.showStatus("Writing"); }));
   on("done", (answer) => ended(() => view.finish(answer)));

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from retrieval.parse.pdf.geometry import Box, Sheet
 
-MEMORY = 1024 * 1024 * 1024
-"""Address space that text recognition needs."""
+MEMORY = 1536 * 1024 * 1024
+"""Address space for text recognition: a page of A4 at 300 dpi needs up to 1 GB."""
 
 SPARE_SECONDS = 12
 """Left for what comes after the last page that is read."""

@@ -130,7 +130,7 @@ BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 @pytest.mark.parametrize(
     ("wall", "request_headers", "status", "told"),
     [
-        (HostRefusal, {"host": "evil.example"}, 421, "own names only"),
+        (HostRefusal, {"host": "evil.example"}, 421, "under its own host names"),
         (lambda app: RequestLimit(app, limit=0), {}, 503, "Try again in 5 s."),
         (lambda app: BodyLimit(app, limit=100), {"content-length": "101"}, 413, "over 100 bytes"),
         (CrossSiteRefusal, {"sec-fetch-site": "cross-site"}, 403, "from another site"),
