@@ -9,7 +9,7 @@ run: ## install, fetch the models, create a demo, serve it on http://127.0.0.1:8
 install: ## create .venv with the command .venv/bin/mentee
 	@scripts/install
 
-test: ## lint, types, import contracts and tests, on SQLite and PostgreSQL (about 25 minutes on 2 busy cores)
+test: ## lint, types, import contracts and tests, on SQLite and PostgreSQL (25 to 30 minutes on 2 slow cores)
 	@scripts/test
 
 test-full: ## the long tests: real servers, clean environments, kills at many points
