@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import httpx2
 import pytest
 
+from bot.access.tokens import Tokens
 from bot.domain.departments import DepartmentSpec
+from bot.domain.people import Scope
 from bot.testing.engines import ScriptedEngine
 from bot.testing.notes import NotesRetriever, make_plugin
 
@@ -43,6 +45,12 @@ class Visit(Protocol):
 
     def __call__(self, home: ServedHome, *, first_page: bool = True) -> httpx2.Client:
         """Open a client of a served home; having seen the first page, it is signed in on a demo."""
+
+
+def bearer(home: ServedHome, name: str) -> dict[str, str]:
+    """Return the header of a new token with which a person may do all that they may on the page."""
+    secret, _ = Tokens(home.mentee.store).create(name, list(Scope), actor="test")
+    return {"Authorization": f"Bearer {secret}"}
 
 
 @pytest.fixture

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.access.tokens import Tokens
 from bot.domain.answers import Answer, Citation
 from bot.domain.departments import DepartmentSpec
 from bot.domain.feedback import Correction, Vote
-from bot.domain.people import Basis, Person, Role, Scope
+from bot.domain.people import Basis, Person, Role
 from bot.domain.questions import Attachment, Question
 from bot.storage.tables.feedback import EscalationRow, RejectionRow
 from plugins.desk.differences import differences
-from plugins.web.testing.fixtures import IT, TRAVEL, MakeWeb, Visit
+from plugins.web.testing.fixtures import IT, TRAVEL, MakeWeb, Visit, bearer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +48,7 @@ def client(home: ServedHome, visit: Visit) -> Client:
 
     def open_client(name: str) -> httpx2.Client:
         opened = visit(home, first_page=False)
-        secret, _ = Tokens(home.mentee.store).create(name, list(Scope), actor="test")
-        opened.headers |= {"Authorization": f"Bearer {secret}", "Accept": "text/html"}
+        opened.headers |= bearer(home, name) | {"Accept": "text/html"}
         return opened
 
     return open_client

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.access.tokens import Tokens
 from bot.domain.answers import Answer
 from bot.domain.departments import DepartmentSpec
-from bot.domain.people import Basis, Person, Role, Scope
+from bot.domain.people import Basis, Person, Role
 from bot.domain.questions import Attachment, Question
 from bot.storage.tables.delivery import OutboxRow
 from bot.storage.tables.feedback import EscalationRow
 from bot.testing.notes import make_plugin
-from plugins.web.testing.fixtures import IT, TRAVEL, MakeWeb, Visit, answer
+from plugins.web.testing.fixtures import IT, TRAVEL, MakeWeb, Visit, answer, bearer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,8 +53,7 @@ def client(home: ServedHome, visit: Visit) -> Client:
 
     def open_client(name: str) -> httpx2.Client:
         opened = visit(home, first_page=False)
-        secret, _ = Tokens(home.mentee.store).create(name, list(Scope), actor="test")
-        opened.headers["Authorization"] = f"Bearer {secret}"
+        opened.headers |= bearer(home, name)
         return opened
 
     return open_client
