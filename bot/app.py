@@ -272,7 +272,9 @@ class Mentee:
             unanswered=Unanswered(self.store, self.inbox, self.outbox),
             delivered=deliveries.wake,
         )
-        questions = QueueWorker(self.inbox, handler.handle, channels, parallel=ANSWERS_AT_ONCE)
+        questions = QueueWorker(
+            self.inbox, handler.handle, channels, parallel=ANSWERS_AT_ONCE, gives_way=self.inbox.is_accepting
+        )
         return MessageWorkers(self.inbox, questions, deliveries, self.settings.limits.drain_seconds)
 
     def jobs(self) -> Jobs:

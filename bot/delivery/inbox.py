@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, cast, func, or_, select
@@ -16,7 +17,7 @@ from bot.storage.leases import backlog, heartbeat, is_held, lease, put_back
 from bot.storage.tables.delivery import InboxRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -44,6 +45,20 @@ class Inbox:
         self._worker = worker
         self.lease_seconds = lease_seconds
         self.on_accept: list[Callable[[], object]] = []
+        self._arriving = 0
+
+    @contextmanager
+    def arrival(self) -> Iterator[None]:
+        """Surround the acceptance of a delivery whose sender waits, in the event loop: new answers give way to it."""
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+
+    def is_accepting(self) -> bool:
+        """Return whether a sender waits for a delivery to be accepted by this process."""
+        return self._arriving > 0
 
     def accept(self, item: InboxItem) -> bool:
         """Commit a delivery. Return ``False`` if it, or another event with the same message, is already there."""

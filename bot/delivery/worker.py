@@ -30,6 +30,9 @@ POLL_SECONDS = 0.5
 BATCH = 32
 """Items leased in one transaction."""
 
+GIVE_WAY_SECONDS = 1.0
+"""How long, at the most, a worker waits with new items while deliveries are being accepted."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -63,6 +66,7 @@ class QueueWorker(Generic[Item]):
     :param channels: names of the channels this process serves, looked up each time; other items wait, or are left to
         processes that serve theirs.
     :param parallel: items handled at the same time.
+    :param gives_way: returns whether something more urgent than new items is going on in this process.
     """
 
     def __init__(
@@ -72,11 +76,13 @@ class QueueWorker(Generic[Item]):
         channels: Collection[str],
         *,
         parallel: int,
+        gives_way: Callable[[], bool] = lambda: False,
     ) -> None:
         self._queue: Queue[Item] = queue
         self._handle: Callable[[Item, Lease], Coroutine[Any, Any, None]] = handle
         self._channels = channels
         self._parallel = parallel
+        self._gives_way = gives_way
         self._running: dict[str, tuple[Item, Lease, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._leasing = asyncio.Lock()
@@ -134,10 +140,16 @@ class QueueWorker(Generic[Item]):
 
     async def _poll(self) -> None:
         self._wake.clear()
+        await self._give_way()
         if not (self._taking and await self.take()):
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):  # wait_for of Python 3.11 can lose a cancellation
                     await self._wake.wait()
+
+    async def _give_way(self) -> None:
+        until = asyncio.get_running_loop().time() + GIVE_WAY_SECONDS
+        while self._gives_way() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - what is asked has no event
+            await asyncio.sleep(0.01)
 
     async def _take(self) -> int:
         async with self._leasing:

@@ -54,8 +54,9 @@ class Acceptor:
         self._waiting.append((item, done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
-        async with asyncio.timeout(ACCEPT_SECONDS):
-            return await done
+        with self._inbox.arrival():
+            async with asyncio.timeout(ACCEPT_SECONDS):
+                return await done
 
     def close(self) -> None:
         """Let go of the thread."""

@@ -12,6 +12,8 @@ from bot.domain.deliveries import OutboxItem
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    import pytest
+
     from bot.delivery.worker import Lease
 
 
@@ -74,3 +76,36 @@ async def test_a_lease_under_way_is_handed_back_when_the_worker_stops() -> None:
     queue.answered.set()
     await stopping
     assert [item.id for item in queue.given_back] == ["out_1"]
+
+
+async def test_new_items_wait_while_something_more_urgent_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.delivery.worker.GIVE_WAY_SECONDS", 60.0)
+    urgent, queue, handled = [True], SlowQueue(), asyncio.Event()
+    queue.answered.set()
+
+    async def handle(_item: OutboxItem, _lease: Lease) -> None:
+        handled.set()
+
+    worker = QueueWorker[OutboxItem](queue, handle, ("test",), parallel=2, gives_way=lambda: urgent[0])
+    await worker.start()
+    await asyncio.sleep(0.1)
+    assert not queue.asked.is_set()
+    urgent[0] = False
+    async with asyncio.timeout(10):
+        await handled.wait()
+    await worker.stop()
+
+
+async def test_new_items_do_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.delivery.worker.GIVE_WAY_SECONDS", 0.05)
+    queue, handled = SlowQueue(), asyncio.Event()
+    queue.answered.set()
+
+    async def handle(_item: OutboxItem, _lease: Lease) -> None:
+        handled.set()
+
+    worker = QueueWorker[OutboxItem](queue, handle, ("test",), parallel=2, gives_way=lambda: True)
+    await worker.start()
+    async with asyncio.timeout(10):
+        await handled.wait()
+    await worker.stop()
