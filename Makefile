@@ -9,13 +9,13 @@ run: ## install, fetch the models, create a demo, serve it on http://127.0.0.1:8
 install: ## create .venv with the command .venv/bin/mentee
 	@scripts/install
 
-test: ## lint, types, import contracts and tests, on SQLite and PostgreSQL (25 to 30 minutes on 2 slow cores)
+test: ## lint, types, import contracts and tests (under 20 minutes on 2 cores)
 	@scripts/test
 
-test-full: ## the long tests: real servers, clean environments, kills at many points
+test-full: ## the long tests: browsers, real servers, clean environments, kills, all of storage on PostgreSQL
 	@scripts/test full
 
-test-postgres: ## on PostgreSQL, the tests that `make test` runs only on SQLite
+test-postgres: ## on PostgreSQL, the tests that the others run only on SQLite
 	@scripts/test postgres
 
 coverage: ## the tests of `make test` on SQLite with coverage, which makes them a third slower
