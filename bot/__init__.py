@@ -39,7 +39,7 @@ from bot.domain.errors import (
     UnreadableError,
 )
 from bot.domain.feedback import Correction, Vote
-from bot.domain.generation import AdapterRef, EngineInfo, GenerationRequest
+from bot.domain.generation import AdapterRef, EngineInfo, GenerationRequest, Refusal
 from bot.domain.people import EVERYONE, Audience, Basis, Person, Role, Scope
 from bot.domain.plugins.actions import Action, ActionResult
 from bot.domain.plugins.jobs import Job
@@ -122,6 +122,7 @@ __all__ = [
     "Quote",
     "Readers",
     "RecordedQuestion",
+    "Refusal",
     "Retriever",
     "Role",
     "RoundFinished",

@@ -25,8 +25,9 @@ QUOTED_WORDS = 4
 def refuses(sentence: str, passages: Sequence[Passage]) -> bool:
     """Return whether an answer that begins with the sentence says that it finds nothing.
 
-    It is asked once, of what the model says first; from then on a refusal is a value (``GuardedStream.refused``,
-    :attr:`bot.Answer.refused`), and no text is looked at. A page may say it, too: "I can't find my badge. What now?"
+    It is asked once, of what the model says first, unless the engine itself says that it refuses
+    (:class:`bot.Refusal`). From then on a refusal is a value (``GuardedStream.refused``, :attr:`bot.Answer.refused`),
+    and no text is looked at. A page may say it, too: "I can't find my badge. What now?"
     """
     begins = REFUSES.match(sentence)
     if begins is None:

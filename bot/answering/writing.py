@@ -15,7 +15,7 @@ from bot.answering.checking.guarded_stream import GuardedStream
 from bot.answering.prompt import build_messages, portions, unless_sure
 from bot.domain.answers import Status, TextDelta
 from bot.domain.errors import EngineError, PromptTooLongError, TooLargeError
-from bot.domain.generation import GenerationRequest
+from bot.domain.generation import GenerationRequest, Refusal
 from bot.inference.failover import served
 from bot.inference.model_output import without_thoughts
 from bot.language.quantities import doubt
@@ -162,6 +162,9 @@ class Writer:
             async for piece in without_thoughts(self._limited(pieces)):
                 if "first_token" not in work.timings:
                     work.took("first_token")
+                if isinstance(piece, Refusal):
+                    stream.refuse()
+                    break
                 for sentence in await stream.add(piece):
                     yield sentence
                 if stream.stopped:

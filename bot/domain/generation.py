@@ -24,6 +24,16 @@ class AdapterRef:
     starter: bool = False
 
 
+class Refusal(str):
+    """A piece by which an engine says that it refuses to answer, instead of spelling it in the answer.
+
+    Servers of the OpenAI API send it as ``refusal``, beside ``content``. Its text is the engine's reason; nobody who
+    asks sees it. The engine ends the answer with it.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Reserved:
     """A beginning of an answer, such as that of a refusal, that needs a minimum probability.

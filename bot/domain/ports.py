@@ -34,7 +34,10 @@ class Engine(Protocol):
         """Describe what is served."""
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
-        """Stream the answer's text piece by piece."""
+        """Stream the answer's text piece by piece.
+
+        An engine that knows that it refuses ends with a :class:`bot.Refusal`.
+        """
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
         """Return the prompt's length in tokens, chat template included."""

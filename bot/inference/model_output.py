@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.domain.generation import Refusal
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -11,7 +13,7 @@ OPENINGS = ("<think>", "<thinking>", "<reasoning>")
 
 
 async def without_thoughts(pieces: AsyncIterator[str]) -> AsyncGenerator[str, None]:
-    """Yield the pieces of an answer without the block of reasoning that some models begin with.
+    """Yield the pieces of an answer without the block of reasoning that some models begin with. A refusal stays one.
 
     Only a block at the very beginning is reasoning; anywhere else it is text. One that never ends hides the answer.
     """
@@ -19,7 +21,8 @@ async def without_thoughts(pieces: AsyncIterator[str]) -> AsyncGenerator[str, No
     closing = ""
     begun = False
     async for piece in pieces:
-        if begun:
+        if begun or isinstance(piece, Refusal):
+            begun = True
             yield piece
             continue
         held += piece

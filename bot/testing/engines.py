@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.errors import BusyError
-from bot.domain.generation import EngineInfo
+from bot.domain.generation import EngineInfo, Refusal
 from bot.inference.stop_texts import StopFilter
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ _PIECES = re.compile(r"\s*\S+|\s+$")
 class ScriptedEngine:
     """Implements :class:`bot.domain.ports.Engine`. A token is a word with the space before it.
 
-    It answers with the next text given to :meth:`say`, or else with ``answer``. An exception given to :meth:`say` is
-    raised instead.
+    It answers with the next text given to :meth:`say`, or else with ``answer``. A :class:`bot.Refusal` is one piece. An
+    exception given to :meth:`say` is raised instead.
 
     :param answer: the text of each answer, or a function that returns it for a request.
     :param delay: seconds before each word.
@@ -84,6 +84,9 @@ class ScriptedEngine:
                     self.held += 1
                     await self.gate.wait()
                 await asyncio.sleep(self.delay)
+                if isinstance(text, Refusal):
+                    yield text
+                    break
                 if shown := stops.feed(piece):
                     yield shown
                 if stops.stopped:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from aiohttp import web
 
 from bot.domain.errors import EngineError
-from bot.domain.generation import AdapterRef, GenerationRequest
+from bot.domain.generation import AdapterRef, GenerationRequest, Refusal
 from bot.domain.questions import ChatMessage
 from bot.storage.artifacts import read_manifest
 
@@ -165,7 +165,7 @@ class FakeModelServer:
         await _delta(response, {"role": "assistant", "content": ""})
         async with aclosing(self.engine.generate(asked)) as pieces:
             async for piece in pieces:
-                await _delta(response, {"content": piece})
+                await _delta(response, {"refusal" if isinstance(piece, Refusal) else "content": piece})
                 if fault and await _torn(response, fault):
                     return
         await _delta(response, {}, "stop")

@@ -46,6 +46,11 @@ class GuardedStream:
         finished, self._rest = split_finished(self._rest + piece)
         return await self._pass(finished)
 
+    def refuse(self) -> None:
+        """End the answer, because the engine refuses to give it. What was shown before stays."""
+        self._rest = ""
+        self.stopped, self.refused = True, not self.text
+
     async def finish(self) -> list[str]:
         """Judge the rest when the model has ended. A reader's quotation is then continued from its passage."""
         rest, self._rest = self._rest, ""

@@ -18,7 +18,7 @@ import stamina
 import structlog
 
 from bot.domain.errors import BusyError, EngineError
-from bot.domain.generation import EngineInfo
+from bot.domain.generation import EngineInfo, Refusal
 from bot.inference.fingerprint import ModelFingerprint, model_fingerprint
 from bot.inference.openai.client import UNKNOWN_CONTEXT, ModelServer, Timeouts
 from bot.inference.openai.errors import AdapterRefusedError, ServerFailedError, ServerSlowError
@@ -140,6 +140,9 @@ class OpenAIEngine:
             async with AsyncExitStack() as stack:
                 server, pieces, piece = await self._begin(stack, request, deadline)
                 while piece is not None and not stops.stopped:
+                    if isinstance(piece, Refusal):
+                        yield piece
+                        return
                     if shown := stops.feed(piece):
                         yield shown
                     piece = None if stops.stopped else await server.next_piece(pieces, deadline)

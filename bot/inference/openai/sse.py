@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from bot.domain.errors import EngineError
+from bot.domain.generation import Refusal
 from bot.inference.openai.errors import ServerFailedError, status_error
 
 if TYPE_CHECKING:
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 ABORTED = {"abort", "error"}
 """Finish reasons of incomplete answers: vLLM sends them when it stops or fails."""
 
+FILTERED = "content_filter"
+"""The finish reason of an answer that the server withholds, or the rest of it."""
+
 
 async def answer_pieces(response: httpx2.Response, url: str) -> AsyncGenerator[str, None]:
-    """Yield an answer's non-empty pieces of text.
+    """Yield an answer's non-empty pieces of text, and as its last piece a refusal, if the server sends one.
 
     :raises ServerFailedError: the stream broke off, or the server sent an error in it.
     :raises EngineError: the stream isn't an answer.
@@ -35,8 +39,13 @@ async def answer_pieces(response: httpx2.Response, url: str) -> AsyncGenerator[s
             if reason in ABORTED:
                 raise ServerFailedError(f"The server {url} broke off mid-answer ({reason}).")
             whole = whole or bool(reason)
-            if text := _text((choice.get("delta") or {}).get("content")):
+            delta = choice.get("delta") or {}
+            if text := _text(delta.get("content")):
                 yield text
+            refusal = _text(delta.get("refusal"))
+            if refusal or reason == FILTERED:
+                yield Refusal(refusal)
+                return
     if not whole:
         raise ServerFailedError(f"The server {url} broke off mid-answer.")
 

@@ -12,7 +12,7 @@ from bot.answering.prompt import REFUSAL
 from bot.domain.answers import DirectAnswer, Done, Status, TextDelta, Verdict
 from bot.domain.errors import ForbiddenError, NotFoundError, TooLargeError
 from bot.domain.feedback import Correction
-from bot.domain.generation import AdapterRef
+from bot.domain.generation import AdapterRef, Refusal
 from bot.domain.people import Basis, Person, Role
 from bot.domain.questions import Question, Turn
 from bot.storage.history import as_turn
@@ -319,3 +319,11 @@ async def test_a_refused_turn_is_a_refusal_to_the_model(
     assert exchange is not None
     await ask(mentee, "and are hotels tax exempt?", department="travel", history=(as_turn(exchange),))
     assert engine.requests[-1].messages[2].content == REFUSAL
+
+
+async def test_an_engine_that_refuses_is_not_quoted(make_mentee: Callable[..., Mentee], engine: ScriptedEngine) -> None:
+    engine.answer = Refusal("I'm sorry, I can't help with that.")
+    answer, events = await ask(make_mentee(), "Are all hotels in the world tax exempt?", department="travel")
+    assert not any(isinstance(event, TextDelta) for event in events)
+    assert "sorry" not in answer.text
+    assert answer.provenance.source != "model"

@@ -10,6 +10,7 @@ import pytest
 
 from bot.answering.extractive import Cited, quotation
 from bot.domain.documents.rendering import Mark
+from bot.domain.generation import Refusal
 from bot.domain.questions import Passage
 from bot.inference.model_output import without_thoughts
 
@@ -68,3 +69,10 @@ def test_lists_and_code_are_quoted_as_they_are_laid_out(text: str, marks: tuple[
     passage = replace(PASSAGE, text=text, marks=marks)
     quoted = quotation("What?", [passage], lambda texts: np.ones((len(texts), 1), dtype=np.float32))
     assert quoted.text == shown
+
+
+@pytest.mark.parametrize("pieces", [("<think>Hm.",), ("<th",), ()])
+async def test_a_refusal_stays_one_whatever_came_before(pieces: tuple[str, ...]) -> None:
+    found = [piece async for piece in without_thoughts(streamed(*pieces, Refusal("<think>No.")))]
+    assert found == ["<think>No."]
+    assert isinstance(found[0], Refusal)

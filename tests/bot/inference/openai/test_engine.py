@@ -9,7 +9,7 @@ import pytest
 
 from bot.config.settings import Settings
 from bot.domain.errors import ArtifactError, BusyError, EngineError, SettingsError
-from bot.domain.generation import GenerationRequest
+from bot.domain.generation import GenerationRequest, Refusal
 from bot.domain.questions import ChatMessage
 from bot.inference.openai.circuit_breaker import CircuitBreaker
 from bot.inference.openai.client import Timeouts
@@ -211,3 +211,10 @@ def test_an_engine_without_an_address_says_which_setting_to_set(tmp_path: Path) 
 def test_a_missing_local_model_says_how_to_fetch_it(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="mentee model fetch smollm2-135m-instruct"):
         open_engine(Settings(home=tmp_path, models_dir=tmp_path / "models"))
+
+
+async def test_a_refusal_comes_through_as_one(engine: OpenAIEngine, behind: ScriptedEngine) -> None:
+    behind.say(Refusal("I can't help with that."))
+    (piece,) = [piece async for piece in engine.generate(ask(stop=("can't",)))]
+    assert isinstance(piece, Refusal)
+    assert piece == "I can't help with that."

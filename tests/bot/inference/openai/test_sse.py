@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from bot.domain.generation import Refusal
 from bot.inference.openai.sse import answer_pieces
 
 
@@ -32,3 +33,23 @@ async def test_content_may_be_a_text_or_a_list_of_parts(content: Any, pieces: li
     events = [{"choices": [{"delta": {"content": content}}]}, {"choices": [{"delta": {}, "finish_reason": "stop"}]}]
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
     assert [piece async for piece in answer_pieces(httpx2.Response(200, text=body), "http://x")] == pieces
+
+
+async def pieces_of(*events: dict[str, Any]) -> list[str]:
+    body = "".join(f"data: {json.dumps({'choices': [event]})}\n\n" for event in events) + "data: [DONE]\n\n"
+    return [piece async for piece in answer_pieces(httpx2.Response(200, text=body), "http://x")]
+
+
+@pytest.mark.parametrize(
+    ("events", "pieces"),
+    [
+        ([{"delta": {"content": "", "refusal": None}}, {"delta": {"refusal": "I can't help."}}], ["I can't help."]),
+        ([{"delta": {"content": "Well. "}}, {"delta": {"refusal": "No."}}], ["Well. ", "No."]),
+        ([{"delta": {}, "finish_reason": "content_filter"}], [""]),
+        ([{"delta": {"content": "Well. "}}, {"delta": {}, "finish_reason": "content_filter"}], ["Well. ", ""]),
+    ],
+)
+async def test_a_refusal_is_a_value_and_the_last_piece(events: list[dict[str, Any]], pieces: list[str]) -> None:
+    found = await pieces_of(*events, {"delta": {"content": "More."}}, {"delta": {}, "finish_reason": "stop"})
+    assert found == pieces
+    assert [isinstance(piece, Refusal) for piece in found] == [False] * (len(pieces) - 1) + [True]
