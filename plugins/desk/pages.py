@@ -17,7 +17,8 @@ from bot.domain.errors import BusyError, ConflictError, ForbiddenError, MenteeEr
 from bot.domain.people import Person, Role, Scope
 from bot.server.pages.forms import read_form
 from bot.server.pages.layout import StaticFolder, page_templates
-from plugins.desk.judging import Desk, Done, Typed
+from plugins.desk.judging import Done, Judging
+from plugins.desk.showing import Showing, Typed
 
 PREFIX = "/desk"
 FOLDER = Path(__file__).parent
@@ -28,7 +29,7 @@ Item = Annotated[str, InPath(max_length=80)]
 Told = Annotated[Literal["", "live", "saved", "rejected", "replied", "closed"], Query()]
 
 
-def build_desk(desk: Desk, sessions: Sessions) -> FastAPI:
+def build_desk(judging: Judging, showing: Showing, sessions: Sessions) -> FastAPI:
     """Return the application, to be mounted at :data:`PREFIX`."""
     app = FastAPI(title="Mentee desk", openapi_url=None)
     app.mount("/static", StaticFolder(FOLDER / "static"), name="static")
@@ -43,24 +44,25 @@ def build_desk(desk: Desk, sessions: Sessions) -> FastAPI:
 
     @app.get("/")
     def show_first(request: Request, person: Agent, done: Told = "") -> Response:
-        """Show the first item of the queue."""
-        return templates.TemplateResponse(request, "desk.html", {**desk.shown(person), "done": done})
+        """Show the first item that no other agent is working on."""
+        return templates.TemplateResponse(request, "desk.html", {**showing.first(person), "done": done})
 
     @app.get("/items/{item}")
     def show(request: Request, person: Agent, item: Item, done: Told = "") -> Response:
         """Show an item, or what became of it."""
-        return templates.TemplateResponse(request, "desk.html", {**desk.shown(person, item), "done": done})
+        return templates.TemplateResponse(request, "desk.html", {**showing.opened(person, item), "done": done})
 
     @app.get("/items/{item}/{_form}")
     def reload(item: Item, _form: str, _person: Agent) -> Response:
         """Show the item again, for a browser that reloads a form that was refused."""
-        return RedirectResponse(f"{PREFIX}/items/{quote(item, safe='')}", 303)
+        return RedirectResponse(_address(item), 303)
 
-    _add_decisions(app, desk, agent)
+    _add_decisions(app, judging, showing, agent)
+    _add_claims(app, judging, agent)
     return app
 
 
-def _add_decisions(app: FastAPI, desk: Desk, agent: Callable[[Request], Person]) -> None:
+def _add_decisions(app: FastAPI, judging: Judging, showing: Showing, agent: Callable[[Request], Person]) -> None:
     Agent = Annotated[Person, Depends(agent)]  # noqa: N806 - a type
 
     @app.post("/items/{item}/accept")
@@ -71,10 +73,11 @@ def _add_decisions(app: FastAPI, desk: Desk, agent: Callable[[Request], Person])
 
         def decide() -> Done:
             if text is not None and "anyway" in given:
-                return desk.replace(person, item, text)
-            return desk.accept(person, item, given.get("seen", [""])[0], text)
+                return judging.replace(person, item, text)
+            return judging.accept(person, item, given.get("seen", [""])[0], text)
 
-        return await _decided(desk, request, person, decide, Typed("", "text" if text is not None else "", text or ""))
+        typed = Typed("", "text" if text is not None else "", text or "")
+        return await _decided(judging, showing, request, person, decide, typed)
 
     @app.post("/items/{item}/reject")
     async def reject(request: Request, person: Agent, item: Item) -> Response:
@@ -83,30 +86,74 @@ def _add_decisions(app: FastAPI, desk: Desk, agent: Callable[[Request], Person])
         seen, reason = (given.get(name, [""])[0] for name in ("seen", "reason"))
 
         def decide() -> Done:
-            return desk.reject(person, item, seen, reason)
+            return judging.reject(person, item, seen, reason)
 
-        return await _decided(desk, request, person, decide, Typed("", "reason" if reason else "", reason))
+        typed = Typed("", "reason" if reason else "", reason)
+        return await _decided(judging, showing, request, person, decide, typed)
 
     @app.post("/items/{item}/reply")
     async def reply(request: Request, person: Agent, item: Item) -> Response:
         """Reply to whoever asked for a person."""
         text = (await read_form(request)).get("reply", [""])[0]
-        return await _decided(desk, request, person, lambda: desk.reply(person, item, text), Typed("", "reply", text))
+
+        def decide() -> Done:
+            return judging.reply(person, item, text)
+
+        return await _decided(judging, showing, request, person, decide, Typed("", "reply", text))
 
 
-async def _decided(desk: Desk, request: Request, person: Person, decide: Callable[[], Done], typed: Typed) -> Response:
+def _add_claims(app: FastAPI, judging: Judging, agent: Callable[[Request], Person]) -> None:
+    Agent = Annotated[Person, Depends(agent)]  # noqa: N806 - a type
+
+    @app.post("/items/{item}/skip")
+    def skip(person: Agent, item: Item) -> Response:
+        """Leave an item to others and go on to the next one."""
+        following = judging.skip(person, item)
+        return RedirectResponse(_address(following), 303)
+
+    @app.post("/items/{item}/hold")
+    def hold(person: Agent, item: Item) -> dict[str, Any]:
+        """Hold an item for longer, because the agent is typing."""
+        claim = judging.hold(person, item)
+        return {"token": claim.token, "seconds": claim.seconds, "until": claim.until.isoformat()}
+
+    @app.post("/items/{item}/leave")
+    async def leave(request: Request, person: Agent, item: Item) -> Response:
+        """Leave an item to others, because the page that opened it was closed."""
+        token = (await read_form(request)).get("token", [""])[0]
+        if token:
+            await asyncio.to_thread(judging.leave, person, item, token)
+        return Response(status_code=204)
+
+
+def _address(item: str) -> str:
+    return f"{PREFIX}/items/{quote(item, safe='')}" if item else f"{PREFIX}/"
+
+
+async def _decided(  # noqa: PLR0913, PLR0917 - what is decided, by whom, and what to show after it
+    judging: Judging, showing: Showing, request: Request, person: Person, decide: Callable[[], Done], typed: Typed
+) -> Response:
     """Decide and go on to the next item; if that is refused, show the item with why, and with what was typed."""
     item = request.path_params["item"]
-    others = await asyncio.to_thread(desk.after, person, item)
+    others = await asyncio.to_thread(judging.sharing.after, person, item)
     try:
         done = await asyncio.to_thread(decide)
-    except (BusyError, ForbiddenError, NotFoundError):
+    except (BusyError, ForbiddenError):
         raise
     except MenteeError as error:
-        refused = Typed(str(error), typed.field, typed.text)
-        values: dict[str, Any] = await asyncio.to_thread(desk.shown, person, item, refused=refused)
-        status = error.status if isinstance(error, ConflictError) else INVALID
-        return templates.TemplateResponse(request, "desk.html", {**values, "done": ""}, status_code=status)
-    following = await asyncio.to_thread(desk.first_waiting, person, others)
-    where = f"items/{quote(following, safe='')}" if following else ""
-    return RedirectResponse(f"{PREFIX}/{where}?done={done}", 303)
+        return await asyncio.to_thread(_refused, showing, request, person, typed, error)
+    await asyncio.to_thread(judging.leave, person, item)
+    following = await asyncio.to_thread(judging.sharing.next_for, person, others)
+    return RedirectResponse(f"{_address(following)}?done={done}", 303)
+
+
+def _refused(showing: Showing, request: Request, person: Person, typed: Typed, error: MenteeError) -> Response:
+    refused = Typed(str(error), typed.field, typed.text)
+    try:
+        values = showing.shown(person, request.path_params["item"], refused=refused)
+    except NotFoundError:  # deleted, or no longer for this person: they keep what they typed
+        if not typed.text.strip():
+            raise
+        values, error = showing.lost(person, refused), NotFoundError(error.text)
+    status = error.status if isinstance(error, ConflictError | NotFoundError) else INVALID
+    return templates.TemplateResponse(request, "desk.html", {**values, "done": ""}, status_code=status)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import delete
 
 from bot.access.people import People
 from bot.domain.people import Role
+from plugins.desk.tables import ClaimRow
 from plugins.web.testing.pages import PASSWORD, QUESTION, ask, axe, sign_in
 
 if TYPE_CHECKING:
@@ -24,9 +26,9 @@ MOST_KEYS = 6
 
 @pytest.fixture
 def home(make_web: MakeWeb, serve_home: ServeHome) -> ServedHome:
-    """A served home with ada, an employee, and gus, an agent."""
+    """A served home with ada, an employee, and gus and eve, agents."""
     mentee = make_web({"web": {"sign_in": "password"}})
-    for name, role in (("ada", Role.EMPLOYEE), ("gus", Role.AGENT)):
+    for name, role in (("ada", Role.EMPLOYEE), ("gus", Role.AGENT), ("eve", Role.AGENT)):
         People(mentee.store).add(name, role=role, password=PASSWORD, actor="test")
     return serve_home(mentee)
 
@@ -130,6 +132,50 @@ def test_the_desk_works_without_scripts(home: ServedHome, signed_in: Callable[[s
     page.click("button:has-text('Publish')")
     page.wait_for_selector("[role=status]:has-text('Published.')")
     assert [each.text for each in home.mentee.curated.all("travel")] == ["In 14 states."]
+
+
+def test_two_agents_share_the_queue(signed_in: Callable[[str], Page], home: ServedHome) -> None:
+    correct(signed_in("ada"), "In 13 states.")
+    gus, eve = signed_in("gus"), signed_in("eve")
+    gus.goto(f"{home.url}/desk/")
+    gus.wait_for_selector("text=You hold this item until")
+    eve.goto(f"{home.url}/desk/")
+    eve.wait_for_selector("h2:has-text('Colleagues are working on all that waits')")
+    assert axe(eve) == []
+    eve.click(".queue a")
+    eve.wait_for_selector("text=gus is working on this item until")
+    assert eve.locator("textarea").count() == 0
+    assert axe(eve) == []
+    eve.set_viewport_size({"width": 360, "height": 740})
+    assert eve.evaluate("document.documentElement.scrollWidth") == 360
+
+    with gus.expect_request("**/leave"):
+        gus.goto(f"{home.url}/")
+    eve.goto(f"{home.url}/desk/")
+    eve.wait_for_selector("text=You hold this item until")
+
+
+def test_an_agent_who_lost_an_item_is_told_while_they_type(signed_in: Callable[[str], Page], home: ServedHome) -> None:
+    correct(signed_in("ada"), "In 13 states.")
+    gus, eve = signed_in("gus"), signed_in("eve")
+    gus.clock.install()
+    gus.goto(f"{home.url}/desk/")
+    press(gus, "e")
+    gus.clock.fast_forward(31_000)
+    with gus.expect_response("**/hold") as renewed:
+        gus.keyboard.type("x")
+    assert renewed.value.ok
+    with home.mentee.store.write() as session:
+        session.execute(delete(ClaimRow))
+    eve.goto(f"{home.url}/desk/")
+    eve.wait_for_selector("text=You hold this item until")
+    gus.clock.fast_forward(31_000)
+    gus.keyboard.type("y")
+    gus.wait_for_selector("[role=alert]:has-text('You no longer hold this item: eve is working on it.')")
+    assert axe(gus) == []
+    press(gus, "Control+Enter")
+    gus.wait_for_selector("#problem:has-text('What you typed is still below.')")
+    assert gus.input_value("#text").endswith("xy")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

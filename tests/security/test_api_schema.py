@@ -105,8 +105,11 @@ FORMS = (
     "/desk/items/{}/accept",
     "/desk/items/{}/reject",
     "/desk/items/{}/reply",
+    "/desk/items/{}/skip",
+    "/desk/items/{}/hold",
+    "/desk/items/{}/leave",
 )
-FIELDS = ("enabled", "seen", "text", "reason", "anyway", "department", "name", "password", "answer_chars", "next")
+FIELDS = ("enabled", "seen", "text", "reason", "anyway", "department", "name", "password", "answer_chars", "next", "token")
 PLUGINS = ("plugins.web", "plugins.metrics", "nobody's")
 
 

@@ -44,3 +44,38 @@ for (const form of document.forms) {
 addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
+
+// Holding the item that is shown: longer while the agent types, no longer when they leave the page.
+
+const claim = document.querySelector("#claim");
+const OFTEN = 30_000; // between two requests, at most
+let held = performance.now();
+
+async function hold() {
+  held = performance.now();
+  const response = await fetch(`${claim.dataset.item}/hold`, { method: "POST" }).catch(() => null);
+  if (!response) return; // the next key tries again
+  if (response.ok) {
+    const { token, until } = await response.json();
+    claim.dataset.token = token;
+    claim.querySelector("time").dateTime = until;
+    claim.querySelector("time").textContent = until.slice(11, 16);
+    return;
+  }
+  const { error } = await response.json().catch(() => ({}));
+  claim.className = "problem";
+  claim.setAttribute("role", "alert");
+  claim.textContent = [error?.text ?? "You no longer hold this item.", error?.hint, "What you typed stays here."].filter(Boolean).join(" ");
+  delete claim.dataset.token;
+}
+
+if (claim?.dataset.token) {
+  const wait = Math.min(OFTEN, (Number(claim.dataset.seconds) * 1000) / 4);
+  document.addEventListener("input", () => performance.now() - held > wait && hold());
+  addEventListener("pagehide", () => {
+    const deciding = [...document.forms].some((form) => form.dataset.sent);
+    if (deciding || !claim.dataset.token) return;
+    navigator.sendBeacon(`${claim.dataset.item}/leave`, new URLSearchParams({ token: claim.dataset.token }));
+  });
+  addEventListener("pageshow", (event) => event.persisted && hold());
+}

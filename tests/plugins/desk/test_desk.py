@@ -3,77 +3,23 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.domain.answers import Answer, Citation
-from bot.domain.departments import DepartmentSpec
+from bot.domain.answers import Answer
 from bot.domain.feedback import Correction, Vote
-from bot.domain.people import Basis, Person, Role
 from bot.domain.questions import Attachment, Question
 from bot.storage.tables.feedback import EscalationRow, RejectionRow
 from plugins.desk.differences import differences
-from plugins.web.testing.fixtures import IT, TRAVEL, MakeWeb, Visit, bearer
+from tests.plugins.desk.steps import ADA, BOB, answered, propose, seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import httpx2
 
-    from bot.testing.serving import ServedHome, ServeHome
-
-    Client = Callable[[str], httpx2.Client]
-
-BOARD = DepartmentSpec("board", "Board", open=False)
-ADA, BOB = Person("web:ada"), Person("web:bob")
-PAGE = "travel/lodging.md"
-
-
-@pytest.fixture
-def home(make_web: MakeWeb, serve_home: ServeHome) -> ServedHome:
-    """A served home with ada and bob, employees, gus, an agent of travel, eve, an agent, and olga, an operator."""
-    mentee = make_web({"web": {"sign_in": "password"}}, departments=(TRAVEL, IT, BOARD))
-    roles = {"eve": Role.AGENT, "olga": Role.OPERATOR}
-    for name in ("ada", "bob", "gus", "eve", "olga"):
-        mentee.people.add(name, role=roles.get(name, Role.EMPLOYEE), password=None, actor="test")
-    mentee.people.set_role("gus", Role.AGENT, department="travel", actor="test")
-    return serve_home(mentee)
-
-
-@pytest.fixture
-def client(home: ServedHome, visit: Visit) -> Client:
-    """Return a function that opens a client for a person, as a browser would ask."""
-
-    def open_client(name: str) -> httpx2.Client:
-        opened = visit(home, first_page=False)
-        opened.headers |= bearer(home, name) | {"Accept": "text/html"}
-        return opened
-
-    return open_client
-
-
-def answered(home: ServedHome, text: str = "Are hotels taxed?", department: str = "travel", said: str = "No.") -> str:
-    question = Question(text, ADA, channel="web", thread="conversation-1")
-    citation = Citation(1, PAGE, "Lodging › Taxes", "Hotels are tax exempt in 12 states.")
-    rests_on = (Basis(department), Basis(department, PAGE)) if department == "travel" else (Basis(department),)
-    citations = (citation,) if department == "travel" else ()
-    answer = Answer(question.id, said, known=True, department=department, citations=citations, rests_on=rests_on)
-    home.mentee.recorder.record(question, answer)
-    return answer.id
-
-
-def propose(home: ServedHome, answer_id: str, text: str = "In 12 states.", person: Person = ADA) -> str:
-    home.mentee.votes.correct(Correction(answer_id, person, text))
-    olga = home.mentee.people.get("web:olga")
-    return next(each.id for each in home.mentee.reviews.queue(olga) if each.text == text)
-
-
-def seen(page: str) -> str:
-    found = re.search(r'name="seen" value="([^"]+)"', page)
-    assert found is not None, page
-    return unescape(found[1])
+    from bot.testing.serving import ServedHome
+    from plugins.web.testing.fixtures import Visit
+    from tests.plugins.desk.steps import Client
 
 
 def curated(home: ServedHome) -> list[str]:
@@ -87,7 +33,8 @@ def test_only_agents_open_the_desk(home: ServedHome, client: Client) -> None:
     assert client("ada").post(f"/desk/items/{item}/accept", data={}).status_code == 403
     assert client("ada").post(f"/desk/items/{item}/reject", data={"reason": "No."}).status_code == 403
     for name in ("gus", "eve", "olga"):
-        assert "In 12 states." in client(name).get("/desk/").text.replace("<ins>", "").replace("</ins>", "")
+        page = client(name).get(f"/desk/items/{item}").text
+        assert "In 12 states." in page.replace("<ins>", "").replace("</ins>", "")
     assert curated(home) == []
 
 
@@ -126,15 +73,16 @@ def test_the_queue_shows_what_waits_and_why(home: ServedHome, client: Client) ->
         "<del>No.</del>", "<ins>In 12 &lt;i&gt;states&lt;/i&gt;.</ins>", "just now", "May I sleep there?",
     ):  # fmt: skip
         assert shown in page, shown
-    assert "<bdi>bob</bdi> asked for a person." in client("gus").get(follow(page)).text
+    assert "<bdi>bob</bdi> asked for a person." in skipped(client("gus"), page)
     assert page.index("hotels") < page.index("May I sleep") < page.index("Are trains late?")
     assert item in page
 
 
-def follow(page: str) -> str:
-    found = re.search(r'href="([^"]+)" data-key="s"', page)
+def skipped(client: httpx2.Client, page: str) -> str:
+    """Skip the shown item and return the next page."""
+    found = re.search(r'action="([^"]+/skip)"', page)
     assert found is not None
-    return found[1]
+    return client.get(client.post(found[1]).headers["location"]).text
 
 
 def test_an_empty_queue_says_what_will_appear(client: Client) -> None:
@@ -207,6 +155,7 @@ def test_of_two_agents_the_second_is_told_and_keeps_what_they_typed(home: Served
     item = propose(home, answered(home))
     gus, eve = client("gus"), client("eve")
     read = seen(eve.get("/desk/").text)
+    eve.post(f"/desk/items/{item}/skip")
     gus.post(f"/desk/items/{item}/accept", data={"seen": read})
     late = eve.post(f"/desk/items/{item}/accept", data={"seen": read, "text": "In 12 states & DC."})
     assert late.status_code == 409

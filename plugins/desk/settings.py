@@ -1,0 +1,18 @@
+"""What a department can set for its desk."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+MOST_MINUTES = 240
+
+
+class DeskSettings(BaseModel):
+    """Settings of the desk."""
+
+    claim_minutes: int = Field(
+        10,
+        ge=1,
+        le=MOST_MINUTES,
+        description="Minutes for which an agent holds the item that they opened, counted from when they last typed.",
+    )

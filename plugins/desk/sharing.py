@@ -1,0 +1,124 @@
+"""Shares the queue among agents: who works on what, and who gets what next. Everything here is blocking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.domain.errors import ConflictError, ForbiddenError
+from bot.domain.people import Role
+from plugins.desk.claims import HeldError, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from bot.access.departments import Departments
+    from bot.domain.people import Person
+    from bot.feedback.reviews import Reviews
+    from bot.feedback.waiting import Waiting
+    from plugins.desk.claims import Claim, Claims
+
+TAKEN = "Somebody else has just decided this."
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """The queue of each agent, without what others are working on."""
+
+    reviews: Reviews
+    departments: Departments
+    claims: Claims
+
+    def held(self) -> Mapping[str, Claim]:
+        """Return who works on which answer, by the answer's id."""
+        held = self.claims.held()
+        void = self._void(held.values())
+        return {answer_id: claim for answer_id, claim in held.items() if claim not in void}
+
+    def open(self, person: Person, item: str) -> None:
+        """Hold an item for the person if it waits for them and nobody else holds it."""
+        found = [each for each in self.reviews.queue(person) if each.id == item]
+        self._take_first(person, found)
+
+    def next_for(self, person: Person, items: Sequence[str] | None = None) -> str:
+        """Hold the first item that nobody else holds, and return its id; an empty text if there is none.
+
+        :param items: those to choose from, in this order; by default the person's queue.
+        """
+        waiting = {each.id: each for each in self.reviews.queue(person)}
+        wanted = waiting if items is None else [each for each in items if each in waiting]
+        claim = self._take_first(person, [waiting[each] for each in wanted])
+        return claim.item if claim is not None else ""
+
+    def after(self, person: Person, item: str) -> list[str]:
+        """Return the ids of what else is in the person's queue, beginning with what follows an item."""
+        ids = [each.id for each in self.reviews.queue(person)]
+        return ids[ids.index(item) + 1 :] + ids[: ids.index(item)] if item in ids else ids
+
+    def waiting(self, person: Person, item: str) -> Waiting:
+        """Return an item that the person may decide.
+
+        :raises ForbiddenError: they are no agent.
+        :raises NotFoundError: there is no such thing, or they may not judge it.
+        :raises ConflictError: somebody has decided it.
+        """
+        if not person.is_anywhere(Role.AGENT):
+            raise ForbiddenError("Only support agents can do this.")
+        found = next((each for each in self.reviews.queue(person) if each.id == item), None)
+        if found is None:
+            self.reviews.judged(person, item)  # refuses what they may not know of
+            raise ConflictError(TAKEN)
+        return found
+
+    def hold(self, person: Person, item: Waiting) -> Claim:
+        """Hold an item for longer, or again.
+
+        :raises ConflictError: somebody else holds it.
+        """
+        self.held()  # ends the claims of people who may no longer judge
+        try:
+            return self.claims.renew(person.id, _work(item))
+        except HeldError as error:
+            raise self._lost(error.claim) from None
+
+    def require_free(self, person: Person, answer_id: str) -> None:
+        """Make sure that nobody else is working on an answer.
+
+        :raises ConflictError: somebody else holds it.
+        """
+        claim = self.held().get(answer_id)
+        if claim is not None and claim.person_id != person.id:
+            raise self._lost(claim)
+
+    def name(self, claim: Claim) -> str:
+        """Return the name of who holds something."""
+        return self.departments.person(claim.person_id).name or claim.person_id
+
+    def _lost(self, claim: Claim) -> ConflictError:
+        return ConflictError(
+            f"You no longer hold this item: {self.name(claim)} is working on it.",
+            hint=f"You can take it over at {claim.until:%H:%M} UTC if they have left it.",
+        )
+
+    def _take_first(self, person: Person, items: Sequence[Waiting]) -> Claim | None:
+        if not items:
+            return None
+        self.held()
+        return self.claims.take_first(person.id, [_work(each) for each in items])
+
+    def _void(self, claims: Collection[Claim]) -> tuple[Claim, ...]:
+        """End the claims of people who may no longer judge the department, and return them."""
+        found: list[Claim] = []
+        judged: dict[str, list[str]] = {}
+        for claim in claims:
+            if claim.person_id not in judged:
+                judged[claim.person_id] = self.reviews.departments_of(self.departments.person(claim.person_id))
+            if claim.department not in judged[claim.person_id]:
+                found.append(claim)
+        if found:
+            self.claims.drop(found)
+        return tuple(found)
+
+
+def _work(item: Waiting) -> Work:
+    return Work(item.id, item.answer_id, item.department)

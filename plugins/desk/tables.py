@@ -1,0 +1,36 @@
+"""The desk's own tables; the migrations that make them are in ``migrations/``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from bot.storage.migrate import PluginTables
+from bot.storage.tables.base import COLUMN_TYPES
+
+
+class DeskTable(DeclarativeBase):
+    """A table of this plugin."""
+
+    type_annotation_map = COLUMN_TYPES
+
+
+class ClaimRow(DeskTable):
+    """The agent who is working on an answer. It goes with the person; one that ran out goes with the next claim.
+
+    ``until`` is measured by :mod:`bot.storage.clock`. ``token`` names the page that opened it.
+    """
+
+    __tablename__ = "desk_claims"
+    answer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    item: Mapped[str] = mapped_column(String(80))
+    department: Mapped[str] = mapped_column(String(64))
+    person_id: Mapped[str] = mapped_column(String(255), index=True)
+    token: Mapped[str] = mapped_column(String(64))
+    until: Mapped[datetime] = mapped_column()
+
+
+TABLES = PluginTables(DeskTable.metadata, Path(__file__).parent / "migrations")
