@@ -30,6 +30,7 @@ from bot.feedback.actions import Actions
 from bot.feedback.escalations import Escalations
 from bot.feedback.history import FeedbackHistory
 from bot.feedback.notifications import Notifications
+from bot.feedback.quality.ratings import Ratings
 from bot.feedback.reviews import Reviews
 from bot.hooks import specs
 from bot.hooks.calling.acting import counting
@@ -120,6 +121,7 @@ class Mentee:
         self.notifications = Notifications(self.store, self.departments, recipients)
         self.reviews = Reviews(self.store, self.departments, self.rights)
         self.feedback = FeedbackHistory(self.store)
+        self.ratings = Ratings(self.store)
         self.sessions = Sessions(self.store, settings.web, Tokens(self.store))
         name = settings.model.name
         base = settings.models_dir / name if settings.model.engine == "local" else None

@@ -1,4 +1,4 @@
-"""Votes and corrections."""
+"""Votes, corrections and ratings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from bot.domain.identifiers import now
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from bot.domain.answers import Exchange
@@ -48,6 +49,44 @@ class Correction:
     text: str
     at: datetime = field(default_factory=now)
     reviewed: bool = False
+
+
+RUBRIC: Mapping[str, str] = {"correct": "Correct", "complete": "Complete", "tone": "Tone", "format": "Format"}
+"""What agents grade an answer for, as stored and as shown, in the order in which they do."""
+
+YES = 1
+
+GRADES: Mapping[int, str] = {YES: "yes", 2: "partly", 3: "no"}
+"""As stored, and as shown."""
+
+RUBRIC_VERSION = 1
+"""Counted up whenever what is graded, or what a grade means, changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """An agent's grades for an answer, by :data:`RUBRIC`; each is one of :data:`GRADES`.
+
+    :param cause: why the answer isn't right (:data:`bot.feedback.reasons.RATED_CAUSES`), or an empty text.
+    :param sampled: whether the answer was drawn at random, so that it says something about all answers.
+    :param rubric: the version of the rubric that it was graded by.
+    """
+
+    answer_id: str
+    person: Person
+    correct: int
+    complete: int
+    tone: int
+    format: int
+    cause: str = ""
+    sampled: bool = False
+    rubric: int = RUBRIC_VERSION
+    at: datetime = field(default_factory=now)
+
+    @property
+    def grades(self) -> dict[str, int]:
+        """The grades, in the order of :data:`RUBRIC`."""
+        return {"correct": self.correct, "complete": self.complete, "tone": self.tone, "format": self.format}
 
 
 @dataclass(frozen=True, slots=True)

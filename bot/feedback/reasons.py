@@ -18,6 +18,17 @@ REASONS: Mapping[str, str] = {
 }
 """As stored, and as shown."""
 
+RATED_CAUSES: Mapping[str, str] = {
+    "wrong source": "Wrong source",
+    "outdated": "Out of date",
+    "missing": "Not in the documents",
+    "misunderstood": "Question misunderstood",
+    "unfounded": "Says more than its sources",
+    "unsafe": "Unsafe",
+    "other": "Something else",
+}
+"""Why an answer that an agent has rated isn't right. Those that voters can give, too, have the same code as there."""
+
 Cause = Literal["answer", "page", "search", "safety", "style"]
 
 CAUSES: Mapping[str, Cause] = {

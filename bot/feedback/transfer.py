@@ -1,7 +1,8 @@
 """Votes and corrections as JSON lines, in and out.
 
-One row: ``{"question", "answer", "vote": "up"|"down"|null, "correction"?, "reason"?, "user", "role"?, "department",
-"at"?}``. Importing a file twice changes nothing; a file with one bad row changes nothing either.
+One row: ``{"question", "answer", "vote": "up"|"down"|null, "correction"?, "reason"?, "rating"?, "user", "role"?,
+"department", "at"?}``. Importing a file twice changes nothing; a file with one bad row changes nothing either. Ratings are
+only exported: an import would vouch for grades that nobody here gave.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from sqlalchemy import or_, select
 from bot.access.names import is_retired
 from bot.access.people import account_id, person_row
 from bot.domain.errors import InputFileError
-from bot.domain.feedback import Correction, Vote
+from bot.domain.feedback import GRADES, Correction, Vote
 from bot.domain.identifiers import now
 from bot.domain.people import Person, Role
+from bot.feedback.quality.ratings import as_rating
 from bot.feedback.votes import store_correction, store_vote
 from bot.feedback.waiting import overruled, rejected
 from bot.storage.jsonl import read_rows
 from bot.storage.tables.answers import AnswerRow, QuestionRow
-from bot.storage.tables.feedback import CorrectionRow, VoteRow
+from bot.storage.tables.feedback import CorrectionRow, RatingRow, VoteRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,7 +92,7 @@ def import_votes(
 
 
 def export_votes(store: Store, departments: Departments, department: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield current votes and corrections as rows of the same format, oldest answer first.
+    """Yield current votes, corrections and ratings as rows of the same format, oldest answer first.
 
     What an agent rejected at the desk is left out, because the format has no place for the decision.
     """
@@ -107,14 +109,24 @@ def _rows_of(session: Session, answer: AnswerRow, question: str) -> Iterator[dic
     votes = {row.person_id: row for row in session.scalars(voted)}
     own = select(CorrectionRow).where(CorrectionRow.answer_id == answer.id, or_(CorrectionRow.accepted, ~rejected()))
     corrections = {row.person_id: row for row in session.scalars(own)}
-    for person in sorted({*votes, *corrections}):
-        vote, correction = votes.get(person), corrections.get(person)
-        newest = max(row.at for row in (vote, correction) if row is not None)
-        role = next(row.role for row in (correction, vote) if row is not None)
+    rated = select(RatingRow).where(RatingRow.answer_id == answer.id)
+    ratings = {row.person_id: row for row in session.scalars(rated)}
+    for person in sorted({*votes, *corrections, *ratings}):
+        vote, correction, rating = votes.get(person), corrections.get(person), ratings.get(person)
+        newest = max(row.at for row in (vote, correction, rating) if row is not None)
+        role = next(row.role for row in (correction, vote, rating) if row is not None)
         row = {"question": question, "answer": answer.text, "vote": vote.value if vote else None}
         row |= {"correction": correction.text} if correction else {}
         row |= {"reason": vote.reason} if vote and vote.reason else {}
+        row |= {"rating": _rating(rating)} if rating else {}
         yield {**row, "user": person, "role": role, "department": answer.department, "at": newest.isoformat()}
+
+
+def _rating(row: RatingRow) -> dict[str, Any]:
+    rating = as_rating(row)
+    words = {name: GRADES[grade] for name, grade in rating.grades.items()}
+    cause = {"cause": rating.cause} if rating.cause else {}
+    return {**words, **cause, "sampled": rating.sampled, "rubric": rating.rubric, "at": rating.at.isoformat()}
 
 
 def _line(row: Row, known: set[str]) -> _VoteLine:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.feedback.escalations import Escalations
     from bot.feedback.history import FeedbackHistory
     from bot.feedback.notifications import Notifications
+    from bot.feedback.quality.ratings import Ratings
     from bot.feedback.reviews import Reviews
     from bot.feedback.votes import Votes
     from bot.hooks.host import PluginHost
@@ -42,6 +43,7 @@ class Instance(Protocol):
     - ``actions``: what plugins offer to do under answers; confirm one as the person who asked
     - ``votes``: votes and corrections: record, the current one, counts
     - ``reviews``: answers that wait for a correction; complaints
+    - ``ratings``: agents' grades for answers
     - ``escalations``: questions handed to a person; how many are open
     - ``inbox``: accept; items by id or message; backlog
     - ``outbox``: add, add once; deliveries by id, answer or question; cancel, close; backlog
@@ -125,6 +127,10 @@ class Instance(Protocol):
     @property
     def reviews(self) -> Reviews:
         """Answers that wait for a correction."""
+
+    @property
+    def ratings(self) -> Ratings:
+        """Agents' grades for answers."""
 
     @property
     def escalations(self) -> Escalations:

@@ -48,11 +48,12 @@ def register_routes(instance: Instance, context: PluginContext) -> Sequence[WebR
         return settings.claim_minutes
 
     sharing = Sharing(instance.reviews, instance.departments, Claims(instance.store, minutes))
-    judging = Judging(sharing, instance.reviews, instance.votes, instance.escalations)
+    judging = Judging(sharing, instance.reviews, instance.votes, instance.escalations, instance.ratings)
     showing = Showing(
         sharing,
         instance.reviews,
         instance.escalations,
+        instance.ratings,
         instance.history,
         instance.departments,
         instance.plugins,

@@ -1,7 +1,7 @@
-"""Claims: an answer that an agent works on is held for them, so that no other agent does the same work.
+"""Claims: what an agent works on is held for them, so that no other agent does the same work.
 
-A claim is for the answer, not for the item: two proposals for one answer are one piece of work. Each agent holds one
-answer, the one they opened last, and those in other tabs that they are typing in.
+A claim is for the subject of an item, its answer: two proposals for one answer are one piece of work. Each agent holds
+one subject, the one they opened last, and those in other tabs that they are typing in.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from plugins.desk.settings import MOST_MINUTES
 from plugins.desk.tables import ClaimRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -33,23 +33,28 @@ LONGEST = timedelta(minutes=MOST_MINUTES + 1)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What can be claimed: an item of the queue, and the answer it is about."""
+    """What can be claimed: an item of the queue.
+
+    :param subject: what it is about, the same for all items that are one piece of work.
+    :param places: how many agents may work on it at the same time, each by themselves.
+    """
 
     item: str
-    answer_id: str
+    subject: str
     department: str
+    places: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An agent's hold on an answer.
+    """An agent's hold on a subject.
 
     :param token: names the page that opened it; another page of the same agent has another.
     :param seconds: how long it lasts from now on.
     """
 
     item: str
-    answer_id: str
+    subject: str
     department: str
     person_id: str
     token: str
@@ -58,9 +63,9 @@ class Claim:
 
 
 class HeldError(ConflictError):
-    """Another agent holds the answer.
+    """Others hold the subject.
 
-    :param claim: theirs.
+    :param claim: theirs; of several, the one that ends first.
     """
 
     def __init__(self, claim: Claim) -> None:
@@ -78,21 +83,20 @@ class Claims:
         self._store = store
         self._minutes = minutes
 
-    def held(self) -> Mapping[str, Claim]:
-        """Return the claims that hold now, by answer."""
+    def held(self) -> tuple[Claim, ...]:
+        """Return the claims that hold now, the one that ends first first."""
         with self._store.read() as session:
             return _held(session, moment(session))
 
     def take_first(self, person_id: str, wanted: Sequence[Work]) -> Claim | None:
-        """Claim the first of these that nobody else holds, and release what the person held before.
+        """Claim the first of these that has a place left, and release what the person held before.
 
         Of two agents who ask at the same moment, each gets another one. Return ``None`` if all are held.
         """
         minutes = {each.department: self._minutes(each.department) for each in wanted}
         with self._store.write() as session:
             at, held = _begin(session)
-            free = (each for each in wanted if _is_free(held, each.answer_id, person_id))
-            first = next(free, None)
+            first = next((each for each in wanted if not in_the_way(held, each, person_id)), None)
             if first is None:
                 return None
             for row in session.scalars(select(ClaimRow).where(ClaimRow.person_id == person_id)).all():
@@ -103,16 +107,17 @@ class Claims:
             return _claim(row, at)
 
     def renew(self, person_id: str, work: Work) -> Claim:
-        """Hold an answer for longer, or again if the claim ran out and nobody else took it.
+        """Hold something for longer, or again if the claim ran out and nobody else took it.
 
-        :raises HeldError: somebody else holds it.
+        :raises HeldError: others hold it.
         """
         minutes = self._minutes(work.department)
         with self._store.write() as session:
             at, held = _begin(session)
-            if not _is_free(held, work.answer_id, person_id):
-                raise HeldError(held[work.answer_id])
-            own = held.get(work.answer_id)
+            others = in_the_way(held, work, person_id)
+            if others:
+                raise HeldError(others[0])
+            own = next((each for each in held if (each.subject, each.person_id) == (work.subject, person_id)), None)
             token = own.token if own is not None else new_id("cl")
             row = session.merge(_row(work, person_id, token, at + timedelta(minutes=minutes)))
             return _claim(row, at)
@@ -130,42 +135,43 @@ class Claims:
 
     def drop(self, claims: Iterable[Claim]) -> None:
         """End these claims of people who may no longer judge, unless they have changed since."""
+        tokens = {each.token for each in claims}
         with self._store.write() as session:
             _begin(session)
-            for each in claims:
-                row = session.get(ClaimRow, each.answer_id)
-                if row is not None and row.token == each.token:
-                    session.delete(row)
+            for row in session.scalars(select(ClaimRow).where(ClaimRow.token.in_(tokens))).all():
+                session.delete(row)
 
 
-def _begin(session: Session) -> tuple[datetime, Mapping[str, Claim]]:
+def in_the_way(held: Iterable[Claim], work: Work, person_id: str) -> tuple[Claim, ...]:
+    """Return the claims of others because of which a person can't have something; none if there is a place left."""
+    others = tuple(each for each in held if each.subject == work.subject and each.person_id != person_id)
+    return others if len(others) >= work.places else ()
+
+
+def _begin(session: Session) -> tuple[datetime, tuple[Claim, ...]]:
     """Wait for other agents' claims to be committed, and forget those that are over."""
     take_turns(session, ClaimRow.__tablename__)
     at = moment(session)
     held = _held(session, at)
+    tokens = {each.token for each in held}
     for row in session.scalars(select(ClaimRow)).all():
-        if row.answer_id not in held:
+        if row.token not in tokens:
             session.delete(row)
     session.flush()
     return at, held
 
 
-def _held(session: Session, at: datetime) -> dict[str, Claim]:
-    rows = session.scalars(select(ClaimRow))
-    return {row.answer_id: _claim(row, at) for row in rows if at < row.until <= at + LONGEST}
-
-
-def _is_free(held: Mapping[str, Claim], answer_id: str, person_id: str) -> bool:
-    claim = held.get(answer_id)
-    return claim is None or claim.person_id == person_id
+def _held(session: Session, at: datetime) -> tuple[Claim, ...]:
+    rows = session.scalars(select(ClaimRow).order_by(ClaimRow.until, ClaimRow.token))
+    return tuple(_claim(row, at) for row in rows if at < row.until <= at + LONGEST)
 
 
 def _row(work: Work, person_id: str, token: str, until: datetime) -> ClaimRow:
     return ClaimRow(
-        answer_id=work.answer_id,
+        subject=work.subject,
+        person_id=person_id,
         item=work.item,
         department=work.department,
-        person_id=person_id,
         token=token,
         until=until,
     )
@@ -173,4 +179,4 @@ def _row(work: Work, person_id: str, token: str, until: datetime) -> ClaimRow:
 
 def _claim(row: ClaimRow, at: datetime) -> Claim:
     seconds = (row.until - at).total_seconds()
-    return Claim(row.item, row.answer_id, row.department, row.person_id, row.token, row.until, seconds)
+    return Claim(row.item, row.subject, row.department, row.person_id, row.token, row.until, seconds)

@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bot.domain.errors import ConflictError, MenteeError
-from bot.domain.feedback import Correction
+from bot.domain.feedback import YES, Correction, Rating
 from bot.feedback.escalations import REPLY_CHARACTERS
 from plugins.desk.sharing import TAKEN
 
 if TYPE_CHECKING:
     from bot.domain.people import Person
     from bot.feedback.escalations import Escalations
+    from bot.feedback.quality.ratings import Ratings
     from bot.feedback.reviews import Reviews
     from bot.feedback.votes import Votes
     from bot.feedback.waiting import Waiting
     from plugins.desk.claims import Claim
+    from plugins.desk.rating import Grades
     from plugins.desk.sharing import Sharing
 
-Done = Literal["live", "saved", "rejected", "replied", "closed"]
+Done = Literal["live", "saved", "rejected", "replied", "closed", "rated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Judging:
     reviews: Reviews
     votes: Votes
     escalations: Escalations
+    ratings: Ratings
 
     def accept(self, person: Person, item: str, seen: str, text: str | None) -> Done:
         """Make a text the answer to the item's question.
@@ -81,6 +84,19 @@ class Judging:
         if not self.escalations.resolve(waiting.id, person, "replied", said):
             raise ConflictError(TAKEN)
         return "replied"
+
+    def rate(self, person: Person, item: str, grades: Grades) -> None:
+        """Record an agent's grades for the answer of an item, decided or not.
+
+        :raises MenteeError: a grade is missing, or isn't one that there is.
+        :raises NotFoundError: there is no such thing, or the person may not judge it.
+        :raises ConflictError: somebody else is working on the answer.
+        """
+        answer_id, _ = self.reviews.judged(person, item)
+        self.sharing.require_free(person, answer_id)
+        values = grades.values()
+        cause = grades.cause if set(values.values()) != {YES} else ""  # nothing needs one
+        self.ratings.record(Rating(answer_id, person, **values, cause=cause))
 
     def skip(self, person: Person, item: str) -> str:
         """Leave an item to others; return the next one, which the person now holds, or an empty text."""

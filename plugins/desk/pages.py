@@ -4,6 +4,8 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -18,6 +20,7 @@ from bot.domain.people import Person, Role, Scope
 from bot.server.pages.forms import read_form
 from bot.server.pages.layout import StaticFolder, page_templates
 from plugins.desk.judging import Done, Judging
+from plugins.desk.rating import read_grades
 from plugins.desk.showing import Showing, Typed
 
 PREFIX = "/desk"
@@ -26,7 +29,7 @@ INVALID = 422
 
 templates = page_templates(FOLDER / "templates")
 Item = Annotated[str, InPath(max_length=80)]
-Told = Annotated[Literal["", "live", "saved", "rejected", "replied", "closed"], Query()]
+Told = Annotated[Literal["", "live", "saved", "rejected", "replied", "closed", "rated"], Query()]
 
 
 def build_desk(judging: Judging, showing: Showing, sessions: Sessions) -> FastAPI:
@@ -58,6 +61,7 @@ def build_desk(judging: Judging, showing: Showing, sessions: Sessions) -> FastAP
         return RedirectResponse(_address(item), 303)
 
     _add_decisions(app, judging, showing, agent)
+    _add_ratings(app, judging, showing, agent)
     _add_claims(app, judging, agent)
     return app
 
@@ -76,7 +80,7 @@ def _add_decisions(app: FastAPI, judging: Judging, showing: Showing, agent: Call
                 return judging.replace(person, item, text)
             return judging.accept(person, item, given.get("seen", [""])[0], text)
 
-        typed = Typed("", "text" if text is not None else "", text or "")
+        typed = Typed("", "text" if text is not None else "", text or "", read_grades(given))
         return await _decided(judging, showing, request, person, decide, typed)
 
     @app.post("/items/{item}/reject")
@@ -88,18 +92,37 @@ def _add_decisions(app: FastAPI, judging: Judging, showing: Showing, agent: Call
         def decide() -> Done:
             return judging.reject(person, item, seen, reason)
 
-        typed = Typed("", "reason" if reason else "", reason)
+        typed = Typed("", "reason" if reason else "", reason, read_grades(given))
         return await _decided(judging, showing, request, person, decide, typed)
 
     @app.post("/items/{item}/reply")
     async def reply(request: Request, person: Agent, item: Item) -> Response:
         """Reply to whoever asked for a person."""
-        text = (await read_form(request)).get("reply", [""])[0]
+        given = await read_form(request)
+        text = given.get("reply", [""])[0]
 
         def decide() -> Done:
             return judging.reply(person, item, text)
 
-        return await _decided(judging, showing, request, person, decide, Typed("", "reply", text))
+        typed = Typed("", "reply", text, read_grades(given))
+        return await _decided(judging, showing, request, person, decide, typed)
+
+
+def _add_ratings(app: FastAPI, judging: Judging, showing: Showing, agent: Callable[[Request], Person]) -> None:
+    Agent = Annotated[Person, Depends(agent)]  # noqa: N806 - a type
+
+    @app.post("/items/{item}/rate")
+    async def rate(request: Request, person: Agent, item: Item) -> Response:
+        """Record the agent's grades for the answer, and stay with it."""
+        grades = read_grades(await read_form(request)) or read_grades({"correct": [""]})
+        assert grades is not None
+        try:
+            await asyncio.to_thread(judging.rate, person, item, grades)
+        except (BusyError, ForbiddenError, NotFoundError):
+            raise
+        except MenteeError as error:
+            return await asyncio.to_thread(_refused, showing, request, person, Typed("", "", "", grades), error)
+        return RedirectResponse(f"{_address(item)}?done=rated", 303)
 
 
 def _add_claims(app: FastAPI, judging: Judging, agent: Callable[[Request], Person]) -> None:
@@ -137,18 +160,23 @@ async def _decided(  # noqa: PLR0913, PLR0917 - what is decided, by whom, and wh
     item = request.path_params["item"]
     others = await asyncio.to_thread(judging.sharing.after, person, item)
     try:
+        if typed.grades is not None:
+            typed.grades.values()  # before anything is decided
         done = await asyncio.to_thread(decide)
     except (BusyError, ForbiddenError):
         raise
     except MenteeError as error:
         return await asyncio.to_thread(_refused, showing, request, person, typed, error)
+    if typed.grades is not None:
+        with suppress(ConflictError, NotFoundError):  # somebody was faster; the decision is taken
+            await asyncio.to_thread(judging.rate, person, item, typed.grades)
     await asyncio.to_thread(judging.leave, person, item)
     following = await asyncio.to_thread(judging.sharing.next_for, person, others)
     return RedirectResponse(f"{_address(following)}?done={done}", 303)
 
 
 def _refused(showing: Showing, request: Request, person: Person, typed: Typed, error: MenteeError) -> Response:
-    refused = Typed(str(error), typed.field, typed.text)
+    refused = replace(typed, problem=str(error))
     try:
         values = showing.shown(person, request.path_params["item"], refused=refused)
     except NotFoundError:  # deleted, or no longer for this person: they keep what they typed

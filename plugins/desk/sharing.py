@@ -10,7 +10,7 @@ from bot.domain.people import Role
 from plugins.desk.claims import HeldError, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from bot.access.departments import Departments
     from bot.domain.people import Person
@@ -29,11 +29,11 @@ class Sharing:
     departments: Departments
     claims: Claims
 
-    def held(self) -> Mapping[str, Claim]:
-        """Return who works on which answer, by the answer's id."""
+    def held(self) -> tuple[Claim, ...]:
+        """Return who works on what, the claim that ends first first."""
         held = self.claims.held()
-        void = self._void(held.values())
-        return {answer_id: claim for answer_id, claim in held.items() if claim not in void}
+        void = self._void(held)
+        return tuple(each for each in held if each not in void)
 
     def open(self, person: Person, item: str) -> None:
         """Hold an item for the person if it waits for them and nobody else holds it."""
@@ -77,7 +77,7 @@ class Sharing:
         """
         self.held()  # ends the claims of people who may no longer judge
         try:
-            return self.claims.renew(person.id, _work(item))
+            return self.claims.renew(person.id, work(item))
         except HeldError as error:
             raise self._lost(error.claim) from None
 
@@ -86,9 +86,9 @@ class Sharing:
 
         :raises ConflictError: somebody else holds it.
         """
-        claim = self.held().get(answer_id)
-        if claim is not None and claim.person_id != person.id:
-            raise self._lost(claim)
+        others = [each for each in self.held() if each.subject == answer_id and each.person_id != person.id]
+        if others:
+            raise self._lost(others[0])
 
     def name(self, claim: Claim) -> str:
         """Return the name of who holds something."""
@@ -104,7 +104,7 @@ class Sharing:
         if not items:
             return None
         self.held()
-        return self.claims.take_first(person.id, [_work(each) for each in items])
+        return self.claims.take_first(person.id, [work(each) for each in items])
 
     def _void(self, claims: Collection[Claim]) -> tuple[Claim, ...]:
         """End the claims of people who may no longer judge the department, and return them."""
@@ -120,5 +120,6 @@ class Sharing:
         return tuple(found)
 
 
-def _work(item: Waiting) -> Work:
+def work(item: Waiting) -> Work:
+    """Return what an agent who opens an item holds."""
     return Work(item.id, item.answer_id, item.department)

@@ -13,21 +13,26 @@ from bot.feedback.escalations import REPLY_CHARACTERS
 from bot.feedback.reasons import REASONS
 from bot.feedback.reviews import REASON_CHARS
 from bot.server.pages.markdown import render
+from plugins.desk.claims import in_the_way
 from plugins.desk.differences import differences
+from plugins.desk.rating import form_values, in_words
+from plugins.desk.sharing import work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from bot.access.departments import Departments
     from bot.domain.answers import Exchange
     from bot.domain.people import Person
     from bot.feedback.escalations import Escalations
+    from bot.feedback.quality.ratings import Ratings
     from bot.feedback.reviews import Reviews
     from bot.feedback.waiting import Judged, Waiting
     from bot.hooks.host import PluginHost
     from bot.storage.history import History
     from plugins.desk.claims import Claim
+    from plugins.desk.rating import Grades
     from plugins.desk.sharing import Sharing
 
 LISTED = 50
@@ -50,11 +55,13 @@ class Typed:
     """A decision that wasn't taken: why not, and what had been typed.
 
     :param field: where it was typed: ``text``, ``reason``, ``reply`` or nowhere.
+    :param grades: what had been chosen of them.
     """
 
     problem: str
     field: Literal["text", "reason", "reply", ""] = ""
     text: str = ""
+    grades: Grades | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class Showing:
     sharing: Sharing
     reviews: Reviews
     escalations: Escalations
+    ratings: Ratings
     history: History
     departments: Departments
     plugins: PluginHost
@@ -97,13 +105,14 @@ class Showing:
         values = self._queue(person, queue, held) | {"refused": refused, "next": ""}
         here = next((each for each in queue if each.id == item), None)
         if here is not None:
-            values |= self._waiting(here) | {"claim": self._claim(held.get(here.answer_id), person)}
+            values |= self._waiting(here) | {"claim": self._claim(held, here, person)}
+            values["rating"] = self._rating(here, person, refused)
         elif item:
             values |= self._decided(person, item)
         ids = [each.id for each in queue]
         place = ids.index(item) if here is not None else -1
         following = [*queue[place + 1 :], *queue[: max(place, 0)]]
-        free = (each.id for each in following if _is_free(held.get(each.answer_id), person))
+        free = (each.id for each in following if not in_the_way(held, work(each), person.id))
         return {**values, "next": next(free, "")}
 
     def lost(self, person: Person, typed: Typed) -> dict[str, Any]:
@@ -111,7 +120,7 @@ class Showing:
         values = self._queue(person, self.reviews.queue(person), self.sharing.held())
         return {**values, "refused": typed, "gone": True, "next": ""}
 
-    def _queue(self, person: Person, queue: Sequence[Waiting], held: Mapping[str, Claim]) -> dict[str, Any]:
+    def _queue(self, person: Person, queue: Sequence[Waiting], held: Sequence[Claim]) -> dict[str, Any]:
         listed = queue[:LISTED]
         questions = {
             each.answer.id: each.question.text
@@ -127,7 +136,7 @@ class Showing:
                     "item": each,
                     "question": questions.get(each.answer_id, ""),
                     "age": _age(each.at),
-                    "claim": self._claim(held.get(each.answer_id), person),
+                    "claim": self._claim(held, each, person),
                 }
                 for each in listed
             ],
@@ -174,6 +183,7 @@ class Showing:
             "age": _age(judged.at) if judged is not None else "",
             "by": self._by(judged, person),
             "department": self.departments.title(exchange.answer.department),
+            "ratings": self._ratings(answer_id, person),
         }
 
     def _by(self, judged: Judged | None, person: Person) -> str:
@@ -201,21 +211,31 @@ class Showing:
         return ""
 
 
-    def _claim(self, claim: Claim | None, person: Person) -> dict[str, Any] | None:
-        """Return who holds the shown item, and until when."""
+    def _rating(self, item: Waiting, person: Person, refused: Typed | None) -> dict[str, Any]:
+        own = self.ratings.own(item.answer_id, person.id)
+        reasons = {each.reason for each in self.reviews.votes_down(item.answer_id)}
+        return form_values(own, refused.grades if refused is not None else None, reasons)
+
+    def _ratings(self, answer_id: str, person: Person) -> list[dict[str, Any]]:
+        """Return the person's rating of an answer, and those of others that they may see."""
+        own = self.ratings.own(answer_id, person.id)
+        found = [*([own] if own is not None else []), *self.ratings.seen_by(person.id, answer_id)]
+        return in_words(found, lambda each: "You" if each == person.id else self._name(each))
+
+    def _claim(self, held: Sequence[Claim], item: Waiting, person: Person) -> dict[str, Any] | None:
+        """Return who holds an item, and until when, if it is the person or keeps them from having it."""
+        wanted = work(item)
+        own = [each for each in held if (each.subject, each.person_id) == (wanted.subject, person.id)]
+        claim = next(iter([*own, *in_the_way(held, wanted, person.id)]), None)
         if claim is None:
             return None
-        mine = claim.person_id == person.id
         return {
-            "mine": mine,
-            "by": "" if mine else self.sharing.name(claim),
+            "mine": bool(own),
+            "by": "" if own else self.sharing.name(claim),
             "until": claim.until,
-            "token": claim.token if mine else "",
+            "token": claim.token if own else "",
             "seconds": round(claim.seconds),
         }
-
-def _is_free(claim: Claim | None, person: Person) -> bool:
-    return claim is None or claim.person_id == person.id
 
 
 def _answer(exchange: Exchange, hidden: str) -> dict[str, Any]:

@@ -19,16 +19,17 @@ class DeskTable(DeclarativeBase):
 
 
 class ClaimRow(DeskTable):
-    """The agent who is working on an answer. It goes with the person; one that ran out goes with the next claim.
+    """Who is working on what. It goes with the person; one that ran out goes with the next claim.
 
-    ``until`` is measured by :mod:`bot.storage.clock`. ``token`` names the page that opened it.
+    ``subject`` is the answer, and ``until`` is measured by :mod:`bot.storage.clock`. ``token`` names the page that
+    opened the item.
     """
 
     __tablename__ = "desk_claims"
-    answer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(80), primary_key=True)
+    person_id: Mapped[str] = mapped_column(String(255), primary_key=True)
     item: Mapped[str] = mapped_column(String(80))
     department: Mapped[str] = mapped_column(String(64))
-    person_id: Mapped[str] = mapped_column(String(255), index=True)
     token: Mapped[str] = mapped_column(String(64))
     until: Mapped[datetime] = mapped_column()
 

@@ -134,6 +134,50 @@ def test_the_desk_works_without_scripts(home: ServedHome, signed_in: Callable[[s
     assert [each.text for each in home.mentee.curated.all("travel")] == ["In 14 states."]
 
 
+def test_a_judgement_takes_six_keys(signed_in: Callable[[str], Page], home: ServedHome) -> None:
+    ada = signed_in("ada")
+    for number, question in enumerate((QUESTION, "How do I book a train?", "Which class is the rule for a trip?")):
+        correct(ada, f"Proposal {number}.", question)
+    gus = signed_in("gus")
+    gus.goto(f"{home.url}/desk/")
+    ids = [each.answer_id for each in home.mentee.reviews.queue(home.mentee.people.get("web:gus"))]
+
+    assert press(gus, "3", "2", "1", "1", "w", "a") <= MOST_KEYS
+    gus.wait_for_selector("[role=status]:has-text('Published.')")
+    assert rated(home, ids[0]) == ([3, 2, 1, 1], "wrong source")
+
+    keys = press(gus, "1", "1", "1", "1", "r")
+    gus.keyboard.type("It is right: 1, 2 and 3 are digits here.")
+    assert keys + press(gus, "Control+Enter") <= MOST_KEYS
+    gus.wait_for_selector("[role=status]:has-text('Rejected.')")
+    assert rated(home, ids[1]) == ([1, 1, 1, 1], "")
+
+    keys = press(gus, "3", "3", "1", "3", "e")
+    gus.keyboard.type(" And more.")
+    assert keys + press(gus, "Control+Enter") <= MOST_KEYS
+    gus.wait_for_selector("[role=status]:has-text('Published.')")
+    assert rated(home, ids[2]) == ([3, 3, 1, 3], "")
+
+
+def rated(home: ServedHome, answer_id: str) -> tuple[list[int], str]:
+    own = home.mentee.ratings.own(answer_id, "web:gus")
+    assert own is not None
+    return list(own.grades.values()), own.cause
+
+
+def test_grades_are_taken_back_and_saved_by_themselves(signed_in: Callable[[str], Page], home: ServedHome) -> None:
+    correct(signed_in("ada"), "In 13 states.")
+    gus = signed_in("gus")
+    gus.goto(f"{home.url}/desk/")
+    press(gus, "3", "3", "Backspace", "1", "d")
+    assert gus.locator("[role=status]:has-text('Your rating is saved.')").count() == 0, "two lines are missing"
+    press(gus, "2", "2", "m", "d")
+    gus.wait_for_selector("[role=status]:has-text('Your rating is saved.')")
+    (item,) = home.mentee.reviews.queue(home.mentee.people.get("web:gus"))
+    assert rated(home, item.answer_id) == ([3, 1, 2, 2], "misunderstood")
+    assert gus.locator("#rate input:checked").count() == 5
+
+
 def test_two_agents_share_the_queue(signed_in: Callable[[str], Page], home: ServedHome) -> None:
     correct(signed_in("ada"), "In 13 states.")
     gus, eve = signed_in("gus"), signed_in("eve")

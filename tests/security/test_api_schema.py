@@ -105,11 +105,12 @@ FORMS = (
     "/desk/items/{}/accept",
     "/desk/items/{}/reject",
     "/desk/items/{}/reply",
+    "/desk/items/{}/rate",
     "/desk/items/{}/skip",
     "/desk/items/{}/hold",
     "/desk/items/{}/leave",
 )
-FIELDS = ("enabled", "seen", "text", "reason", "anyway", "department", "name", "password", "answer_chars", "next", "token")
+FIELDS = ("enabled", "seen", "text", "reason", "anyway", "department", "name", "password", "answer_chars", "next", "token", "correct", "cause")
 PLUGINS = ("plugins.web", "plugins.metrics", "nobody's")
 
 

@@ -1,4 +1,4 @@
-"""Votes, corrections, curated answers, escalations and notifications."""
+"""Votes, corrections, ratings, curated answers, escalations and notifications."""
 
 from __future__ import annotations
 
@@ -78,6 +78,32 @@ class RejectionRow(Base):
     person_id: Mapped[str] = mapped_column(String(255), index=True)
     reason: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(default=now)
+
+
+class RatingRow(Base):
+    """An agent's grades for an answer: 1 is yes, 2 partly, 3 no. ``rubric`` is the version they were given by.
+
+    ``sampled`` says that the answer was drawn at random.
+    """
+
+    __tablename__ = "ratings"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    correct: Mapped[int] = mapped_column()
+    complete: Mapped[int] = mapped_column()
+    tone: Mapped[int] = mapped_column()
+    format: Mapped[int] = mapped_column()
+    cause: Mapped[str] = mapped_column(String(64), default="")
+    sampled: Mapped[bool] = mapped_column(default=False)
+    rubric: Mapped[int] = mapped_column()
+    at: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (
+        CheckConstraint(
+            "correct between 1 and 3 and complete between 1 and 3 and tone between 1 and 3 and format between 1 and 3",
+            name="ratings_grades",
+        ),
+    )
 
 
 class CuratedAnswerRow(Base):

@@ -1,4 +1,4 @@
-"""Who is working on which answer.
+"""Who is working on what.
 
 Revision ID: 0001
 Revises:
@@ -19,15 +19,14 @@ def upgrade() -> None:
     """Apply."""
     op.create_table(
         "desk_claims",
-        sa.Column("answer_id", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("person_id", sa.String(length=255), nullable=False),
         sa.Column("item", sa.String(length=80), nullable=False),
         sa.Column("department", sa.String(length=64), nullable=False),
-        sa.Column("person_id", sa.String(length=255), nullable=False),
         sa.Column("token", sa.String(length=64), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("answer_id"),
+        sa.PrimaryKeyConstraint("subject", "person_id"),
     )
-    op.create_index(op.f("ix_desk_claims_person_id"), "desk_claims", ["person_id"], unique=False)
 
 
 def downgrade() -> None:

@@ -1,9 +1,48 @@
 // The keys that the buttons show. Everything else works without this.
 
-const FIELDS = "input, textarea, select, [contenteditable]";
+const FIELDS = "input:not([type=radio]), textarea, select, [contenteditable]";
 
 function opened(details) {
   details.querySelector("textarea, form button")?.focus();
+}
+
+// Grades: 1, 2 and 3 grade one line after the other. They are sent with the decision.
+
+const rate = document.querySelector("#rate");
+const lines = rate ? [...rate.querySelectorAll("[data-criterion]")] : [];
+const chosen = (line) => line.querySelector(":checked");
+
+function markLine() {
+  const next = lines.find((line) => !chosen(line));
+  for (const line of lines) line.toggleAttribute("data-now", line === next);
+}
+
+/** Take a key as a grade; say whether it was one. */
+function graded(key) {
+  if (key === "Backspace" || key === "ArrowLeft") {
+    const last = lines.findLast(chosen);
+    if (!last || (key === "ArrowLeft" && document.activeElement.matches("[type=radio]"))) return false;
+    chosen(last).checked = false;
+  } else {
+    const radio = lines.find((line) => !chosen(line))?.querySelector(`[value="${CSS.escape(key)}"]`);
+    if (!radio) return false;
+    radio.checked = true;
+  }
+  rate.dataset.touched = "yes";
+  markLine();
+  return true;
+}
+
+if (rate) {
+  rate.querySelector(".scripted").hidden = false;
+  rate.addEventListener("change", () => ((rate.dataset.touched = "yes"), markLine()));
+  markLine();
+  for (const form of document.querySelectorAll(".decide form")) {
+    form.addEventListener("formdata", ({ formData }) => {
+      if (!rate.dataset.touched || !lines.every(chosen)) return;
+      for (const [name, value] of new FormData(rate)) formData.append(name, value);
+    });
+  }
 }
 
 document.addEventListener("keydown", (event) => {
@@ -19,6 +58,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (rate && graded(event.key)) return event.preventDefault();
   const shown = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   if (!shown) return;
   event.preventDefault(); // or the letter would be typed into the field that gets the focus

@@ -42,7 +42,7 @@ def import_(file: Path, *, as_json: bool) -> None:
 @votes.command()
 @click.option("--department", metavar="NAME", help="Only this department.")
 def export(department: str | None) -> None:
-    """Print current votes and corrections as JSON lines, for `mentee votes import`."""
+    """Print current votes, corrections and ratings as JSON lines, for `mentee votes import`, which skips ratings."""
     with opened() as mentee:
         for row in export_votes(mentee.store, mentee.departments, department):
             emit_json(row)

@@ -1,0 +1,1 @@
+"""How good answers are: the grades that agents give, and how far agents agree."""
