@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bot.domain.ports import AdapterRegistry, ChosenAdapters, Engine, Retriever
     from bot.domain.questions import Question
     from bot.feedback.actions import Actions
+    from bot.feedback.curated.answers import CuratedAnswers
     from bot.feedback.escalations import Escalations
     from bot.feedback.history import FeedbackHistory
     from bot.feedback.notifications import Notifications
@@ -43,6 +44,7 @@ class Instance(Protocol):
     - ``actions``: what plugins offer to do under answers; confirm one as the person who asked
     - ``votes``: votes and corrections: record, the current one, counts
     - ``reviews``: answers that wait for a correction; complaints
+    - ``curated``: agents' corrections that are given as answers: find, list, edit, retire
     - ``ratings``: agents' grades for answers
     - ``escalations``: questions handed to a person; how many are open
     - ``inbox``: accept; items by id or message; backlog
@@ -127,6 +129,10 @@ class Instance(Protocol):
     @property
     def reviews(self) -> Reviews:
         """Answers that wait for a correction."""
+
+    @property
+    def curated(self) -> CuratedAnswers:
+        """Agents' corrections that are given as answers."""
 
     @property
     def ratings(self) -> Ratings:

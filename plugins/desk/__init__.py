@@ -38,6 +38,7 @@ def register_tables() -> PluginTables:
 def register_routes(instance: Instance, context: PluginContext) -> Sequence[WebRoutes]:
     """Add the page at ``/desk``."""
     from plugins.desk.claims import Claims
+    from plugins.desk.curated.listing import CuratedDesk
     from plugins.desk.judging import Judging
     from plugins.desk.pages import PREFIX, build_desk
     from plugins.desk.sharing import Sharing
@@ -58,4 +59,5 @@ def register_routes(instance: Instance, context: PluginContext) -> Sequence[WebR
         instance.departments,
         instance.plugins,
     )
-    return [WebRoutes(PREFIX, build_desk(judging, showing, instance.sessions))]
+    curated = CuratedDesk(instance.curated, instance.reviews, instance.departments, showing.frame)
+    return [WebRoutes(PREFIX, build_desk(judging, showing, curated, instance.sessions))]

@@ -19,6 +19,8 @@ from bot.domain.errors import BusyError, ConflictError, ForbiddenError, MenteeEr
 from bot.domain.people import Person, Role, Scope
 from bot.server.pages.forms import read_form
 from bot.server.pages.layout import StaticFolder, page_templates
+from plugins.desk.curated.listing import CuratedDesk
+from plugins.desk.curated.pages import add_curated
 from plugins.desk.judging import Done, Judging
 from plugins.desk.rating import read_grades
 from plugins.desk.showing import Showing, Typed
@@ -32,7 +34,7 @@ Item = Annotated[str, InPath(max_length=80)]
 Told = Annotated[Literal["", "live", "saved", "rejected", "replied", "closed", "rated"], Query()]
 
 
-def build_desk(judging: Judging, showing: Showing, sessions: Sessions) -> FastAPI:
+def build_desk(judging: Judging, showing: Showing, curated: CuratedDesk, sessions: Sessions) -> FastAPI:
     """Return the application, to be mounted at :data:`PREFIX`."""
     app = FastAPI(title="Mentee desk", openapi_url=None)
     app.mount("/static", StaticFolder(FOLDER / "static"), name="static")
@@ -63,6 +65,7 @@ def build_desk(judging: Judging, showing: Showing, sessions: Sessions) -> FastAP
     _add_decisions(app, judging, showing, agent)
     _add_ratings(app, judging, showing, agent)
     _add_claims(app, judging, agent)
+    add_curated(app, curated, agent, templates)
     return app
 
 

@@ -120,6 +120,10 @@ class Showing:
         values = self._queue(person, self.reviews.queue(person), self.sharing.held())
         return {**values, "refused": typed, "gone": True, "next": ""}
 
+    def frame(self, person: Person) -> dict[str, Any]:
+        """Return what stands around every page."""
+        return {"person": person, "console": person.role.includes(Role.OPERATOR) and self.plugins.serves(CONSOLE)}
+
     def _queue(self, person: Person, queue: Sequence[Waiting], held: Sequence[Claim]) -> dict[str, Any]:
         listed = queue[:LISTED]
         questions = {
@@ -127,8 +131,7 @@ class Showing:
             for each in self.history.of_answers([each.answer_id for each in listed])
         }
         return {
-            "person": person,
-            "console": person.role.includes(Role.OPERATOR) and self.plugins.serves(CONSOLE),
+            **self.frame(person),
             "departments": [self.departments.title(name) for name in self.reviews.departments_of(person)],
             "counts": {kind: sum(each.kind == kind for each in queue) for kind in ("proposal", "escalation", "vote")},
             "queue": [

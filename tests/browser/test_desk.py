@@ -246,3 +246,38 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_a_phone(
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_curated_answers_are_found_and_changed_in_the_browser(
+    home: ServedHome, signed_in: Callable[[str], Page], scheme: str
+) -> None:
+    correct(signed_in("ada"), f"In {'very' * 60}long states.")
+    page = signed_in("gus")
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(f"{home.url}/desk/curated")
+    page.wait_for_selector("h2:has-text('There are none yet')")
+    found = axe(page)
+    page.click("nav[aria-label=Desk] a:has-text('Queue')")
+    press(page, "a")
+    page.wait_for_selector("[role=status]:has-text('Published.')")
+    page.click("nav[aria-label=Desk] a:has-text('Curated answers')")
+    page.fill("[type=search]", "long states")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=1 curated answer")
+    found += axe(page)
+    page.click(".curated h2 a")
+    press(page, "e")
+    assert page.locator(":focus").get_attribute("name") == "text"
+    found += axe(page)
+    page.keyboard.type(" Edited.")
+    press(page, "Control+Enter")
+    page.wait_for_selector("[role=status]:has-text('Saved.')")
+    assert page.locator(".history li").count() == 2
+    found += axe(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    for address in (page.url, f"{home.url}/desk/curated"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        found += axe(page)
+    assert found == []

@@ -6,19 +6,20 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from bot.access.audit import note_change
 from bot.domain.answers import Suggestion
-from bot.domain.errors import MenteeError, NotFoundError
+from bot.domain.errors import ConflictError, MenteeError, NotFoundError
 from bot.domain.feedback import CORRECTION_CHARS
 from bot.domain.identifiers import now
 from bot.domain.people import Audience, Basis, bases_from
 from bot.feedback.curated.editing import write_version
+from bot.storage.tables.answers import AnswerRow
 from bot.storage.tables.feedback import CuratedAnswerRow, CuratedVersionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -176,15 +177,46 @@ class CuratedAnswers:
         gone = self._rights.gone(basis for row in rows for basis in bases_from(row.rests_on))
         return tuple(_value(row, gone) for row in rows)
 
-    def get(self, curated_id: str) -> tuple[CuratedAnswer, tuple[CuratedVersion, ...]]:
+    def seen_by(
+        self, audience: Audience, departments: Collection[str], *, retired: bool = False
+    ) -> tuple[CuratedAnswer, ...]:
+        """Return the curated answers of these departments that an audience may see, oldest first.
+
+        :param retired: also those that were retired.
+        """
+        query = _select(None).where(CuratedAnswerRow.department.in_(departments))
+        with self._store.read() as session:
+            rows = list(session.scalars(query if retired else query.where(CuratedAnswerRow.active)))
+        seen = self._rights.sight(audience).each(map(_grounds, rows))
+        kept = [row for row, may_see in zip(rows, seen, strict=True) if may_see or audience.unrestricted]
+        gone = self._rights.gone(basis for row in kept for basis in bases_from(row.rests_on))
+        return tuple(_value(row, gone) for row in kept)
+
+    def uses(self, departments: Collection[str]) -> Mapping[str, int]:
+        """Return how many answers repeat each curated answer of these departments; those without any are left out."""
+        curated = AnswerRow.provenance["curated"].as_string()
+        counted = select(curated, func.count()).where(AnswerRow.department.in_(departments), curated.is_not(None))
+        with self._store.read() as session:
+            return {name: count for name, count in session.execute(counted.group_by(curated)) if name}
+
+    def get(
+        self, curated_id: str, audience: Audience | None = None
+    ) -> tuple[CuratedAnswer, tuple[CuratedVersion, ...]]:
         """Return a curated answer and its versions, oldest first.
 
-        :raises NotFoundError: there is none of that id.
+        :param audience: who sees it; versions based on what they may not read are left out. By default an operator.
+        :raises NotFoundError: there is none of that id, or the audience may not see it.
         """
         of_it = select(CuratedVersionRow).where(CuratedVersionRow.curated_id == curated_id)
         with self._store.read() as session:
             row = _get(session, curated_id)
             versions = list(session.scalars(of_it.order_by(CuratedVersionRow.revision)))
+        if audience is not None and not audience.unrestricted:
+            sight = self._rights.sight(audience)
+            if not sight.sees(_grounds(row)):
+                raise _none(curated_id)
+            grounds = [(Basis(row.department), *bases_from(each.rests_on)) for each in versions]
+            versions = [each for each, may_see in zip(versions, sight.each(grounds), strict=True) if may_see]
         return _value(row, self._rights.gone(bases_from(row.rests_on))), tuple(
             CuratedVersion(each.revision, each.question, each.text, each.person_id, each.at) for each in versions
         )
@@ -210,7 +242,8 @@ class CuratedAnswers:
         :param text: the new answer; by default the present one. So is ``question``.
         :param revision: the version that the change was made from.
         :raises NotFoundError: there is none of that id.
-        :raises MenteeError: somebody else has changed it since that version, or the text is too long.
+        :raises ConflictError: somebody else has changed it since that version.
+        :raises MenteeError: the text is too long.
         """
         if max(len(text), len(question)) > CORRECTION_CHARS:
             raise MenteeError(
@@ -219,12 +252,7 @@ class CuratedAnswers:
                 hint="Shorten it.",
             )
         with self._store.write() as session:
-            row = _get(session, curated_id)
-            if revision is not None and row.revision != revision:
-                raise MenteeError(
-                    f"{curated_id} is at version {row.revision} now, and this change was made from version {revision}.",
-                    hint=f"Look at it again with `mentee curated show {curated_id}`, then edit that.",
-                )
+            row = _get(session, curated_id, revision)
             version = CuratedVersionRow(
                 question=question.strip() or row.question,
                 text=text.strip() or row.text,
@@ -235,36 +263,42 @@ class CuratedAnswers:
             note_change(session, actor=actor, action="curated.edit", subject=curated_id)
         return self.get(curated_id)[0]
 
-    def keep(self, curated_id: str, *, actor: str) -> None:
+    def keep(self, curated_id: str, *, revision: int | None = None, actor: str) -> None:
         """Note that somebody has checked a curated answer: votes and documents that are gone no longer count.
 
+        :param revision: the version that they have checked.
         :raises NotFoundError: there is none of that id.
+        :raises ConflictError: somebody else has changed it since that version.
         """
         with self._store.read() as session:
             rests_on = bases_from(_get(session, curated_id).rests_on)
         left = self._rights.without_gone(rests_on)
         with self._store.write() as session:
-            row = _get(session, curated_id)
+            row = _get(session, curated_id, revision)
             row.rests_on, row.flagged_at = [asdict(basis) for basis in left], None
             note_change(session, actor=actor, action="curated.keep", subject=curated_id)
 
-    def expire(self, curated_id: str, at: datetime | None, *, actor: str) -> None:
+    def expire(self, curated_id: str, at: datetime | None, *, revision: int | None = None, actor: str) -> None:
         """Give a curated answer only until a moment, or without an end.
 
+        :param revision: the version that is meant.
         :raises NotFoundError: there is none of that id.
+        :raises ConflictError: somebody else has changed it since that version.
         """
         with self._store.write() as session:
-            _get(session, curated_id).expires_at = at
+            _get(session, curated_id, revision).expires_at = at
             detail = {"at": at.isoformat() if at else None}
             note_change(session, actor=actor, action="curated.expire", subject=curated_id, detail=detail)
 
-    def retire(self, curated_id: str, *, actor: str) -> None:
+    def retire(self, curated_id: str, *, revision: int | None = None, actor: str) -> None:
         """Stop giving a curated answer.
 
+        :param revision: the version that is meant.
         :raises NotFoundError: there is none of that id.
+        :raises ConflictError: somebody else has changed it since that version.
         """
         with self._store.write() as session:
-            _get(session, curated_id).active = False
+            _get(session, curated_id, revision).active = False
             note_change(session, actor=actor, action="curated.retire", subject=curated_id)
 
     def _with_vectors(self, department: str, audience: Audience) -> tuple[list[CuratedAnswerRow], NDArray[np.float32]]:
@@ -298,13 +332,22 @@ def _select(department: str | None) -> Select[CuratedAnswerRow]:
     return query.order_by(CuratedAnswerRow.edited_at, CuratedAnswerRow.id)
 
 
-def _get(session: Session, curated_id: str) -> CuratedAnswerRow:
+def _get(session: Session, curated_id: str, revision: int | None = None) -> CuratedAnswerRow:
     row = session.get(CuratedAnswerRow, curated_id, with_for_update=True)
     if row is None:
-        raise NotFoundError(
-            f"There is no curated answer {curated_id!r}.", hint="`mentee curated list --all` lists all curated answers."
+        raise _none(curated_id)
+    if revision is not None and row.revision != revision:
+        raise ConflictError(
+            f"{curated_id} is at version {row.revision} now, and this change was made from version {revision}.",
+            hint=f"Look at it again with `mentee curated show {curated_id}`, then edit that.",
         )
     return row
+
+
+def _none(curated_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"There is no curated answer {curated_id!r}.", hint="`mentee curated list --all` lists all curated answers."
+    )
 
 
 def _grounds(row: CuratedAnswerRow) -> tuple[Basis, ...]:

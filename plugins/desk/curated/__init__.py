@@ -1,0 +1,1 @@
+"""The pages of curated answers: list, history, and what agents change."""
