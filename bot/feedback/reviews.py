@@ -20,7 +20,7 @@ from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.feedback import CorrectionRow, EscalationRow, RejectionRow, VoteRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -115,6 +115,18 @@ class Reviews:
             if answer is None or not self._may_judge(person, answer):
                 raise NotFoundError("There is nothing to decide here.", hint="It may have been erased.")
             return answer.id, last_judgement(session, item, answer.id)
+
+    def judgeable(self, person: Person, answer_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the department of each of these answers that the person may judge; others are left out."""
+        columns = select(AnswerRow.id, AnswerRow.department, AnswerRow.rests_on)
+        of_these = columns.where(AnswerRow.id.in_(answer_ids), AnswerRow.department.in_(self.departments_of(person)))
+        with self._store.read() as session:
+            rows = session.execute(of_these).all()
+        audience = self._departments.audience_of(person)
+        seen = self._rights.sight(audience).each((Basis(row.department), *bases_from(row.rests_on)) for row in rows)
+        return {
+            row.id: row.department for row, may_see in zip(rows, seen, strict=True) if may_see or audience.unrestricted
+        }
 
     def last_decision(self, answer_id: str) -> Judged | None:
         """Return the last decision about an answer or a correction of it, whoever took it."""

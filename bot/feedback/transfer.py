@@ -1,8 +1,8 @@
 """Votes and corrections as JSON lines, in and out.
 
 One row: ``{"question", "answer", "vote": "up"|"down"|null, "correction"?, "reason"?, "rating"?, "user", "role"?,
-"department", "at"?}``. Importing a file twice changes nothing; a file with one bad row changes nothing either. Ratings are
-only exported: an import would vouch for grades that nobody here gave.
+"department", "at"?}``. Importing a file twice changes nothing; a file with one bad row changes nothing either. Ratings
+are only exported: an import would vouch for grades that nobody here gave.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from bot.domain.errors import ConflictError, MenteeError
 from bot.domain.feedback import YES, Correction, Rating
 from bot.feedback.escalations import REPLY_CHARACTERS
+from plugins.desk.sampling import sampled_answer
 from plugins.desk.sharing import TAKEN
 
 if TYPE_CHECKING:
@@ -90,13 +91,20 @@ class Judging:
 
         :raises MenteeError: a grade is missing, or isn't one that there is.
         :raises NotFoundError: there is no such thing, or the person may not judge it.
-        :raises ConflictError: somebody else is working on the answer.
+        :raises ConflictError: somebody else is working on the answer, or it has enough ratings.
         """
-        answer_id, _ = self.reviews.judged(person, item)
-        self.sharing.require_free(person, answer_id)
         values = grades.values()
         cause = grades.cause if set(values.values()) != {YES} else ""  # nothing needs one
-        self.ratings.record(Rating(answer_id, person, **values, cause=cause))
+        if sampled_answer(item):
+            sample = self.sharing.sample(person, item)
+            self.sharing.hold(person, sample)
+            self.ratings.record(Rating(sample.answer_id, person, **values, cause=cause, sampled=True))
+            return
+        answer_id, _ = self.reviews.judged(person, item)
+        self.sharing.require_free(person, answer_id)
+        own = self.ratings.own(answer_id, person.id)
+        sampled = own is not None and own.sampled
+        self.ratings.record(Rating(answer_id, person, **values, cause=cause, sampled=sampled))
 
     def skip(self, person: Person, item: str) -> str:
         """Leave an item to others; return the next one, which the person now holds, or an empty text."""
@@ -117,7 +125,8 @@ class Judging:
         :raises ConflictError: somebody else holds it, or has decided it.
         :raises NotFoundError: there is no such thing, or the person may not judge it.
         """
-        return self.sharing.hold(person, self.sharing.waiting(person, item))
+        found = self.sharing.sample(person, item) if sampled_answer(item) else self.sharing.waiting(person, item)
+        return self.sharing.hold(person, found)
 
     def _as_seen(self, person: Person, item: str, seen: str = "") -> Waiting:
         found = self.sharing.waiting(person, item)

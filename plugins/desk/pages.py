@@ -22,7 +22,9 @@ from bot.server.pages.layout import StaticFolder, page_templates
 from plugins.desk.curated.listing import CuratedDesk
 from plugins.desk.curated.pages import add_curated
 from plugins.desk.judging import Done, Judging
+from plugins.desk.queues import Queues
 from plugins.desk.rating import read_grades
+from plugins.desk.sampling import sampled_answer
 from plugins.desk.showing import Showing, Typed
 
 PREFIX = "/desk"
@@ -31,10 +33,11 @@ INVALID = 422
 
 templates = page_templates(FOLDER / "templates")
 Item = Annotated[str, InPath(max_length=80)]
+Kind = Annotated[Literal["", "proposal", "escalation", "vote", "sample"], Query()]
 Told = Annotated[Literal["", "live", "saved", "rejected", "replied", "closed", "rated"], Query()]
 
 
-def build_desk(judging: Judging, showing: Showing, curated: CuratedDesk, sessions: Sessions) -> FastAPI:
+def build_desk(judging: Judging, showing: Showing, curated: CuratedDesk, queues: Queues, sessions: Sessions) -> FastAPI:
     """Return the application, to be mounted at :data:`PREFIX`."""
     app = FastAPI(title="Mentee desk", openapi_url=None)
     app.mount("/static", StaticFolder(FOLDER / "static"), name="static")
@@ -48,9 +51,14 @@ def build_desk(judging: Judging, showing: Showing, curated: CuratedDesk, session
     Agent = Annotated[Person, Depends(agent)]  # noqa: N806 - a type
 
     @app.get("/")
-    def show_first(request: Request, person: Agent, done: Told = "") -> Response:
-        """Show the first item that no other agent is working on."""
-        return templates.TemplateResponse(request, "desk.html", {**showing.first(person), "done": done})
+    def show_first(request: Request, person: Agent, done: Told = "", queue: Kind = "") -> Response:
+        """Show the first item that no other agent is working on, of one queue or of all."""
+        return templates.TemplateResponse(request, "desk.html", {**showing.first(person, queue), "done": done})
+
+    @app.get("/queues")
+    def show_queues(request: Request, person: Agent) -> Response:
+        """Show what waits in each queue, and how far raters agree."""
+        return templates.TemplateResponse(request, "queues.html", queues.shown(person))
 
     @app.get("/items/{item}")
     def show(request: Request, person: Agent, item: Item, done: Told = "") -> Response:
@@ -116,15 +124,19 @@ def _add_ratings(app: FastAPI, judging: Judging, showing: Showing, agent: Callab
 
     @app.post("/items/{item}/rate")
     async def rate(request: Request, person: Agent, item: Item) -> Response:
-        """Record the agent's grades for the answer, and stay with it."""
+        """Record the agent's grades for the answer, and stay with it if there is more to decide."""
         grades = read_grades(await read_form(request)) or read_grades({"correct": [""]})
         assert grades is not None
+        others = await asyncio.to_thread(judging.sharing.after, person, item) if sampled_answer(item) else []
         try:
             await asyncio.to_thread(judging.rate, person, item, grades)
         except (BusyError, ForbiddenError, NotFoundError):
             raise
         except MenteeError as error:
             return await asyncio.to_thread(_refused, showing, request, person, Typed("", "", "", grades), error)
+        if sampled_answer(item):
+            await asyncio.to_thread(judging.leave, person, item)
+            item = await asyncio.to_thread(judging.sharing.next_for, person, others)
         return RedirectResponse(f"{_address(item)}?done=rated", 303)
 
 

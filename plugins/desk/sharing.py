@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.domain.errors import ConflictError, ForbiddenError
+from bot.domain.errors import ConflictError, ForbiddenError, NotFoundError
 from bot.domain.people import Role
+from bot.feedback.waiting import Waiting
 from plugins.desk.claims import HeldError, Work
+from plugins.desk.sampling import Sample, sampled_answer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
     from bot.access.departments import Departments
     from bot.domain.people import Person
     from bot.feedback.reviews import Reviews
-    from bot.feedback.waiting import Waiting
     from plugins.desk.claims import Claim, Claims
+    from plugins.desk.sampling import Samples
+
+Item = Waiting | Sample
 
 TAKEN = "Somebody else has just decided this."
 
@@ -28,6 +32,11 @@ class Sharing:
     reviews: Reviews
     departments: Departments
     claims: Claims
+    samples: Samples
+
+    def queue(self, person: Person) -> tuple[Item, ...]:
+        """Return what waits for an agent, in the order in which to work on it."""
+        return (*self.reviews.queue(person), *self.samples.waiting(person))
 
     def held(self) -> tuple[Claim, ...]:
         """Return who works on what, the claim that ends first first."""
@@ -37,22 +46,23 @@ class Sharing:
 
     def open(self, person: Person, item: str) -> None:
         """Hold an item for the person if it waits for them and nobody else holds it."""
-        found = [each for each in self.reviews.queue(person) if each.id == item]
+        found = [each for each in self.queue(person) if each.id == item]
         self._take_first(person, found)
 
-    def next_for(self, person: Person, items: Sequence[str] | None = None) -> str:
+    def next_for(self, person: Person, items: Sequence[str] | None = None, *, kind: str = "") -> str:
         """Hold the first item that nobody else holds, and return its id; an empty text if there is none.
 
         :param items: those to choose from, in this order; by default the person's queue.
+        :param kind: only items of this kind.
         """
-        waiting = {each.id: each for each in self.reviews.queue(person)}
+        waiting = {each.id: each for each in self.queue(person) if kind in ("", each.kind)}
         wanted = waiting if items is None else [each for each in items if each in waiting]
         claim = self._take_first(person, [waiting[each] for each in wanted])
         return claim.item if claim is not None else ""
 
     def after(self, person: Person, item: str) -> list[str]:
         """Return the ids of what else is in the person's queue, beginning with what follows an item."""
-        ids = [each.id for each in self.reviews.queue(person)]
+        ids = [each.id for each in self.queue(person)]
         return ids[ids.index(item) + 1 :] + ids[: ids.index(item)] if item in ids else ids
 
     def waiting(self, person: Person, item: str) -> Waiting:
@@ -70,7 +80,29 @@ class Sharing:
             raise ConflictError(TAKEN)
         return found
 
-    def hold(self, person: Person, item: Waiting) -> Claim:
+    def answer_of(self, item: str) -> str:
+        """Return what identifies the answer of an item to :meth:`bot.feedback.reviews.Reviews.judged`.
+
+        :raises NotFoundError: it would be in the random sample, but isn't.
+        """
+        answer_id = sampled_answer(item)
+        if answer_id and not self.samples.includes(answer_id):
+            raise NotFoundError("There is nothing to decide here.", hint="It may have been erased.")
+        return answer_id or item
+
+    def sample(self, person: Person, item: str) -> Sample:
+        """Return an answer of the random sample that the person can rate.
+
+        :raises NotFoundError: there is no such thing, or the person may not judge it.
+        :raises ConflictError: they or enough others have rated it.
+        """
+        found = next((each for each in self.samples.waiting(person) if each.id == item), None)
+        if found is None:
+            self.reviews.judged(person, self.answer_of(item))  # refuses what they may not know of
+            raise ConflictError("This answer has all the ratings that it needs.")
+        return found
+
+    def hold(self, person: Person, item: Item) -> Claim:
         """Hold an item for longer, or again.
 
         :raises ConflictError: somebody else holds it.
@@ -100,7 +132,7 @@ class Sharing:
             hint=f"You can take it over at {claim.until:%H:%M} UTC if they have left it.",
         )
 
-    def _take_first(self, person: Person, items: Sequence[Waiting]) -> Claim | None:
+    def _take_first(self, person: Person, items: Sequence[Item]) -> Claim | None:
         if not items:
             return None
         self.held()
@@ -120,6 +152,8 @@ class Sharing:
         return tuple(found)
 
 
-def work(item: Waiting) -> Work:
+def work(item: Item) -> Work:
     """Return what an agent who opens an item holds."""
+    if isinstance(item, Sample):
+        return Work(item.id, item.id, item.department, item.places)
     return Work(item.id, item.answer_id, item.department)

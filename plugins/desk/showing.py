@@ -15,7 +15,9 @@ from bot.feedback.reviews import REASON_CHARS
 from bot.server.pages.markdown import render
 from plugins.desk.claims import in_the_way
 from plugins.desk.differences import differences
+from plugins.desk.queues import KINDS
 from plugins.desk.rating import form_values, in_words
+from plugins.desk.sampling import Sample, sampled_answer
 from plugins.desk.sharing import work
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from bot.storage.history import History
     from plugins.desk.claims import Claim
     from plugins.desk.rating import Grades
-    from plugins.desk.sharing import Sharing
+    from plugins.desk.sharing import Item, Sharing
 
 LISTED = 50
 """Items of the queue that are listed beside the one that is shown."""
@@ -76,11 +78,14 @@ class Showing:
     departments: Departments
     plugins: PluginHost
 
-    def first(self, person: Person) -> dict[str, Any]:
-        """Hold the first item that nobody else holds, and return the page's values."""
+    def first(self, person: Person, kind: str = "") -> dict[str, Any]:
+        """Hold the first item that nobody else holds, and return the page's values.
+
+        :param kind: of one queue only.
+        """
         values: dict[str, Any] = {}
         for _ in range(TRIES):
-            item = self.sharing.next_for(person)
+            item = self.sharing.next_for(person, kind=kind)
             values = self.shown(person, item)
             if not item or "item" in values:
                 break
@@ -101,11 +106,12 @@ class Showing:
         :param item: what to show beside the queue, or an empty text.
         :raises NotFoundError: there is no such thing, or the person may not judge it.
         """
-        queue, held = self.reviews.queue(person), self.sharing.held()
+        queue, held = self.sharing.queue(person), self.sharing.held()
         values = self._queue(person, queue, held) | {"refused": refused, "next": ""}
         here = next((each for each in queue if each.id == item), None)
         if here is not None:
-            values |= self._waiting(here) | {"claim": self._claim(held, here, person)}
+            values |= self._sampled(here) if isinstance(here, Sample) else self._waiting(here)
+            values["claim"] = self._claim(held, here, person)
             values["rating"] = self._rating(here, person, refused)
         elif item:
             values |= self._decided(person, item)
@@ -117,23 +123,22 @@ class Showing:
 
     def lost(self, person: Person, typed: Typed) -> dict[str, Any]:
         """Return the page's values if what the person decided about is gone."""
-        values = self._queue(person, self.reviews.queue(person), self.sharing.held())
+        values = self._queue(person, self.sharing.queue(person), self.sharing.held())
         return {**values, "refused": typed, "gone": True, "next": ""}
 
     def frame(self, person: Person) -> dict[str, Any]:
         """Return what stands around every page."""
         return {"person": person, "console": person.role.includes(Role.OPERATOR) and self.plugins.serves(CONSOLE)}
 
-    def _queue(self, person: Person, queue: Sequence[Waiting], held: Sequence[Claim]) -> dict[str, Any]:
+    def _queue(self, person: Person, queue: Sequence[Item], held: Sequence[Claim]) -> dict[str, Any]:
         listed = queue[:LISTED]
         questions = {
-            each.answer.id: each.question.text
-            for each in self.history.of_answers([each.answer_id for each in listed])
+            each.answer.id: each.question.text for each in self.history.of_answers([each.answer_id for each in listed])
         }
         return {
             **self.frame(person),
             "departments": [self.departments.title(name) for name in self.reviews.departments_of(person)],
-            "counts": {kind: sum(each.kind == kind for each in queue) for kind in ("proposal", "escalation", "vote")},
+            "counts": {kind: sum(each.kind == kind for each in queue) for kind in KINDS},
             "queue": [
                 {
                     "item": each,
@@ -176,12 +181,23 @@ class Showing:
             "more_comments": len(comments) - len(comments[-COMMENTS:]),
         }
 
+    def _sampled(self, item: Sample) -> dict[str, Any]:
+        """Return what is shown of an answer that was drawn: nothing of what others think of it."""
+        exchange = self._exchange(item.answer_id)
+        return {
+            **_answer(exchange, self._hidden(exchange)),
+            "item": item,
+            "age": _age(item.at),
+            "department": self.departments.title(item.department),
+        }
+
     def _decided(self, person: Person, item: str) -> dict[str, Any]:
-        answer_id, judged = self.reviews.judged(person, item)
+        answer_id, judged = self.reviews.judged(person, self.sharing.answer_of(item))
         exchange = self._exchange(answer_id)
         return {
             **_answer(exchange, self._hidden(exchange)),
             "decided": item,
+            "rated": bool(sampled_answer(item)),
             "judged": judged,
             "age": _age(judged.at) if judged is not None else "",
             "by": self._by(judged, person),
@@ -213,10 +229,10 @@ class Showing:
             return "A guard doesn't allow it to be shown."
         return ""
 
-
-    def _rating(self, item: Waiting, person: Person, refused: Typed | None) -> dict[str, Any]:
+    def _rating(self, item: Item, person: Person, refused: Typed | None) -> dict[str, Any]:
         own = self.ratings.own(item.answer_id, person.id)
-        reasons = {each.reason for each in self.reviews.votes_down(item.answer_id)}
+        votes = () if isinstance(item, Sample) else self.reviews.votes_down(item.answer_id)
+        reasons = {each.reason for each in votes}
         return form_values(own, refused.grades if refused is not None else None, reasons)
 
     def _ratings(self, answer_id: str, person: Person) -> list[dict[str, Any]]:
@@ -225,7 +241,7 @@ class Showing:
         found = [*([own] if own is not None else []), *self.ratings.seen_by(person.id, answer_id)]
         return in_words(found, lambda each: "You" if each == person.id else self._name(each))
 
-    def _claim(self, held: Sequence[Claim], item: Waiting, person: Person) -> dict[str, Any] | None:
+    def _claim(self, held: Sequence[Claim], item: Item, person: Person) -> dict[str, Any] | None:
         """Return who holds an item, and until when, if it is the person or keeps them from having it."""
         wanted = work(item)
         own = [each for each in held if (each.subject, each.person_id) == (wanted.subject, person.id)]

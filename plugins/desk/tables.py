@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from bot.domain.identifiers import now
 from bot.storage.migrate import PluginTables
 from bot.storage.tables.base import COLUMN_TYPES
 
@@ -32,6 +33,15 @@ class ClaimRow(DeskTable):
     department: Mapped[str] = mapped_column(String(64))
     token: Mapped[str] = mapped_column(String(64))
     until: Mapped[datetime] = mapped_column()
+
+
+class SampleRow(DeskTable):
+    """An answer that was drawn at random for agents to rate."""
+
+    __tablename__ = "desk_samples"
+    answer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    department: Mapped[str] = mapped_column(String(64))
+    drawn_at: Mapped[datetime] = mapped_column(default=now)
 
 
 TABLES = PluginTables(DeskTable.metadata, Path(__file__).parent / "migrations")

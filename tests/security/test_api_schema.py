@@ -110,7 +110,21 @@ FORMS = (
     "/desk/items/{}/hold",
     "/desk/items/{}/leave",
 )
-FIELDS = ("enabled", "seen", "text", "reason", "anyway", "department", "name", "password", "answer_chars", "next", "token", "correct", "cause")
+FIELDS = (
+    "enabled",
+    "seen",
+    "text",
+    "reason",
+    "anyway",
+    "department",
+    "name",
+    "password",
+    "answer_chars",
+    "next",
+    "token",
+    "correct",
+    "cause",
+)
 PLUGINS = ("plugins.web", "plugins.metrics", "nobody's")
 
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 
 from bot.access.names import require_present
 from bot.domain.errors import ConflictError, ForbiddenError, MenteeError, NotFoundError
 from bot.domain.feedback import GRADES, RUBRIC, Rating
 from bot.domain.people import Person, Role
 from bot.feedback.reasons import RATED_CAUSES
-from bot.storage.tables.answers import AnswerRow
+from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.feedback import RatingRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
     from bot.storage.session import Store
+
+
+IMPORTED = "import"
+"""The channel of questions that an operator brought in."""
+
+NOT_DRAWN = ("none", "courtesy")
+"""Sources of answers that don't answer anything."""
 
 
 class Ratings:
@@ -89,6 +98,25 @@ class Ratings:
             for answer_id, person_id in session.execute(rated):
                 found[answer_id].add(person_id)
         return {answer_id: frozenset(people) for answer_id, people in found.items()}
+
+    def draw(self, department: str, since: datetime, until: datetime, number: int) -> tuple[str, ...]:
+        """Return the ids of up to ``number`` answers of a department, drawn at random among those from a time span.
+
+        The same call draws the same answers, so that it can be repeated. Refusals, courtesies, imported answers, and
+        answers from files that somebody attached aren't drawn.
+        """
+        asked = select(AnswerRow.id, AnswerRow.provenance).join(QuestionRow, QuestionRow.id == AnswerRow.question_id)
+        asked = asked.where(
+            AnswerRow.department == department,
+            AnswerRow.created_at >= since,
+            AnswerRow.created_at < until,
+            AnswerRow.known,
+            QuestionRow.channel != IMPORTED,
+            cast(QuestionRow.attachments, Text) == "[]",
+        )
+        with self._store.read() as session:
+            found = [row.id for row in session.execute(asked) if row.provenance.get("source") not in NOT_DRAWN]
+        return tuple(sorted(found, key=lambda each: hashlib.sha256(each.encode()).digest())[:number])  # ids are random
 
     def sampled(self, department: str) -> tuple[Rating, ...]:
         """Return the ratings of a department's answers that were drawn at random, oldest first."""

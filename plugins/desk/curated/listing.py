@@ -86,9 +86,7 @@ class CuratedDesk:
             "any": bool(found),
             "departments": [(name, self.departments.title(name)) for name in names],
             "states": get_args(CuratedState),
-            "listed": [
-                self._row(each, uses, others) for each in kept[(page - 1) * A_PAGE : page * A_PAGE]
-            ],
+            "listed": [self._row(each, uses, others) for each in kept[(page - 1) * A_PAGE : page * A_PAGE]],
             "conflicts": sum(each.id in others for each in kept),
         }
 
@@ -171,9 +169,7 @@ class CuratedDesk:
             part in text.casefold() for text in (each.question, each.text, self._name(each.author), each.id)
         )
 
-    def _row(
-        self, each: CuratedAnswer, uses: Mapping[str, int], others: Mapping[str, Sequence[str]]
-    ) -> dict[str, Any]:
+    def _row(self, each: CuratedAnswer, uses: Mapping[str, int], others: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         return {
             "curated": each,
             "department": self.departments.title(each.department),

@@ -152,8 +152,10 @@ def test_others_see_who_holds_an_item_and_skip_it(home: ServedHome, client: Clie
     following = propose(home, answered(home, "Trains?"), "They are late.")
     assert f'data-item="/desk/items/{following}"' in eve.get("/desk/").text
     eve.post(f"/desk/items/{following}/skip")
-    assert gus.post(f"/desk/items/{item}/accept", data={"seen": read}).headers["location"].startswith(
-        f"/desk/items/{following}"
+    assert (
+        gus.post(f"/desk/items/{item}/accept", data={"seen": read})
+        .headers["location"]
+        .startswith(f"/desk/items/{following}")
     )
     assert holders(home.mentee.store) == {following: "web:gus"}
 
