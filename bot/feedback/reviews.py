@@ -15,6 +15,7 @@ from bot.domain.errors import ForbiddenError, MenteeError, NotFoundError
 from bot.domain.identifiers import now
 from bot.domain.people import Basis, Role, bases_from
 from bot.feedback.history import as_vote
+from bot.feedback.quality.signals import signals
 from bot.feedback.waiting import find_waiting, judgement_of_own, last_judgement, overruled, rejected, require_waiting
 from bot.storage.tables.answers import AnswerRow, QuestionRow
 from bot.storage.tables.feedback import CorrectionRow, EscalationRow, RejectionRow, VoteRow
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bot.access.rights import Rights
     from bot.domain.feedback import Vote
     from bot.domain.people import Audience, Person
+    from bot.feedback.quality.signals import Signal
     from bot.feedback.waiting import Judged, Waiting
     from bot.storage.session import Store
 
@@ -137,6 +139,10 @@ class Reviews:
         """Return what agents last decided about the person's own proposal for an answer, if they did."""
         with self._store.read() as session:
             return judgement_of_own(session, answer_id, person_id)
+
+    def signals(self, answer_ids: Collection[str]) -> Mapping[str, Signal]:
+        """Return what says how much a decision about each of these answers teaches."""
+        return signals(self._store, answer_ids)
 
     def votes_down(self, answer_id: str) -> tuple[Vote, ...]:
         """Return the votes down on an answer that no agent has overruled, oldest first."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bot.hooks.context.plugin_context import PluginContext
     from bot.hooks.instance import Instance
     from bot.storage.migrate import PluginTables
-    from plugins.desk.sampling import Samples
+    from plugins.desk.work.sampling import Samples
 
 
 @hookimpl
@@ -47,13 +47,13 @@ def register_jobs(instance: Instance, context: PluginContext) -> Sequence[Job]:
 @hookimpl
 def register_routes(instance: Instance, context: PluginContext) -> Sequence[WebRoutes]:
     """Add the page at ``/desk``."""
-    from plugins.desk.claims import Claims
     from plugins.desk.curated.listing import CuratedDesk
     from plugins.desk.judging import Judging
     from plugins.desk.pages import PREFIX, build_desk
     from plugins.desk.queues import Queues
-    from plugins.desk.sharing import Sharing
     from plugins.desk.showing import Showing
+    from plugins.desk.work.claims import Claims
+    from plugins.desk.work.sharing import Sharing
 
     settings = _settings(context)
     claims = Claims(instance.store, lambda department: settings(department).claim_minutes)
@@ -82,6 +82,6 @@ def _settings(context: PluginContext) -> Callable[[str], DeskSettings]:
 
 
 def _samples(instance: Instance, context: PluginContext) -> Samples:
-    from plugins.desk.sampling import Samples
+    from plugins.desk.work.sampling import Samples
 
     return Samples(instance.store, instance.ratings, instance.reviews, _settings(context))

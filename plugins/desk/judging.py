@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from bot.domain.errors import ConflictError, MenteeError
 from bot.domain.feedback import YES, Correction, Rating
 from bot.feedback.escalations import REPLY_CHARACTERS
-from plugins.desk.sampling import sampled_answer
-from plugins.desk.sharing import TAKEN
+from plugins.desk.work.sampling import sampled_answer
+from plugins.desk.work.sharing import TAKEN
 
 if TYPE_CHECKING:
     from bot.domain.people import Person
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from bot.feedback.reviews import Reviews
     from bot.feedback.votes import Votes
     from bot.feedback.waiting import Waiting
-    from plugins.desk.claims import Claim
     from plugins.desk.rating import Grades
-    from plugins.desk.sharing import Sharing
+    from plugins.desk.work.claims import Claim
+    from plugins.desk.work.sharing import Sharing
 
 Done = Literal["live", "saved", "rejected", "replied", "closed", "rated"]
 

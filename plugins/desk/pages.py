@@ -24,8 +24,8 @@ from plugins.desk.curated.pages import add_curated
 from plugins.desk.judging import Done, Judging
 from plugins.desk.queues import Queues
 from plugins.desk.rating import read_grades
-from plugins.desk.sampling import sampled_answer
 from plugins.desk.showing import Showing, Typed
+from plugins.desk.work.sampling import sampled_answer
 
 PREFIX = "/desk"
 FOLDER = Path(__file__).parent

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bot.feedback.quality.ratings import Ratings
     from bot.feedback.reviews import Reviews
     from plugins.desk.settings import DeskSettings
-    from plugins.desk.sharing import Sharing
+    from plugins.desk.work.sharing import Sharing
 
 KINDS: Mapping[str, str] = {
     "proposal": "Proposed corrections",

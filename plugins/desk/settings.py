@@ -19,6 +19,4 @@ class DeskSettings(BaseModel):
     sampled_per_week: int = Field(
         10, ge=0, le=200, description="Answers of each week that are drawn at random for agents to rate; 0 draws none."
     )
-    raters: int = Field(
-        1, ge=1, le=5, description="Agents who rate each such answer, not seeing each other's grades."
-    )
+    raters: int = Field(1, ge=1, le=5, description="Agents who rate each such answer, not seeing each other's grades.")

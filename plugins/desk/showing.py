@@ -13,12 +13,12 @@ from bot.feedback.escalations import REPLY_CHARACTERS
 from bot.feedback.reasons import REASONS
 from bot.feedback.reviews import REASON_CHARS
 from bot.server.pages.markdown import render
-from plugins.desk.claims import in_the_way
 from plugins.desk.differences import differences
 from plugins.desk.queues import KINDS
 from plugins.desk.rating import form_values, in_words
-from plugins.desk.sampling import Sample, sampled_answer
-from plugins.desk.sharing import work
+from plugins.desk.work.claims import in_the_way
+from plugins.desk.work.sampling import Sample, sampled_answer
+from plugins.desk.work.sharing import work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from bot.feedback.waiting import Judged, Waiting
     from bot.hooks.host import PluginHost
     from bot.storage.history import History
-    from plugins.desk.claims import Claim
     from plugins.desk.rating import Grades
-    from plugins.desk.sharing import Item, Sharing
+    from plugins.desk.work.claims import Claim
+    from plugins.desk.work.sharing import Item, Sharing
 
 LISTED = 50
 """Items of the queue that are listed beside the one that is shown."""
@@ -111,6 +111,7 @@ class Showing:
         here = next((each for each in queue if each.id == item), None)
         if here is not None:
             values |= self._sampled(here) if isinstance(here, Sample) else self._waiting(here)
+            values["why"] = "" if isinstance(here, Sample) else self.sharing.why(here)
             values["claim"] = self._claim(held, here, person)
             values["rating"] = self._rating(here, person, refused)
         elif item:

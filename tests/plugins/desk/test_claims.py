@@ -13,8 +13,8 @@ from sqlalchemy import select, update
 
 from bot.domain.people import Role
 from bot.storage.clock import moment
-from plugins.desk.claims import Claims, HeldError, Work
 from plugins.desk.tables import ClaimRow
+from plugins.desk.work.claims import Claims, HeldError, Work
 from tests.plugins.desk.steps import ADA, answered, propose, seen, staffed
 
 if TYPE_CHECKING:

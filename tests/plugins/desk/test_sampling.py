@@ -13,14 +13,13 @@ from bot.domain.answers import Answer, Provenance
 from bot.domain.feedback import Vote
 from bot.domain.questions import Attachment, Question
 from bot.testing.homes import run_job
-from plugins.desk.sampling import Samples
 from plugins.desk.settings import DeskSettings
+from plugins.desk.work.sampling import Samples
+from plugins.desk.work.sampling import Samples
 from tests.plugins.desk.steps import ADA, BOB, answered, propose
 
 if TYPE_CHECKING:
     from bot.testing.serving import ServedHome
-    from plugins.desk.sampling import Samples
-from plugins.desk.settings import DeskSettings
 from tests.plugins.desk.steps import Client
 
 LAST_WEEK = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -57,22 +56,22 @@ def home(home: ServedHome) -> ServedHome:
     return home
 
 
-def samples(home: ServedHome, client: Client, name: str) -> list[str]:
+def samples(client: Client, name: str) -> list[str]:
     page = client(name).get("/desk/?queue=sample").text
     return sorted(set(re.findall(r'href="/desk/items/(sample-[^"]+)"', page)))
 
 
 def test_the_same_answers_are_drawn_however_often_it_runs(home: ServedHome, client: Client) -> None:
-    drawn = samples(home, client, "gus")
+    drawn = samples(client, "gus")
     assert len(drawn) == 3
     with time_machine.travel(MONDAY + timedelta(days=3)):
         draw(home)
         draw(home)
-    assert samples(home, client, "gus") == drawn
+    assert samples(client, "gus") == drawn
     run_job(home.mentee, "desk", "random-sample")
     with time_machine.travel(MONDAY + timedelta(days=70)):
         draw(home)
-    assert samples(home, client, "gus") == [], "nobody rated them in time"
+    assert samples(client, "gus") == [], "nobody rated them in time"
 
 
 def test_only_what_answers_something_is_drawn(home: ServedHome) -> None:
@@ -93,7 +92,7 @@ def test_only_what_answers_something_is_drawn(home: ServedHome) -> None:
 
 def test_two_agents_rate_an_answer_without_seeing_each_others_grades(home: ServedHome, client: Client) -> None:
     gus, eve = client("gus"), client("eve")
-    item, *others = samples(home, client, "gus")
+    item, *others = samples(client, "gus")
     answer_id = item.removeprefix("sample-")
     home.mentee.votes.record(Vote(answer_id, BOB, "down", "outdated", "Biased!"))
     page = gus.get(f"/desk/items/{item}").text
@@ -102,7 +101,7 @@ def test_two_agents_rate_an_answer_without_seeing_each_others_grades(home: Serve
     assert "Biased!" not in page, "nor what others think of it"
     done = gus.post(f"/desk/items/{item}/rate", data=GRADES)
     assert re.fullmatch(r"/desk/items/sample-.+\?done=rated", done.headers["location"])
-    assert item not in samples(home, client, "gus")
+    assert item not in samples(client, "gus")
     again = gus.post(f"/desk/items/{item}/rate", data=GRADES)
     assert (again.status_code, "all the ratings" in again.text) == (409, True)
 
@@ -111,13 +110,13 @@ def test_two_agents_rate_an_answer_without_seeing_each_others_grades(home: Serve
     assert "correct: no" not in page
     eve.post(f"/desk/items/{item}/rate", data={**GRADES, "correct": "1"})
     assert "<bdi>gus</bdi>: correct: no" in eve.get(f"/desk/items/{item}").text
-    assert item not in samples(home, client, "olga"), "two raters are enough"
+    assert item not in samples(client, "olga"), "two raters are enough"
     assert len(home.mentee.ratings.sampled("travel")) == 2
     assert len(others) == 2
 
 
 def test_no_more_agents_work_on_an_answer_than_shall_rate_it(home: ServedHome, client: Client) -> None:
-    item = samples(home, client, "gus")[0]
+    item = samples(client, "gus")[0]
     assert "You hold this item" in client("gus").get(f"/desk/items/{item}").text
     assert "You hold this item" in client("eve").get(f"/desk/items/{item}").text
     assert "is working on this item" in client("olga").get(f"/desk/items/{item}").text
@@ -129,7 +128,7 @@ def test_no_more_agents_work_on_an_answer_than_shall_rate_it(home: ServedHome, c
 
 def test_the_queues_page_counts_what_waits_and_how_far_raters_agree(home: ServedHome, client: Client) -> None:
     propose(home, answered(home))
-    drawn = samples(home, client, "gus")
+    drawn = samples(client, "gus")
     page = client("gus").get("/desk/queues").text
     assert re.search(r">Random sample</a></th><td class=\"number\">3</td>", page)
     assert re.search(r">Proposed corrections</a></th><td class=\"number\">1</td>", page)
@@ -154,7 +153,7 @@ def test_a_sample_shows_nothing_of_other_departments_and_goes_with_the_question(
     with time_machine.travel(MONDAY):
         draw(home)
     item = f"sample-{board}"
-    assert item in samples(home, client, "olga")
+    assert item in samples(client, "olga")
     for name in ("gus", "eve"):
         opened = client(name)
         assert opened.get(f"/desk/items/{item}").status_code == 404
@@ -164,5 +163,5 @@ def test_a_sample_shows_nothing_of_other_departments_and_goes_with_the_question(
     assert client("gus").get(f"/desk/items/sample-{never}").status_code == 404
     assert client("gus").post(f"/desk/items/sample-{never}/rate", data=GRADES).status_code == 404
     home.mentee.erasing.person("ada", actor="test")
-    assert samples(home, client, "olga") == []
+    assert samples(client, "olga") == []
     assert client("olga").get(f"/desk/items/{item}").status_code == 404

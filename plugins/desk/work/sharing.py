@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from bot.domain.errors import ConflictError, ForbiddenError, NotFoundError
 from bot.domain.people import Role
+from bot.feedback.quality.signals import Signal
 from bot.feedback.waiting import Waiting
-from plugins.desk.claims import HeldError, Work
-from plugins.desk.sampling import Sample, sampled_answer
+from plugins.desk.work.claims import HeldError, Work
+from plugins.desk.work.ordering import points, why
+from plugins.desk.work.ordering import points, why
+from plugins.desk.work.sampling import Sample, sampled_answer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
     from bot.access.departments import Departments
     from bot.domain.people import Person
     from bot.feedback.reviews import Reviews
-    from plugins.desk.claims import Claim, Claims
-    from plugins.desk.sampling import Samples
+    from plugins.desk.work.claims import Claim, Claims
+from plugins.desk.work.sampling import Samples
 
 Item = Waiting | Sample
 
@@ -35,8 +38,18 @@ class Sharing:
     samples: Samples
 
     def queue(self, person: Person) -> tuple[Item, ...]:
-        """Return what waits for an agent, in the order in which to work on it."""
-        return (*self.reviews.queue(person), *self.samples.waiting(person))
+        """Return what waits for an agent, in the order in which to work on it (:mod:`plugins.desk.work.ordering`)."""
+        waiting = self.reviews.queue(person)
+        known = self.reviews.signals([each.answer_id for each in waiting])
+        ordered = sorted(
+            waiting,
+            key=lambda each: (-points(each.kind, known.get(each.answer_id, Signal()), each.at), each.at, each.id),
+        )
+        return (*ordered, *self.samples.waiting(person))
+
+    def why(self, item: Item) -> str:
+        """Return why an item comes early, as a sentence."""
+        return why(item.kind, self.reviews.signals([item.answer_id]).get(item.answer_id, Signal()))
 
     def held(self) -> tuple[Claim, ...]:
         """Return who works on what, the claim that ends first first."""
