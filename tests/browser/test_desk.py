@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from bot.access.people import People
 from bot.domain.people import Role
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from plugins.web.testing.fixtures import MakeWeb
 
 MOST_KEYS = 6
+QUESTIONS = (QUESTION, "Do hotels want a form at the desk?", "Are hotels tax exempt in all states?")
+"""All answered equally well, so that the first comes first."""
 
 
 @pytest.fixture
@@ -86,12 +89,13 @@ def test_a_correction_is_accepted_by_keyboard_and_given_to_the_next_who_asks(
 
 def test_an_agent_edits_rejects_and_skips_by_keyboard(signed_in: Callable[[str], Page], home: ServedHome) -> None:
     ada = signed_in("ada")
-    for number, question in enumerate((QUESTION, "How do I book a train?", "Which class is the rule for a trip?")):
+    for number, question in enumerate(QUESTIONS):
         correct(ada, f"Proposal {number}.", question)
     gus = signed_in("gus")
     gus.goto(f"{home.url}/desk/")
+    gus.wait_for_selector("h2:has-text('Which states')")
     press(gus, "s")
-    gus.wait_for_selector("h2:has-text('book a train')")
+    gus.wait_for_selector("h2:has-text('want a form')")
     assert press(gus, "e") == 1
     assert gus.locator(":focus").get_attribute("name") == "text"
     assert gus.input_value(":focus") == "Proposal 1."
@@ -101,7 +105,7 @@ def test_an_agent_edits_rejects_and_skips_by_keyboard(signed_in: Callable[[str],
     (curated,) = home.mentee.curated.all("travel")
     assert "a, e, r and s are letters here" in curated.text
 
-    gus.wait_for_selector("h2:has-text('Which class')")
+    gus.wait_for_selector("h2:has-text('in all states')")
     press(gus, "r")
     gus.keyboard.type("It is the rule.")
     press(gus, "Escape")
@@ -136,7 +140,7 @@ def test_the_desk_works_without_scripts(home: ServedHome, signed_in: Callable[[s
 
 def test_a_judgement_takes_six_keys(signed_in: Callable[[str], Page], home: ServedHome) -> None:
     ada = signed_in("ada")
-    for number, question in enumerate((QUESTION, "How do I book a train?", "Which class is the rule for a trip?")):
+    for number, question in enumerate(QUESTIONS):
         correct(ada, f"Proposal {number}.", question)
     gus = signed_in("gus")
     gus.goto(f"{home.url}/desk/")
@@ -193,10 +197,24 @@ def test_two_agents_share_the_queue(signed_in: Callable[[str], Page], home: Serv
     eve.set_viewport_size({"width": 360, "height": 740})
     assert eve.evaluate("document.documentElement.scrollWidth") == 360
 
-    with gus.expect_request("**/leave"):
-        gus.goto(f"{home.url}/")
+    gus.goto(f"{home.url}/")
+    until(lambda: not claims(home))
     eve.goto(f"{home.url}/desk/")
     eve.wait_for_selector("text=You hold this item until")
+
+
+def claims(home: ServedHome) -> list[str]:
+    with home.mentee.store.read() as session:
+        return list(session.scalars(select(ClaimRow.person_id)))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what happens after a page was left."""
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail("it never happened")
 
 
 def test_an_agent_who_lost_an_item_is_told_while_they_type(signed_in: Callable[[str], Page], home: ServedHome) -> None:
@@ -219,7 +237,7 @@ def test_an_agent_who_lost_an_item_is_told_while_they_type(signed_in: Callable[[
     assert axe(gus) == []
     press(gus, "Control+Enter")
     gus.wait_for_selector("#problem:has-text('What you typed is still below.')")
-    assert gus.input_value("#text").endswith("xy")
+    assert "xy" in gus.input_value("#text")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -258,7 +276,8 @@ def test_curated_answers_are_found_and_changed_in_the_browser(
     page.goto(f"{home.url}/desk/curated")
     page.wait_for_selector("h2:has-text('There are none yet')")
     found = axe(page)
-    page.click("nav[aria-label=Desk] a:has-text('Queue')")
+    page.click("nav[aria-label=Desk] a:text-is('Queue')")
+    page.wait_for_selector("h2:has-text('Which states')")
     press(page, "a")
     page.wait_for_selector("[role=status]:has-text('Published.')")
     page.click("nav[aria-label=Desk] a:has-text('Curated answers')")
@@ -267,6 +286,7 @@ def test_curated_answers_are_found_and_changed_in_the_browser(
     page.wait_for_selector("text=1 curated answer")
     found += axe(page)
     page.click(".curated h2 a")
+    page.wait_for_selector(".history")
     press(page, "e")
     assert page.locator(":focus").get_attribute("name") == "text"
     found += axe(page)

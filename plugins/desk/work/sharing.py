@@ -11,7 +11,6 @@ from bot.feedback.quality.signals import Signal
 from bot.feedback.waiting import Waiting
 from plugins.desk.work.claims import HeldError, Work
 from plugins.desk.work.ordering import points, why
-from plugins.desk.work.ordering import points, why
 from plugins.desk.work.sampling import Sample, sampled_answer
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from bot.domain.people import Person
     from bot.feedback.reviews import Reviews
     from plugins.desk.work.claims import Claim, Claims
-from plugins.desk.work.sampling import Samples
+    from plugins.desk.work.sampling import Samples
 
 Item = Waiting | Sample
 

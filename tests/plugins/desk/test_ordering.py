@@ -51,8 +51,10 @@ def test_waiting_counts_until_it_is_long_enough() -> None:
         ),
         (
             Signal(1, 2, asked=3, weak=True),
-            "The same question was asked 3 times in 90 days, people disagree about the answer (1 up, 2 down), "
-            "and the documents gave no full answer.",
+            (
+                "The same question was asked 3 times in 90 days, people disagree about the answer (1 up, 2 down), and "
+                "the documents gave no full answer."
+            ),
         ),
     ],
 )
