@@ -55,6 +55,14 @@ def add_curated(
         """Show it again, for a browser that reloads a form that was refused."""
         return RedirectResponse(_address(curated_id), 303)
 
+    _add_changes(app, desk, agent, templates)
+
+
+def _add_changes(
+    app: FastAPI, desk: CuratedDesk, agent: Callable[[Request], Person], templates: Jinja2Templates
+) -> None:
+    Agent = Annotated[Person, Depends(agent)]  # noqa: N806 - a type
+
     @app.post("/curated/{curated_id}/{form}")
     async def change(
         request: Request, person: Agent, curated_id: Id, form: Literal["edit", "keep", "retire", "expire"]
