@@ -115,7 +115,7 @@ def _rows_of(session: Session, answer: AnswerRow, question: str) -> Iterator[dic
         vote, correction, rating = votes.get(person), corrections.get(person), ratings.get(person)
         newest = max(row.at for row in (vote, correction, rating) if row is not None)
         role = next(row.role for row in (correction, vote, rating) if row is not None)
-        row = {"question": question, "answer": answer.text, "vote": vote.value if vote else None}
+        row: dict[str, Any] = {"question": question, "answer": answer.text, "vote": vote.value if vote else None}
         row |= {"correction": correction.text} if correction else {}
         row |= {"reason": vote.reason} if vote and vote.reason else {}
         row |= {"rating": _rating(rating)} if rating else {}

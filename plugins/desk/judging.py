@@ -94,17 +94,17 @@ class Judging:
         :raises ConflictError: somebody else is working on the answer, or it has enough ratings.
         """
         values = grades.values()
-        cause = grades.cause if set(values.values()) != {YES} else ""  # nothing needs one
+        cause = grades.cause if set(values) != {YES} else ""  # nothing needs one
         if sampled_answer(item):
             sample = self.sharing.sample(person, item)
             self.sharing.hold(person, sample)
-            self.ratings.record(Rating(sample.answer_id, person, **values, cause=cause, sampled=True))
+            self.ratings.record(Rating(sample.answer_id, person, *values, cause=cause, sampled=True))
             return
         answer_id, _ = self.reviews.judged(person, item)
         self.sharing.require_free(person, answer_id)
         own = self.ratings.own(answer_id, person.id)
         sampled = own is not None and own.sampled
-        self.ratings.record(Rating(answer_id, person, **values, cause=cause, sampled=sampled))
+        self.ratings.record(Rating(answer_id, person, *values, cause=cause, sampled=sampled))
 
     def skip(self, person: Person, item: str) -> str:
         """Leave an item to others; return the next one, which the person now holds, or an empty text."""

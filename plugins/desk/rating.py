@@ -33,8 +33,8 @@ class Grades:
     chosen: Mapping[str, str]
     cause: str = ""
 
-    def values(self) -> dict[str, int]:
-        """Return the grades as numbers.
+    def values(self) -> tuple[int, int, int, int]:
+        """Return the grades as numbers, in the order of the rubric.
 
         :raises MenteeError: one is missing, or isn't one that there is.
         """
@@ -42,7 +42,8 @@ class Grades:
         missing = [RUBRIC[name] for name, grade in self.chosen.items() if grade not in known]
         if missing:
             raise MenteeError(f"Not graded yet: {', '.join(missing)}.", hint="Choose yes, partly or no for each.")
-        return {name: known[grade] for name, grade in self.chosen.items()}
+        correct, complete, tone, layout = (known[self.chosen[name]] for name in RUBRIC)
+        return correct, complete, tone, layout
 
 
 def read_grades(given: Mapping[str, list[str]]) -> Grades | None:
