@@ -6,12 +6,12 @@ import pytest
 
 from bot.feedback.quality.agreement import Agreement, ordinal_alpha
 
-_ = None
+NONE = None
 OBSERVERS = (
-    (1, 2, 3, 3, 2, 1, 4, 1, 2, _, _, _),
-    (1, 2, 3, 3, 2, 2, 4, 1, 2, 5, _, 3),
-    (_, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, _),
-    (1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, _),
+    (1, 2, 3, 3, 2, 1, 4, 1, 2, NONE, NONE, NONE),
+    (1, 2, 3, 3, 2, 2, 4, 1, 2, 5, NONE, 3),
+    (NONE, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, NONE),
+    (1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, NONE),
 )
 """Four observers, twelve units, missing data: section C of the source, where its ordinal alpha is 0.815."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,7 +76,7 @@ def test_nobody_sees_anothers_rating_before_they_gave_their_own(mentee: Mentee, 
 def test_what_cannot_be_a_rating_is_refused(
     mentee: Mentee, answer_id: str, rating: Rating, error: type[MenteeError], problem: str
 ) -> None:
-    given = Rating(rating.answer_id or answer_id, rating.person, **rating.grades, cause=rating.cause)
+    given = replace(rating, answer_id=rating.answer_id or answer_id)
     with pytest.raises(error, match=problem):
         mentee.ratings.record(given)
     assert mentee.ratings.raters([answer_id]) == {}
