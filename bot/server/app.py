@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
-from bot.domain.errors import BusyError, MenteeError, NotFoundError, SettingsError, SignInRequiredError
+from bot.domain.errors import MenteeError, SettingsError
 from bot.server import mounts
 from bot.server.lifespan import Runtime
 from bot.server.metrics import QueueCollector, exposition
@@ -21,11 +20,11 @@ from bot.server.middleware.cross_site import CrossSiteRefusal
 from bot.server.middleware.demo import DemoOnly
 from bot.server.middleware.headers import SecurityHeaders
 from bot.server.middleware.hosts import LOOPBACK, HostRefusal
-from bot.server.middleware.replies import wants_page
 from bot.server.middleware.request_limit import RequestLimit
 from bot.server.middleware.texts import TextRefusal
-from bot.server.pages.layout import FOLDER, STATIC_PATH, StaticFolder, page_templates
-from bot.server.returning import sign_in_address
+from bot.server.pages.layout import FOLDER, STATIC_PATH, StaticFolder
+from bot.server.problems.pages import add_problem_pages
+from bot.server.problems.responses import show_error, show_http_error, show_invalid, show_unexpected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -38,16 +37,6 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 1_000_000
 MAX_REQUESTS = 1_000
-PATH_SHOWN = 100
-"""Characters."""
-
-PAGES = page_templates(FOLDER / "templates")
-
-
-class UnexpectedError(MenteeError):
-    """A defect, as people are told of it."""
-
-    status = 500
 
 
 def build_app(mentee: Mentee, runtime: Runtime | None = None) -> ASGIApp:
@@ -71,6 +60,8 @@ def build_app(mentee: Mentee, runtime: Runtime | None = None) -> ASGIApp:
     app.add_exception_handler(MenteeError, show_error)
     app.add_exception_handler(HTTPException, show_http_error)
     app.add_exception_handler(RequestValidationError, show_invalid)
+    app.add_exception_handler(Exception, show_unexpected)
+    add_problem_pages(app)
     _add_health(app, QueueCollector(mentee.inbox, mentee.outbox, mentee.escalations), parts)
     app.mount(STATIC_PATH, StaticFolder(FOLDER / "static"), name="static")
     brought = _mount_plugins(app, mentee)
@@ -90,49 +81,6 @@ def _refuse_reachable_demo(web: WebSettings) -> None:
             f'web.sign_in = "demo" signs everyone in as an operator, but {found}, so that other people may reach it.',
             hint=f"Remove the setting, or set {instead}.",
         )
-
-
-async def show_error(request: Request, error: Exception) -> Response:
-    """Respond to an expected error with its status: a page for a browser that navigates, JSON otherwise."""
-    assert isinstance(error, MenteeError)
-    headers = {"Retry-After": f"{max(1, round(error.retry_after))}"} if isinstance(error, BusyError) else {}
-    if isinstance(error, SignInRequiredError):
-        headers = {"WWW-Authenticate": "Bearer"}
-    if wants_page(request.headers) and isinstance(error, SignInRequiredError) and request.method == "GET":
-        return RedirectResponse(sign_in_address(request), 303)
-    if wants_page(request.headers):
-        return PAGES.TemplateResponse(request, "error.html", {"error": error}, error.status, headers)
-    return JSONResponse({"error": {"text": error.text, "hint": error.hint}}, error.status, headers)
-
-
-async def show_http_error(request: Request, error: Exception) -> Response:
-    """Respond to an error of routing, such as 404: a page for a browser that navigates, FastAPI's JSON otherwise."""
-    assert isinstance(error, HTTPException)
-    if not wants_page(request.headers):
-        return await http_exception_handler(request, error)
-    path = request.scope["path"][:PATH_SHOWN]
-    told = NotFoundError(f"There is no page at {path}.", hint="Check the address, or begin at the first page.")
-    if error.status_code != NotFoundError.status:
-        told = NotFoundError(f"The page {path} can't be opened: {error.detail}.", hint="Begin at the first page.")
-    return PAGES.TemplateResponse(request, "error.html", {"error": told}, error.status_code, error.headers)
-
-
-async def show_invalid(request: Request, error: Exception) -> Response:
-    """Respond 422 to what a route can't read: a page for a browser that navigates, FastAPI's JSON otherwise."""
-    assert isinstance(error, RequestValidationError)
-    if not wants_page(request.headers):
-        return await request_validation_exception_handler(request, error)
-    first = next(iter(error.errors()), {"loc": (), "msg": ""})
-    field = ".".join(str(each) for each in first["loc"][1:])[:PATH_SHOWN]
-    told = MenteeError(
-        f"The request can't be read: {field or 'its body'}: {first['msg']}.", hint="Go back, correct it and try again."
-    )
-    return PAGES.TemplateResponse(request, "error.html", {"error": told}, 422)
-
-
-async def show_unexpected(request: Request, _error: Exception) -> Response:
-    """Respond to a defect with 500, in the form of expected errors. The log has the traceback."""
-    return await show_error(request, UnexpectedError("Something went wrong here.", hint="The log says what."))
 
 
 def _add_health(app: FastAPI, queues: QueueCollector, runtime: Runtime) -> None:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from bot.domain.errors import MenteeError, NotFoundError
 from bot.server.middleware.body_limit import OverLimitError
+from bot.server.problems.kinds import PROBLEMS_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from bot.domain.ports import WebRoutes
     from bot.hooks.host import PluginHost
 
-CORE_PATHS = ("/livez", "/readyz", "/metrics", "/static", "/sign-in")
+CORE_PATHS = ("/livez", "/readyz", "/metrics", "/static", "/sign-in", PROBLEMS_PATH)
 """Paths that no plugin can mount at. ``/sign-in`` belongs to the chat at the root."""
 
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")

@@ -186,7 +186,7 @@ Watcher = Annotated[Person, Depends(_watcher)]
 Voter = Annotated[Person, Depends(_receiver(Scope.VOTE))]
 Receiver = Annotated[Person, Depends(_receiver(Scope.ASK))]
 Corrector = Annotated[Person, Depends(_receiver(Scope.CORRECT))]
-api = APIRouter(prefix="/api")
+api = APIRouter(prefix="/api/v1")
 
 
 @api.get("/departments")
@@ -206,7 +206,7 @@ def ask(body: Ask, person: Asker, web: Here) -> Accepted:
     started = time.perf_counter()
     question_id = web.intake.accept(person, Asked(body.text, body.department, body.conversation, body.key))
     ACK_SECONDS.labels(NAME).observe(time.perf_counter() - started)
-    return Accepted(question_id=question_id, events=f"/api/questions/{question_id}/events")
+    return Accepted(question_id=question_id, events=f"/api/v1/questions/{question_id}/events")
 
 
 @api.get("/questions")

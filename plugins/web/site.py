@@ -39,7 +39,7 @@ def build_site(instance: Instance) -> FastAPI:
     demo = instance.settings.web.sign_in == "demo"
     question_chars = instance.settings.limits.question_chars
     templates = page_templates(FOLDER / "templates")
-    site = FastAPI(title="Mentee web chat", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
+    site = FastAPI(title="Mentee web chat", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None)
     site.state.web = _web(instance)
     site.include_router(api)
     site.mount("/chat", StaticFolder(FOLDER / "static"), name="chat")

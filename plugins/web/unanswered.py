@@ -63,5 +63,5 @@ def _shown(entry: InboxEntry) -> dict[str, Any]:
         "asked_at": entry.received_at,
         "state": "stopped" if stopped else "running",
         "end": STOPPED_BY_YOU if stopped else "",
-        "events": f"/api/questions/{question_id}/events",
+        "events": f"/api/v1/questions/{question_id}/events",
     }

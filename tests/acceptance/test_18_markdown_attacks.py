@@ -69,7 +69,7 @@ def hostile(make_web: Any, serve_home: Any, visit: Any, web_engine: Any) -> Any:
     home = serve_home(make_web(departments=[department], retriever=HostileNotes()))
     client = visit(home)
     given = answer(client, CURATED)
-    assert client.post(f"/api/answers/{given['id']}/correction", json={"text": ALL}).json() == {"live": True}
+    assert client.post(f"/api/v1/answers/{given['id']}/correction", json={"text": ALL}).json() == {"live": True}
     return home
 
 

@@ -52,7 +52,7 @@ def set_cookie(response: Any) -> Any:
 
 def test_nobody_gets_in_without_signing_in(home: Any, visit: Any) -> None:
     client = visit(home, first_page=False)
-    for path in ("/api/departments", "/api/conversations", "/console/", "/api/questions/q_x/events"):
+    for path in ("/api/v1/departments", "/api/v1/conversations", "/console/", "/api/v1/questions/q_x/events"):
         assert client.get(path).status_code == 401
     assert client.get("/").headers["location"] == "/sign-in"
     assert client.get("/console/", headers={"accept": "text/html"}).headers["location"] == "/sign-in?next=/console/"
@@ -63,9 +63,9 @@ def test_sign_in_gives_a_new_session_and_ends_the_one_before(home: Any, visit: A
     _, first, _ = set_cookie(sign_in(client))
     _, second, _ = set_cookie(sign_in(client))
     assert first != second
-    assert client.get("/api/departments", headers={"cookie": f"mentee={second}"}).status_code == 200
+    assert client.get("/api/v1/departments", headers={"cookie": f"mentee={second}"}).status_code == 200
     client.cookies.clear()
-    assert client.get("/api/departments", headers={"cookie": f"mentee={first}"}).status_code == 401
+    assert client.get("/api/v1/departments", headers={"cookie": f"mentee={first}"}).status_code == 401
 
 
 def test_a_token_that_somebody_planted_is_not_taken_over(home: Any, visit: Any) -> None:
@@ -75,16 +75,16 @@ def test_a_token_that_somebody_planted_is_not_taken_over(home: Any, visit: Any) 
     _, given, _ = set_cookie(sign_in(client))
     assert given != planted
     client.cookies.clear()
-    assert client.get("/api/departments", headers={"cookie": f"mentee={planted}"}).status_code == 401
+    assert client.get("/api/v1/departments", headers={"cookie": f"mentee={planted}"}).status_code == 401
 
 
 def test_after_sign_out_the_token_opens_nothing(home: Any, visit: Any) -> None:
     client = visit(home, first_page=False)
     _, token, _ = set_cookie(sign_in(client))
-    assert client.get("/api/departments").status_code == 200
+    assert client.get("/api/v1/departments").status_code == 200
     client.post("/sign-out")
     client.cookies.clear()
-    assert client.get("/api/departments", headers={"cookie": f"mentee={token}"}).status_code == 401
+    assert client.get("/api/v1/departments", headers={"cookie": f"mentee={token}"}).status_code == 401
     with home.mentee.store.read() as session:
         assert session.query(SessionRow).count() == 0
 
@@ -96,14 +96,14 @@ def test_the_server_ends_a_session_by_time_whatever_the_browser_keeps(home: Any,
         (row,) = session.query(SessionRow).all()
         assert timedelta(hours=11, minutes=59) < row.expires_at - now() <= timedelta(hours=12)
         row.expires_at = now() - timedelta(seconds=1)
-    assert client.get("/api/departments").status_code == 401
+    assert client.get("/api/v1/departments").status_code == 401
 
 
 def test_removing_a_person_ends_their_sessions(home: Any, visit: Any) -> None:
     client = visit(home, first_page=False)
     sign_in(client)
     People(home.mentee.store).remove("ada", actor="test")
-    assert client.get("/api/departments").status_code == 401
+    assert client.get("/api/v1/departments").status_code == 401
 
 
 def test_a_new_password_ends_all_sessions_and_leaves_tokens(home: ServedHome, visit: Visit) -> None:
@@ -112,10 +112,10 @@ def test_a_new_password_ends_all_sessions_and_leaves_tokens(home: ServedHome, vi
         sign_in(browser)
     secret, _ = Tokens(home.mentee.store).create("ada", [Scope.ASK], actor="test")
     home.mentee.people.set_password("ada", PASSWORD + "2", actor="test")
-    assert [browser.get("/api/departments").status_code for browser in browsers] == [401, 401]
+    assert [browser.get("/api/v1/departments").status_code for browser in browsers] == [401, 401]
     assert sign_in(browsers[0]).status_code == 401
     assert sign_in(browsers[0], PASSWORD + "2").status_code == 303
-    assert browsers[1].get("/api/departments", headers={"authorization": f"Bearer {secret}"}).status_code == 200
+    assert browsers[1].get("/api/v1/departments", headers={"authorization": f"Bearer {secret}"}).status_code == 200
 
 
 @pytest.mark.parametrize("end", ["password", "token", "erasure"])
@@ -244,5 +244,5 @@ def test_guessing_a_password_is_slowed_down(home: Any, visit: Any) -> None:
 
 def test_a_demo_signs_its_visitor_in_by_itself(make_web: Any, serve_home: Any, visit: Any) -> None:
     client = visit(serve_home(make_web()))
-    assert client.get("/api/departments").status_code == 200
+    assert client.get("/api/v1/departments").status_code == 200
     assert client.get("/sign-in").headers["location"] == "/"

@@ -70,5 +70,5 @@ def test_an_engine_that_never_begins_is_given_up(
 ) -> None:
     web_engine.gate.clear()
     client = visit(serve_home(make_web({"limits": {"generation_seconds": 0.2}})))
-    events = client.get(f"/api/questions/{ask(client, QUESTION).json()['question_id']}/events").text
+    events = client.get(f"/api/v1/questions/{ask(client, QUESTION).json()['question_id']}/events").text
     assert "I couldn't answer this" in events

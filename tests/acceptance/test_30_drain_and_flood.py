@@ -64,7 +64,7 @@ def watch(url: str) -> Any:
     with httpx2.Client(base_url=url, timeout=60) as browser:
         browser.get("/")
         asked = {"text": "A long one, please?", "department": None, "conversation": "conversation-1", "key": "key-0001"}
-        accepted = browser.post("/api/questions", json=asked)
+        accepted = browser.post("/api/v1/questions", json=asked)
         with browser.stream("GET", accepted.json()["events"], headers={"Accept": "text/event-stream"}) as stream:
             return stream.status_code, "".join(stream.iter_text())
 

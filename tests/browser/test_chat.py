@@ -282,7 +282,7 @@ def test_a_conversation_that_loads_late_is_not_shown_in_another(web: ServedHome,
           const real = window.fetch;
           window.fetch = async (url, more) => {
             const answer = await real(url, more);
-            if (String(url).endsWith('/api/conversations/' + slow)) {
+            if (String(url).endsWith('/api/v1/conversations/' + slow)) {
               await new Promise((done) => setTimeout(done, 700));
               setTimeout(() => { document.body.dataset.late = 'true'; }, 200);
             }

@@ -53,9 +53,9 @@ def hers(home: ServedHome, client: httpx2.Client) -> list[str]:
     client.headers |= bearer(home, "ada")
     said = answer(client, f"How long is the leave of {HERS}?", department="hr", conversation="conversation-of-ada")
     vote = {"value": "down", "reason": "", "comment": HERS}
-    assert client.post(f"/api/answers/{said['id']}/vote", json=vote).status_code == 204
-    (conversation,) = client.get("/api/conversations").json()
-    assert HERS in client.get(f"/api/conversations/{conversation['id']}").text
+    assert client.post(f"/api/v1/answers/{said['id']}/vote", json=vote).status_code == 204
+    (conversation,) = client.get("/api/v1/conversations").json()
+    assert HERS in client.get(f"/api/v1/conversations/{conversation['id']}").text
     return [said["id"], said["question_id"], "conversation-of-ada", "hr"]
 
 
@@ -69,7 +69,7 @@ def bearer(home: ServedHome, name: str) -> dict[str, str]:
 def test_no_role_gets_a_server_error_or_reads_what_is_anothers(home: ServedHome, visit: Any, role: str) -> None:
     ids = hers(home, visit(home, first_page=False))
     headers = bearer(home, role) if ROLES[role] else {}
-    schema = schemathesis.openapi.from_dict(visit(home, first_page=False).get("/api/openapi.json").json())
+    schema = schemathesis.openapi.from_dict(visit(home, first_page=False).get("/api/v1/openapi.json").json())
     operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     assert len(operations) == OPERATIONS
     for operation in operations:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from bot.server.middleware.replies import refuse
+from bot.server.problems.kinds import CROSS_SITE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,8 @@ class CrossSiteRefusal:
             await self.app(scope, receive, send)
         else:
             hint = "Open Mentee in its own tab and try again."
-            await refuse(scope, receive, send, 403, "The request came from another site.", hint=hint)
+            text = "The request came from another site."
+            await refuse(scope, receive, send, CROSS_SITE.status, text, hint=hint, kind=CROSS_SITE)
 
     def _allowed(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)

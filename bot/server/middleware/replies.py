@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers
 
 from bot.server.pages.layout import DEMO_BANNER, FOLDER, page_templates
+from bot.server.problems.kinds import MEDIA_TYPE, Kind, problem
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -30,10 +31,9 @@ async def refuse(  # noqa: PLR0913 - what ASGI passes, and what is said
     hint: str = "",
     home: str = "/",
     retry_after: int = 0,
+    kind: Kind | None = None,
 ) -> None:
-    """Send a whole response and close the connection: a page to a browser that navigates, JSON otherwise.
-
-    The JSON has the shape of a ``MenteeError``.
+    """Send a whole response and close the connection: a page to a browser that navigates, problem details otherwise.
 
     A WebSocket is closed before it is accepted, which the client sees as 403.
 
@@ -41,14 +41,16 @@ async def refuse(  # noqa: PLR0913 - what ASGI passes, and what is said
     body is reset, and the client would see that instead of the response.
 
     :param home: where the page's link leads.
+    :param kind: the type of the problem, if it isn't the one of the status.
     """
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         return
-    kind, body = _drawn(scope, text, hint, home)
+    told = problem(status, text, hint=hint, kind=kind)
+    media_type, body = _drawn(scope, told, home)
     headers = [
-        (b"content-type", kind),
+        (b"content-type", media_type),
         (b"content-length", str(len(body)).encode()),
         (b"vary", b"Accept"),
         (b"connection", b"close"),
@@ -61,12 +63,12 @@ async def refuse(  # noqa: PLR0913 - what ASGI passes, and what is said
     await send({"type": "http.response.body", "body": b""})
 
 
-def _drawn(scope: Scope, text: str, hint: str, home: str) -> tuple[bytes, bytes]:
+def _drawn(scope: Scope, told: dict[str, Any], home: str) -> tuple[bytes, bytes]:
     """Return the media type and the body that whoever sent the request wants."""
-    error = {"text": text, "hint": hint}
     if not wants_page(Headers(scope=scope)):
-        return b"application/json", json.dumps({"error": error}).encode()
+        return MEDIA_TYPE.encode(), json.dumps(told).encode()
     banner = DEMO_BANNER if scope.get("state", {}).get("demo") else ""
+    error = {"text": told["detail"], "hint": told.get("hint", "")}
     return b"text/html; charset=utf-8", PAGE.render(error=error, home=home, demo_banner=banner).encode()
 
 

@@ -20,17 +20,17 @@ export async function call(path, body, method = body === undefined ? "GET" : "PO
   }
   if (response.status === 204) return null;
   const data = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused([data.error?.text ?? "The request was refused.", data.error?.hint].filter(Boolean).join(" "));
+  if (!response.ok) throw new Refused([data.detail ?? "The request was refused.", data.hint].filter(Boolean).join(" "));
   return data;
 }
 
 export const answers = {
-  vote: (id, vote) => call(`/api/answers/${id}/vote`, { reason: "", comment: "", ...vote }),
-  actions: (id) => call(`/api/answers/${id}/actions`),
-  askPerson: (id) => call(`/api/answers/${id}/escalation`, {}),
-  escalation: (id) => call(`/api/answers/${id}/escalation`),
-  confirm: (id) => call(`/api/actions/${id}`, {}),
-  correct: (id, text) => call(`/api/answers/${id}/correction`, { text }),
+  vote: (id, vote) => call(`/api/v1/answers/${id}/vote`, { reason: "", comment: "", ...vote }),
+  actions: (id) => call(`/api/v1/answers/${id}/actions`),
+  askPerson: (id) => call(`/api/v1/answers/${id}/escalation`, {}),
+  escalation: (id) => call(`/api/v1/answers/${id}/escalation`),
+  confirm: (id) => call(`/api/v1/actions/${id}`, {}),
+  correct: (id, text) => call(`/api/v1/answers/${id}/correction`, { text }),
 };
 
 export function freshId(prefix) {

@@ -25,7 +25,7 @@ function showExamples() {
 }
 
 async function listDepartments() {
-  departments = await call("/api/departments").catch(() => []);
+  departments = await call("/api/v1/departments").catch(() => []);
   $("department").append(...departments.map(({ name, title }) => el("option", { value: name }, title)));
   $("department").value = departments.some(({ name }) => name === localStorage.getItem("department")) ? localStorage.getItem("department") : "";
   showExamples();

@@ -28,7 +28,7 @@ export async function ask(text, department = $("department").value || null) {
 
 async function send(question, view) {
   const { text, department, conversation, key } = question;
-  const accepting = call("/api/questions", { text, department, conversation, key });
+  const accepting = call("/api/v1/questions", { text, department, conversation, key });
   const here = begin(question, view, accepting.then((accepted) => accepted.question_id));
   try {
     const accepted = await accepting;
@@ -86,7 +86,7 @@ function watch(address, here) {
 async function rejoin(address, here) {
   if (!awaited.has(here)) return;
   try {
-    const unanswered = await call("/api/questions");
+    const unanswered = await call("/api/v1/questions");
     if (unanswered.some(({ id: known }) => known === here.question.id)) watch(address, here);
     else {
       kept.set("pending", null);
@@ -112,7 +112,7 @@ export async function stop() {
   if (!here) return;
   here.view.showStatus("Stopping");
   try {
-    await call(`/api/questions/${await here.accepted}/stop`, {}); // how it ends comes with the events
+    await call(`/api/v1/questions/${await here.accepted}/stop`, {}); // how it ends comes with the events
   } catch (error) {
     here.view.showStatus(`Not stopped. ${error.message}`);
   }
@@ -156,7 +156,7 @@ function leave() {
 /** An answer can be exported once it is written. */
 function offerExport() {
   $("exporting").hidden = !log.querySelector(".answer[aria-busy=false] > .text:not(:empty)");
-  $("export").href = `/api/conversations/${id}/export`;
+  $("export").href = `/api/v1/conversations/${id}/export`;
 }
 
 function greet(isNew) {
@@ -168,8 +168,8 @@ function greet(isNew) {
 
 /** Questions that end between the two requests are in both: those with an answer count. */
 async function load(wanted) {
-  const unanswered = (await call("/api/questions")).filter(({ conversation }) => conversation === wanted);
-  const turns = await call(`/api/conversations/${wanted}`);
+  const unanswered = (await call("/api/v1/questions")).filter(({ conversation }) => conversation === wanted);
+  const turns = await call(`/api/v1/conversations/${wanted}`);
   const answered = new Set(turns.map(({ question }) => question.id));
   const open_ = unanswered.filter((question) => !answered.has(question.id)).map((question) => ({ question, answer: null }));
   return [...turns, ...open_].sort((one, other) => one.question.asked_at.localeCompare(other.question.asked_at));

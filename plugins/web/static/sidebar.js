@@ -39,7 +39,7 @@ export function begin(openConversation) {
 export async function list(shown = current) {
   clearTimeout(looking);
   const wanted = $("find").value.trim();
-  const found = await call(`/api/conversations?q=${encodeURIComponent(wanted)}`).catch(() => null);
+  const found = await call(`/api/v1/conversations?q=${encodeURIComponent(wanted)}`).catch(() => null);
   if (!found || wanted !== $("find").value.trim()) return; // more was typed meanwhile
   $("found").textContent = wanted ? `${found.length} found` : "";
   $("found").classList.toggle("hidden", !wanted || found.length > 0);
@@ -75,7 +75,7 @@ async function rename(event) {
   event.preventDefault();
   const id = $("rename").dataset.conversation;
   try {
-    await call(`/api/conversations/${id}`, { title: $("rename-title").value }, "PATCH");
+    await call(`/api/v1/conversations/${id}`, { title: $("rename-title").value }, "PATCH");
   } catch (error) {
     $("rename-problem").textContent = error.message;
     $("rename-problem").hidden = false;
@@ -96,7 +96,7 @@ function confirm(id, title) {
 async function remove() {
   const id = $("delete").dataset.conversation;
   try {
-    await call(`/api/conversations/${id}`, undefined, "DELETE");
+    await call(`/api/v1/conversations/${id}`, undefined, "DELETE");
   } catch (error) {
     $("delete-problem").textContent = error.message;
     $("delete-problem").hidden = false;

@@ -114,7 +114,7 @@ def visit() -> Iterator[Visit]:
 def ask(client: httpx2.Client, text: str, *, key: str = "key-0001", **more: Any) -> httpx2.Response:
     """Post a question as the page does."""
     asked = {"text": text, "department": None, "conversation": "conversation-1", "key": key, **more}
-    return client.post("/api/questions", json=asked)
+    return client.post("/api/v1/questions", json=asked)
 
 
 def events(client: httpx2.Client, path: str) -> list[tuple[str, Any]]:

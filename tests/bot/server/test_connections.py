@@ -107,6 +107,6 @@ async def test_a_full_server_says_so_and_answers_probes() -> None:
     limited = RequestLimit(PlainTextResponse("ok"), limit=0)
     transport = httpx2.ASGITransport(app=limited)
     async with httpx2.AsyncClient(transport=transport, base_url="http://mentee.example") as client:
-        refused = await client.get("/api/departments")
+        refused = await client.get("/api/v1/departments")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
         assert [(await client.get(path)).status_code for path in ("/livez", "/readyz")] == [200, 200]

@@ -98,7 +98,7 @@ async def test_a_chunked_body_is_read_no_further_than_the_limit() -> None:
     async with client(BodyLimit(an_app(), limit=100)) as browser:
         response = await browser.post("/", content=chunks())
     assert response.status_code == 413
-    assert response.json()["error"]["text"] == "The request is over 100 bytes."
+    assert response.json()["detail"] == "The request is over 100 bytes."
 
 
 async def test_a_length_that_is_no_number_is_refused() -> None:
@@ -149,7 +149,8 @@ async def test_a_refusal_is_a_page_in_a_browser_and_json_for_programs(
     assert told in page.text
     assert "/static/style.css" in page.text
     assert "{" not in page.text
-    assert told in " ".join(data.json()["error"].values())
+    assert told in f"{data.json()['detail']} {data.json()['hint']}"
+    assert (data.headers["content-type"], data.json()["status"]) == ("application/problem+json", status)
 
 
 async def test_a_wrong_host_gets_the_style_of_its_page_and_the_way_to_the_right_one() -> None:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 
 from bot.domain.ports import WebRoutes
+from bot.server.problems.kinds import INTERNAL_ERROR
 from bot.testing.notes import NotesRetriever, make_plugin
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_a_route_that_raises_is_our_500_and_the_log_names_its_plugin(
 ) -> None:
     home = serve_home(make_with(bad={"register_routes": lambda: [WebRoutes("/bad", make_app())]}))
     response = httpx2.get(f"{home.url}/bad/")
-    assert (response.status_code, set(response.json()["error"])) == (500, {"text", "hint"})
+    assert (response.status_code, response.json()["type"]) == (500, INTERNAL_ERROR.type)
     assert "secret detail" not in response.text
     page = httpx2.get(f"{home.url}/bad/", headers={"accept": "text/html"})
     assert (page.status_code, "<h1>Something went wrong" in page.text) == (500, True)
@@ -87,7 +88,10 @@ def test_a_route_that_raises_is_our_500_and_the_log_names_its_plugin(
 @pytest.mark.parametrize(
     ("prefix", "named"),
     [
-        *((path, "taken by Mentee itself") for path in ("/livez", "/readyz", "/metrics", "/static/x", "/sign-in")),
+        *(
+            (path, "taken by Mentee itself")
+            for path in ("/livez", "/readyz", "/metrics", "/static/x", "/sign-in", "/api/v1/problems")
+        ),
         ("/first", "taken by the plugin 'first'"),
         ("/first/inner", "taken by the plugin 'first'"),
         *((wrong, "can't be used") for wrong in ("second", "/second/", "/a//b", "/a b", "/../x", "/{x}", "/a?b")),
@@ -113,7 +117,7 @@ def test_a_prefix_that_is_taken_or_malformed_is_refused_by_name(
     assert named in home.mentee.plugins.problems["second"]
 
 
-@pytest.mark.parametrize("path", ["/console", "/console/x", "/api", "/chat", "/sign-out", ""])
+@pytest.mark.parametrize("path", ["/console", "/console/x", "/api", "/api/v1", "/chat", "/sign-out", ""])
 def test_the_chat_and_the_console_cannot_be_replaced(
     make_home: MakeHome, scripted_engine: ScriptedEngine, serve_home: ServeHome, path: str
 ) -> None:
@@ -138,6 +142,6 @@ def test_routes_of_a_plugin_that_is_off_are_not_there(make_with: Callable[..., M
     assert httpx2.post(f"{home.url}/hook").text == "yes"
     states.switch("hook", "", enabled=False, actor="test")
     off = httpx2.post(f"{home.url}/hook")
-    assert (off.status_code, off.json()["error"]["text"]) == (404, "There is no page at /hook.")
+    assert (off.status_code, off.json()["detail"]) == (404, "There is no page at /hook.")
     states.switch("hook", "it", enabled=True, actor="test")
     assert httpx2.post(f"{home.url}/hook").text == "yes"

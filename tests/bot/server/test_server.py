@@ -203,7 +203,8 @@ def test_expected_errors_of_plugins_become_their_status(
     home = serve_home(make_plain(register_routes=lambda: [WebRoutes("/x", failing_app(error))]))
     response = httpx2.get(f"{home.url}/x")
     assert response.status_code == status
-    assert response.json() == {"error": {"text": error.text, "hint": error.hint}}
+    assert response.headers["content-type"] == "application/problem+json"
+    assert (response.json()["detail"], response.json()["hint"]) == (error.text, error.hint)
     assert response.headers.get("retry-after") == ("7" if status == 429 else None)
     page = httpx2.get(f"{home.url}/x", headers={"accept": "text/html"})
     assert (page.status_code, f"<h1>{error.text}</h1>" in page.text) == (status, True)
@@ -237,7 +238,7 @@ def test_a_demo_says_on_every_page_and_in_every_answer_that_it_is_one(web: Serve
         shown = client.get(path, headers=page)
         assert '<p class="demo" role="note">Demo: anyone on this machine' in shown.text, path
         assert shown.headers["mentee-demo"]
-    assert client.get("/api/departments").headers["mentee-demo"]
+    assert client.get("/api/v1/departments").headers["mentee-demo"]
     assert client.get("/static/style.css").headers["mentee-demo"]
 
 
@@ -255,8 +256,8 @@ def test_a_stranger_gets_no_session_of_a_demo_through_a_proxy(web: ServedHome, v
 
 def test_a_body_over_the_limit_is_refused_where_the_sender_sees_it(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
-    assert client.post("/api/questions", content=b"x" * 3_000_000).status_code == 413
-    assert client.post("/api/questions", content=(b"x" * 100_000 for _ in range(30))).status_code == 413
+    assert client.post("/api/v1/questions", content=b"x" * 3_000_000).status_code == 413
+    assert client.post("/api/v1/questions", content=(b"x" * 100_000 for _ in range(30))).status_code == 413
 
 
 def test_a_port_in_use_is_named_with_what_to_do(make_plain: Callable[..., Mentee], web: ServedHome) -> None:
@@ -271,7 +272,7 @@ def test_a_port_in_use_is_named_with_what_to_do(make_plain: Callable[..., Mentee
 def test_metrics_count_answers_votes_and_queues(web: ServedHome, visit: Visit) -> None:
     client = visit(web)
     given = answer(client, "Which states exempt hotels from tax?")
-    client.post(f"/api/answers/{given['id']}/vote", json={"value": "up"})
+    client.post(f"/api/v1/answers/{given['id']}/vote", json={"value": "up"})
     exposed = httpx2.get(f"{web.url}/metrics").text
     families = {family.name: family for family in text_string_to_metric_families(exposed)}
     votes = {tuple(sample.labels.values()): sample.value for sample in families["mentee_votes"].samples}

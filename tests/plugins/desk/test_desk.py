@@ -215,7 +215,7 @@ def test_comments_of_votes_are_shown_with_their_author_and_go_with_them(home: Se
 
 def decided(client: Client, name: str = "ada") -> list[tuple[bool, str, str]]:
     """Return what a person is told became of their corrections in the conversation."""
-    turns = client(name).get("/api/conversations/conversation-1").json()
+    turns = client(name).get("/api/v1/conversations/conversation-1").json()
     found = [each["answer"]["decided"] for each in turns]
     return [(each["taken"], each["said"], each["text"]) for each in found if each]
 

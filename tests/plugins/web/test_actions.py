@@ -70,16 +70,16 @@ def test_an_action_is_offered_confirmed_once_and_shown_after_a_reload(ada: httpx
     assert states(given["actions"]) == [("Open a ticket", "offered"), ("Delete all", "offered")]
     assert [each["confirm"] for each in given["actions"]] == ["", "Are you sure?"]
     assert "words" not in str(given)
-    path = f"/api/actions/{given['actions'][0]['id']}"
+    path = f"/api/v1/actions/{given['actions'][0]['id']}"
     first, second = ada.post(path), ada.post(path)
     assert first.status_code == 200, first.text
     assert first.json() == second.json()
     assert states(first.json()) == [("Open a ticket", "done"), ("Delete all", "cancelled"), ("Undo it", "offered")]
     assert first.json()[0]["result"] == "Did open."
     assert confirmed == [given["actions"][0]["id"]]
-    (turn,) = ada.get("/api/conversations/conversation-1").json()
+    (turn,) = ada.get("/api/v1/conversations/conversation-1").json()
     assert turn["answer"]["actions"] == first.json()
-    assert ada.get(f"/api/answers/{given['id']}/actions").json() == first.json()
+    assert ada.get(f"/api/v1/answers/{given['id']}/actions").json() == first.json()
 
 
 def test_somebody_else_is_refused_and_sees_nothing(
@@ -87,12 +87,12 @@ def test_somebody_else_is_refused_and_sees_nothing(
 ) -> None:
     given = answer(ada, QUESTION, department="travel")
     bob = signed_in(home, visit, "bob")
-    refused = bob.post(f"/api/actions/{given['actions'][0]['id']}")
+    refused = bob.post(f"/api/v1/actions/{given['actions'][0]['id']}")
     assert refused.status_code == 403
-    assert "Only the person who asked" in refused.json()["error"]["text"]
-    assert bob.get(f"/api/answers/{given['id']}/actions").status_code == 404
-    assert bob.post("/api/actions/act_unknown").status_code == 404
-    assert visit(home, first_page=False).post(f"/api/actions/{given['actions'][0]['id']}").status_code == 401
+    assert "Only the person who asked" in refused.json()["detail"]
+    assert bob.get(f"/api/v1/answers/{given['id']}/actions").status_code == 404
+    assert bob.post("/api/v1/actions/act_unknown").status_code == 404
+    assert visit(home, first_page=False).post(f"/api/v1/actions/{given['actions'][0]['id']}").status_code == 401
     assert confirmed == []
 
 
@@ -102,7 +102,7 @@ def test_a_token_needs_the_scope_to_act(home: ServedHome, ada: httpx2.Client, co
     for scope, status in ((Scope.ASK, 403), (Scope.ACT, 200)):
         secret, _ = tokens.create("ada", [scope], days=1, actor="test")
         with httpx2.Client(base_url=home.url, headers={"Authorization": f"Bearer {secret}"}) as program:
-            assert program.post(f"/api/actions/{given['actions'][0]['id']}").status_code == status
+            assert program.post(f"/api/v1/actions/{given['actions'][0]['id']}").status_code == status
     assert len(confirmed) == 1
 
 
@@ -111,9 +111,9 @@ def test_a_department_that_closes_after_the_offer_is_closed_to_its_actions_too(
 ) -> None:
     given = answer(ada, QUESTION, department="travel")
     home.mentee.departments.configure("travel", {"open": "false"}, actor="test")
-    assert ada.post(f"/api/actions/{given['actions'][0]['id']}").status_code == 403
-    assert ada.get(f"/api/answers/{given['id']}/actions").json() == []
-    (turn,) = ada.get("/api/conversations/conversation-1").json()
+    assert ada.post(f"/api/v1/actions/{given['actions'][0]['id']}").status_code == 403
+    assert ada.get(f"/api/v1/answers/{given['id']}/actions").json() == []
+    (turn,) = ada.get("/api/v1/conversations/conversation-1").json()
     assert turn["answer"]["actions"] == []
     assert confirmed == []
 
@@ -135,7 +135,7 @@ def test_actions_that_hang_do_not_keep_the_page_from_answering(
 
     def confirm(action_id: str) -> None:
         with httpx2.Client(base_url=home.url, cookies=client.cookies, timeout=30) as own:
-            found.append(own.post(f"/api/actions/{action_id}"))
+            found.append(own.post(f"/api/v1/actions/{action_id}"))
 
     threads = [threading.Thread(target=confirm, args=(each["id"],)) for each in offers]
     for each in threads:

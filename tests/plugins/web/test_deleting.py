@@ -29,7 +29,7 @@ def test_a_deleted_conversation_leaves_nothing(
     home = serve_home(make_web())
     client = visit(home)
     first = answer(client, QUESTION)
-    client.post(f"/api/answers/{first['id']}/correction", json={"text": "Eleven states."})
+    client.post(f"/api/v1/answers/{first['id']}/correction", json={"text": "Eleven states."})
     answer(client, "How do I book a train?", key="key-0002", conversation="conversation-2")
     web_engine.delay = 0.5
     running = ask(client, "Where do I show the form of hotels at the desk?", key="key-0003").json()
@@ -37,13 +37,13 @@ def test_a_deleted_conversation_leaves_nothing(
     while not web_engine.running and time.monotonic() < deadline:
         time.sleep(0.02)
 
-    assert client.delete("/api/conversations/conversation-1").status_code == 204
+    assert client.delete("/api/v1/conversations/conversation-1").status_code == 204
     name, told = events(client, running["events"])[-1]
     assert (name, told["stopped"]) == ("failed", True)
     while web_engine.running:
         time.sleep(0.02)
-    assert [each["id"] for each in client.get("/api/conversations").json()] == ["conversation-2"]
-    assert client.get("/api/questions").json() == []
+    assert [each["id"] for each in client.get("/api/v1/conversations").json()] == ["conversation-2"]
+    assert client.get("/api/v1/questions").json() == []
     with home.mentee.store.read() as session:
         assert [row.thread for row in session.query(QuestionRow)] == ["conversation-2"]
         assert session.query(AnswerRow).count() == 1
@@ -52,7 +52,7 @@ def test_a_deleted_conversation_leaves_nothing(
         assert not any("hotels" in str(row.payload) for row in session.query(InboxRow))
         erased = session.query(AuditRow).where(AuditRow.action == "question.erase")
         assert [(row.actor, row.subject) for row in erased] == [("web:demo", first["question_id"])]
-    assert client.delete("/api/conversations/conversation-1").status_code == 404
+    assert client.delete("/api/v1/conversations/conversation-1").status_code == 404
 
 
 def test_conversations_are_found_by_the_words_of_their_questions(
@@ -63,7 +63,7 @@ def test_conversations_are_found_by_the_words_of_their_questions(
     answer(client, "Wie gro\u00df darf das GEP\u00c4CK sein?", key="key-0002", conversation="conversation-2")
 
     def found(words: str) -> list[str]:
-        listed = client.get("/api/conversations", params={"q": words}).json()
+        listed = client.get("/api/v1/conversations", params={"q": words}).json()
         return [each["id"] for each in listed]
 
     assert found("HOTELS") == ["conversation-1"]
@@ -86,10 +86,10 @@ def test_a_conversation_keeps_the_title_that_its_owner_gives_it(
         answer(client, QUESTION, key="key-0002", conversation=f"conversation-of-{name}")
 
     def titles(client: httpx2.Client, words: str = "") -> list[str]:
-        return [each["title"] for each in client.get("/api/conversations", params={"q": words}).json()]
+        return [each["title"] for each in client.get("/api/v1/conversations", params={"q": words}).json()]
 
     def rename(client: httpx2.Client, title: str, conversation: str = "conversation-1") -> httpx2.Response:
-        return client.patch(f"/api/conversations/{conversation}", json={"title": title})
+        return client.patch(f"/api/v1/conversations/{conversation}", json={"title": title})
 
     assert rename(ada, "  Trip to\n MÜNCHEN ").status_code == 204
     assert rename(ada, "Trip to MÜNCHEN").status_code == 204
@@ -102,7 +102,7 @@ def test_a_conversation_keeps_the_title_that_its_owner_gives_it(
         assert rename(bob, "Mine", conversation).status_code == 404
     refused = rename(ada, "x" * 81)
     assert refused.status_code == 400
-    assert "at most 80 characters; this one has 81" in refused.json()["error"]["text"]
+    assert "at most 80 characters; this one has 81" in refused.json()["detail"]
     assert rename(ada, " ").status_code == 204
     assert titles(ada) == [QUESTION, QUESTION]
 
@@ -124,8 +124,8 @@ def test_a_title_goes_with_its_conversation_and_with_its_owner(
             key=f"key-000{number}",
             conversation=f"conversation-{number}",
         )
-        client.patch(f"/api/conversations/conversation-{number}", json={"title": f"HERONBLUE {number}"})
-    assert client.delete("/api/conversations/conversation-1").status_code == 204
+        client.patch(f"/api/v1/conversations/conversation-{number}", json={"title": f"HERONBLUE {number}"})
+    assert client.delete("/api/v1/conversations/conversation-1").status_code == 204
     assert kept() == [("conversation-2", "HERONBLUE 2")]
     erased = home.mentee.erasing.person("web:demo", actor="test")
     assert kept() == []

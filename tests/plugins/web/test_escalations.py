@@ -69,11 +69,11 @@ def given(home: ServedHome, department: str = "travel", **more: Any) -> str:
 
 
 def path(answer_id: str) -> str:
-    return f"/api/answers/{answer_id}/escalation"
+    return f"/api/v1/answers/{answer_id}/escalation"
 
 
 def shown(client: httpx2.Client, conversation: str = "conversation-1") -> list[dict[str, Any]]:
-    return [each["answer"] for each in client.get(f"/api/conversations/{conversation}").json()]
+    return [each["answer"] for each in client.get(f"/api/v1/conversations/{conversation}").json()]
 
 
 def escalations(home: ServedHome) -> list[EscalationRow]:
@@ -140,7 +140,7 @@ def test_only_the_asker_hands_on_and_sees_the_reply(home: ServedHome, client: Cl
     assert ian.get(f"/desk/items/{row.id}").status_code == 404
     assert ian.post(f"/desk/items/{row.id}/reply", data={"reply": "Mine."}).status_code == 404
     client("gus").post(f"/desk/items/{row.id}/reply", data={"reply": "Ask Ina."})
-    assert client("bob").get("/api/conversations/conversation-1").json() == []
+    assert client("bob").get("/api/v1/conversations/conversation-1").json() == []
     assert client("bob").get(path(answer_id)).status_code == 404
 
 
@@ -175,7 +175,7 @@ def test_who_may_not_read_the_answer_any_more_reads_no_reply_to_it(home: ServedH
     gus = home.mentee.people.get("web:gus")
     home.mentee.escalations.resolve(escalations(home)[0].id, gus, "replied", "It moves to Rome.")
     home.mentee.departments.set_member("board", "user:web:ada", member=False, actor="test")
-    assert "Rome" not in ada.get("/api/conversations/conversation-1").text
+    assert "Rome" not in ada.get("/api/v1/conversations/conversation-1").text
     after = ada.get(path(answer_id)).json()
     assert (after["state"], after["by"], after["html"]) == ("replied", "gus", "")
     assert ada.post(path(other), json={}).status_code == 409
@@ -205,7 +205,7 @@ def test_a_deleted_conversation_leaves_the_queue_and_takes_back_its_notes(home: 
     ada, answer_id = client("ada"), given(home)
     ada.post(path(answer_id), json={})
     (row,) = escalations(home)
-    assert ada.delete("/api/conversations/conversation-1").status_code == 204
+    assert ada.delete("/api/v1/conversations/conversation-1").status_code == 204
     assert escalations(home) == []
     assert ada.get(path(answer_id)).status_code == 404
     assert client("gus").post(f"/desk/items/{row.id}/reply", data={"reply": "Late."}).status_code == 404
@@ -242,8 +242,8 @@ def test_an_exported_conversation_has_the_sources_the_correction_and_the_reply(
     ada.post(path(found["id"]), json={})
     (row,) = escalations(home)
     assert gus.post(f"/desk/items/{row.id}/reply", data={"reply": "Ask **Ina**."}).status_code == 303
-    ada.post(f"/api/answers/{found['id']}/correction", json={"text": "In 13 states.\nSee the list."})
-    exported = ada.get("/api/conversations/conversation-1/export")
+    ada.post(f"/api/v1/answers/{found['id']}/correction", json={"text": "In 13 states.\nSee the list."})
+    exported = ada.get("/api/v1/conversations/conversation-1/export")
     assert exported.headers["content-type"] == "text/markdown; charset=utf-8"
     assert exported.headers["content-disposition"].startswith('attachment; filename="mentee-20')
     said = exported.text
@@ -257,4 +257,4 @@ def test_an_exported_conversation_has_the_sources_the_correction_and_the_reply(
     ):
         assert part in said
     for other, conversation in ((gus, "conversation-1"), (ada, "conversation-2")):
-        assert other.get(f"/api/conversations/{conversation}/export").status_code == 404
+        assert other.get(f"/api/v1/conversations/{conversation}/export").status_code == 404

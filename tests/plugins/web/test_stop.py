@@ -25,11 +25,11 @@ def test_a_question_is_stopped_by_its_asker_and_not_answered_after_a_restart(
     accepted = ask(client, QUESTION).json()
     while not web_engine.running:
         time.sleep(0.02)
-    (running,) = client.get("/api/questions").json()
+    (running,) = client.get("/api/v1/questions").json()
     assert (running["state"], running["text"], running["events"]) == ("running", QUESTION, accepted["events"])
-    assert [each["running"] for each in client.get("/api/conversations").json()] == [True]
+    assert [each["running"] for each in client.get("/api/v1/conversations").json()] == [True]
 
-    stop = f"/api/questions/{accepted['question_id']}/stop"
+    stop = f"/api/v1/questions/{accepted['question_id']}/stop"
     assert client.post(stop, json={}).json() == {"stopped": True}
     assert client.post(stop, json={}).json() == {"stopped": False}
     while web_engine.running:
@@ -41,9 +41,9 @@ def test_a_question_is_stopped_by_its_asker_and_not_answered_after_a_restart(
     again = visit(serve_home(mentee))
     name, told = events(again, accepted["events"])[-1]
     assert (name, told["stopped"]) == ("failed", True)
-    assert [each["state"] for each in again.get("/api/questions").json()] == ["stopped"]
-    assert again.get("/api/conversations/conversation-1").json() == []
-    assert [each["running"] for each in again.get("/api/conversations").json()] == [False]
+    assert [each["state"] for each in again.get("/api/v1/questions").json()] == ["stopped"]
+    assert again.get("/api/v1/conversations/conversation-1").json() == []
+    assert [each["running"] for each in again.get("/api/v1/conversations").json()] == [False]
     assert web_engine.finished == 0
 
 
@@ -54,7 +54,7 @@ def test_what_has_ended_or_is_somebody_elses_cant_be_stopped(
     accepted = ask(client, QUESTION).json()
     name, answer = events(client, accepted["events"])[-1]
     assert (name, answer["text"]) == ("done", SAID)
-    assert client.post(f"/api/questions/{accepted['question_id']}/stop", json={}).json() == {"stopped": False}
-    assert client.get("/api/questions").json() == []
-    refused = client.post("/api/questions/q_in_of_somebody_else/stop", json={})
+    assert client.post(f"/api/v1/questions/{accepted['question_id']}/stop", json={}).json() == {"stopped": False}
+    assert client.get("/api/v1/questions").json() == []
+    refused = client.post("/api/v1/questions/q_in_of_somebody_else/stop", json={})
     assert refused.status_code == 404
