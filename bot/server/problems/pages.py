@@ -1,15 +1,12 @@
 """A page about each type of problem, at the type's own address. Everybody may read them."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: FastAPI reads the annotations when the routes are declared.
 
-from typing import TYPE_CHECKING
+from fastapi import FastAPI, Request, Response
 
 from bot.domain.errors import NotFoundError
 from bot.server.pages.layout import FOLDER, page_templates
 from bot.server.problems.kinds import KINDS, PROBLEMS_PATH
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI, Request, Response
 
 PAGES = page_templates(FOLDER / "templates")
 

@@ -99,7 +99,8 @@ def test_what_has_the_wrong_form_is_listed_by_its_place_and_its_field(ada: httpx
         ("body", "other"),
     ]
     assert all(each["detail"] for each in found["errors"])
-    reason = told(ada.post("/api/v1/answers/a_x/vote", json={"value": "down", "reason": "none"}))["errors"][0]
+    vote = f"/api/v1/answers/{answer(ada, QUESTION)['id']}/vote"
+    reason = told(ada.post(vote, json={"value": "down", "reason": "none"}))["errors"][0]
     assert reason["detail"].startswith("must be one of ")
     no_json = told(ada.post("/api/v1/questions", content=b'{"a": }', headers=JSON))["errors"]
     assert (len(no_json), no_json[0]["in"], no_json[0]["field"]) == (1, "body", "")
