@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers
 
-from bot.server.pages.layout import DEMO_BANNER, FOLDER, page_templates
+from bot.server.pages.layout import DEMO_BANNER, FOLDER, page_templates, wants_page
 from bot.server.problems.kinds import MEDIA_TYPE, Kind, problem
 
 if TYPE_CHECKING:
@@ -70,11 +70,6 @@ def _drawn(scope: Scope, told: dict[str, Any], home: str) -> tuple[bytes, bytes]
     banner = DEMO_BANNER if scope.get("state", {}).get("demo") else ""
     error = {"text": told["detail"], "hint": told.get("hint", "")}
     return b"text/html; charset=utf-8", PAGE.render(error=error, home=home, demo_banner=banner).encode()
-
-
-def wants_page(headers: Headers) -> bool:
-    """Return whether a browser is navigating. What scripts and programs request accepts anything, or JSON."""
-    return "text/html" in headers.get("accept", "")
 
 
 async def _discard(receive: Receive) -> None:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 if TYPE_CHECKING:
     from fastapi import Response
+    from starlette.datastructures import Headers
     from starlette.requests import Request
     from starlette.types import Scope
 
@@ -28,6 +29,11 @@ def page_templates(folder: Path) -> Jinja2Templates:
     loader = ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(FOLDER / "templates")])
     environment = Environment(loader=loader, autoescape=True)
     return Jinja2Templates(env=environment, context_processors=[_demo_banner])
+
+
+def wants_page(headers: Headers) -> bool:
+    """Return whether a browser is navigating. What scripts and programs request accepts anything, or JSON."""
+    return "text/html" in headers.get("accept", "")
 
 
 def _demo_banner(request: Request) -> dict[str, Markup]:

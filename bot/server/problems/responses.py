@@ -10,8 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from bot.domain.errors import BusyError, MenteeError, NotFoundError, SignInRequiredError
-from bot.server.middleware.replies import wants_page
-from bot.server.pages.layout import FOLDER, page_templates
+from bot.server.pages.layout import FOLDER, page_templates, wants_page
 from bot.server.problems.kinds import MEDIA_TYPE, problem
 from bot.server.returning import sign_in_address
 
