@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete
 
 from bot.access.people import stored_person
-from bot.domain.errors import ForbiddenError, SignInRequiredError
+from bot.domain.errors import ForbiddenError, MissingScopeError, SignInRequiredError
 from bot.domain.identifiers import now
 from bot.domain.people import Person, Role, Scope
 from bot.storage.tables.access import PersonRow, SessionRow
@@ -76,9 +76,11 @@ class Sessions:
     def require(self, request: Request, role: Role = Role.EMPLOYEE, scope: Scope | None = None) -> Person:
         """Return who sent a request, with ``Authorization: Bearer`` or a session.
 
-        :param scope: what an API token must be allowed to do; by default ``operate`` for operators, else ``ask``.
+        :param scope: what an API token must be allowed to do; by default ``console:write`` for operators, else
+            ``questions:write``.
         :raises SignInRequiredError: nobody is signed in, or the token is not valid.
-        :raises ForbiddenError: the person's role does not include ``role``, or the token has not the scope.
+        :raises MissingScopeError: the token has not the scope.
+        :raises ForbiddenError: the person's role does not include ``role``.
         """
         needed = scope or (Scope.OPERATE if role is Role.OPERATOR else Scope.ASK)
         kind, _, secret = request.headers.get("authorization", "").partition(" ")
@@ -104,9 +106,7 @@ class Sessions:
             )
         person, scopes = held
         if needed not in scopes:
-            raise ForbiddenError(
-                f"This API token doesn't have the scope {needed.value}.", hint="Ask an operator for one that does."
-            )
+            raise MissingScopeError(needed.value)
         return person
 
     def set_cookie(self, response: Response, token: str) -> None:

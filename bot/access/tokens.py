@@ -15,7 +15,7 @@ from bot.access.names import no_person
 from bot.access.people import account_id, stored_person
 from bot.domain.errors import NotFoundError
 from bot.domain.identifiers import now
-from bot.domain.people import Person, Scope
+from bot.domain.people import Person, Scope, usable_scopes
 from bot.storage.tables.access import PersonRow, TokenRow
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ class Tokens:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def create(self, name: str, scopes: Collection[Scope], *, days: int = DAYS, actor: str) -> tuple[str, Token]:
+    def create(self, name: str, scopes: Collection[Scope] = (), *, days: int = DAYS, actor: str) -> tuple[str, Token]:
         """Create a token for a person; return the secret, which nobody can read again, and what is kept.
 
+        :param scopes: by default all that the person can make use of now; a later role doesn't widen the token.
         :raises NotFoundError: there is no such person.
         """
         secret = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
@@ -58,10 +59,11 @@ class Tokens:
             person = session.get(PersonRow, account_id(name))
             if person is None:
                 raise no_person(session, name)
+            granted = scopes or usable_scopes(stored_person(session, person))
             row = TokenRow(
                 digest=_digest(secret),
                 person_id=person.id,
-                scopes=sorted({scope.value for scope in scopes}),
+                scopes=[scope.value for scope in Scope if scope in granted],
                 expires_at=now() + timedelta(days=days),
             )
             session.add(row)

@@ -65,6 +65,20 @@ class ForbiddenError(MenteeError):
     status = 403
 
 
+class MissingScopeError(ForbiddenError):
+    """The person may do this, but the API token with which it was asked may not.
+
+    :param scope: what the token needs.
+    """
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"This API token doesn't have the scope {scope}.",
+            hint=f"Use a token that has it: `mentee tokens create --user NAME --scope {scope}`.",
+        )
+        self.scope = scope
+
+
 class ConflictError(MenteeError):
     """Somebody else changed something in the meantime that this would overwrite."""
 

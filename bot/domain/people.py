@@ -57,11 +57,27 @@ class Role(StrEnum):
 class Scope(StrEnum):
     """What an API token may be used for, within its person's own permissions."""
 
-    ASK = "ask"
-    VOTE = "vote"
-    CORRECT = "correct"
-    ACT = "act"
-    OPERATE = "operate"
+    READ = "questions:read"
+    ASK = "questions:write"
+    EDIT = "conversations:write"
+    VOTE = "votes:write"
+    CORRECT = "corrections:write"
+    ACT = "actions:write"
+    JUDGE = "desk:write"
+    OPERATE = "console:write"
+
+
+SCOPES = {
+    Scope.READ: "list departments, and read your questions, answers and conversations",
+    Scope.ASK: "ask, stop answers, and hand questions to a person",
+    Scope.EDIT: "rename and delete your conversations",
+    Scope.VOTE: "vote on your answers",
+    Scope.CORRECT: "correct your answers",
+    Scope.ACT: "confirm the actions under your answers",
+    Scope.JUDGE: "use the desk, as an agent",
+    Scope.OPERATE: "use the console, as an operator",
+}
+"""What each scope allows, as words after "may"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,12 @@ class Person:
     def is_anywhere(self, role: Role) -> bool:
         """Return whether the person has a role in at least one department."""
         return self.role.includes(role) or any(own.includes(role) for _, own in self.roles)
+
+
+def usable_scopes(person: Person) -> tuple[Scope, ...]:
+    """Return the scopes that a person can make use of now."""
+    beyond = {Scope.JUDGE: person.is_anywhere(Role.AGENT), Scope.OPERATE: person.role.includes(Role.OPERATOR)}
+    return tuple(scope for scope in Scope if beyond.get(scope, True))
 
 
 def principals_of(person_id: str) -> frozenset[str]:

@@ -43,7 +43,7 @@ def build_desk(judging: Judging, showing: Showing, curated: CuratedDesk, queues:
     app.mount("/static", StaticFolder(FOLDER / "static"), name="static")
 
     def agent(request: Request) -> Person:
-        person = sessions.require(request, scope=Scope.CORRECT)
+        person = sessions.require(request, scope=Scope.JUDGE)
         if not person.is_anywhere(Role.AGENT):
             raise ForbiddenError("Only support agents can open this page.", hint="Ask an operator for the role agent.")
         return person

@@ -161,15 +161,21 @@ def _with(scope: Scope) -> Callable[[Request, Web], Person]:
     return person
 
 
+Reader = Annotated[Person, Depends(_with(Scope.READ))]
 Asker = Annotated[Person, Depends(_with(Scope.ASK))]
+Editor = Annotated[Person, Depends(_with(Scope.EDIT))]
 Actor = Annotated[Person, Depends(_with(Scope.ACT))]
 
 
-def _watcher(question_id: Id, person: Asker, web: Here) -> Person:
-    unknown = web.intake.state(person, question_id) == "unknown"
-    if unknown and web.conversations.answer_to(person, question_id) is None:
-        raise NotFoundError("This question doesn't exist, or it isn't yours.", hint="Ask it again.")
-    return person
+def _owner(scope: Scope) -> Callable[[Id, Request, Web], Person]:
+    def owner(question_id: Id, request: Request, web: Here) -> Person:
+        person = web.sessions.require(request, scope=scope)
+        unknown = web.intake.state(person, question_id) == "unknown"
+        if unknown and web.conversations.answer_to(person, question_id) is None:
+            raise NotFoundError("This question doesn't exist, or it isn't yours.", hint="Ask it again.")
+        return person
+
+    return owner
 
 
 def _receiver(scope: Scope) -> Callable[[Id, Request, Web], Person]:
@@ -182,15 +188,17 @@ def _receiver(scope: Scope) -> Callable[[Id, Request, Web], Person]:
     return receiver
 
 
-Watcher = Annotated[Person, Depends(_watcher)]
+Watcher = Annotated[Person, Depends(_owner(Scope.READ))]
+Stopper = Annotated[Person, Depends(_owner(Scope.ASK))]
 Voter = Annotated[Person, Depends(_receiver(Scope.VOTE))]
-Receiver = Annotated[Person, Depends(_receiver(Scope.ASK))]
+Receiver = Annotated[Person, Depends(_receiver(Scope.READ))]
+Escalator = Annotated[Person, Depends(_receiver(Scope.ASK))]
 Corrector = Annotated[Person, Depends(_receiver(Scope.CORRECT))]
 api = APIRouter(prefix="/api/v1")
 
 
 @api.get("/departments")
-def departments(person: Asker, web: Here) -> list[dict[str, Any]]:
+def departments(person: Reader, web: Here) -> list[dict[str, Any]]:
     """List the departments you may ask, with example questions."""
     askable = set(web.departments.askable(web.departments.audience_of(person)))
     return [
@@ -210,13 +218,13 @@ def ask(body: Ask, person: Asker, web: Here) -> Accepted:
 
 
 @api.get("/questions")
-def unanswered(person: Asker, web: Here) -> list[dict[str, Any]]:
+def unanswered(person: Reader, web: Here) -> list[dict[str, Any]]:
     """List your questions that wait, are being answered or were stopped by you, oldest first."""
     return web.unanswered.of(person)
 
 
 @api.post("/questions/{question_id}/stop")
-async def stop(question_id: Id, _person: Watcher, web: Here) -> Stopped:
+async def stop(question_id: Id, _person: Stopper, web: Here) -> Stopped:
     """Stop the answer to one of your questions. It stays stopped after a restart."""
     return Stopped(stopped=await web.unanswered.stop(question_id))
 
@@ -227,7 +235,7 @@ async def events(question_id: Id, request: Request, person: Watcher, web: Here) 
 
     def signed_in() -> bool:
         try:
-            return web.sessions.require(request, scope=Scope.ASK).id == person.id
+            return web.sessions.require(request, scope=Scope.READ).id == person.id
         except (SignInRequiredError, ForbiddenError):
             return False
 
@@ -267,7 +275,7 @@ async def confirm(action_id: Id, person: Actor, web: Here) -> list[Action]:
 
 
 @api.post("/answers/{answer_id}/escalation")
-def ask_person(answer_id: Id, person: Receiver, web: Here) -> Escalation:
+def ask_person(answer_id: Id, person: Escalator, web: Here) -> Escalation:
     """Hand the question of one of your answers to the people who handle its department.
 
     They see the question, the answer and your name. Sent again, it is still one question.
@@ -283,19 +291,19 @@ def escalation(answer_id: Id, person: Receiver, web: Here) -> Escalation | None:
 
 
 @api.get("/conversations")
-def conversations(person: Asker, web: Here, q: Annotated[str, Query(max_length=200)] = "") -> list[dict[str, Any]]:
+def conversations(person: Reader, web: Here, q: Annotated[str, Query(max_length=200)] = "") -> list[dict[str, Any]]:
     """List your conversations, newest first; with ``q`` those with a title or a question that contains it."""
     return web.conversations.newest(person, web.unanswered.of(person), q.strip())
 
 
 @api.get("/conversations/{conversation}")
-def turns(conversation: Id, person: Asker, web: Here) -> list[dict[str, Any]]:
+def turns(conversation: Id, person: Reader, web: Here) -> list[dict[str, Any]]:
     """Return the questions and answers of one of your conversations, oldest first."""
     return web.conversations.turns(person, conversation)
 
 
 @api.get("/conversations/{conversation}/export", response_class=MarkdownFile)
-def export(conversation: Id, person: Asker, web: Here) -> MarkdownFile:
+def export(conversation: Id, person: Reader, web: Here) -> MarkdownFile:
     """Return one of your conversations as a Markdown file, with the sources and the replies of people."""
     turns = web.conversations.turns(person, conversation)
     if not turns:
@@ -305,13 +313,13 @@ def export(conversation: Id, person: Asker, web: Here) -> MarkdownFile:
 
 
 @api.patch("/conversations/{conversation}", status_code=204)
-def rename(conversation: Id, body: Title, person: Asker, web: Here) -> None:
+def rename(conversation: Id, body: Title, person: Editor, web: Here) -> None:
     """Give one of your conversations a title of at most 80 characters."""
     web.conversations.rename(person, conversation, body.title)
 
 
 @api.delete("/conversations/{conversation}", status_code=204)
-async def delete(conversation: Id, person: Asker, web: Here) -> None:
+async def delete(conversation: Id, person: Editor, web: Here) -> None:
     """Erase one of your conversations: its questions and answers, and all that was made of them.
 
     Votes, corrections and curated answers go too. This can't be undone.

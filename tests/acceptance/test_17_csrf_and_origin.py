@@ -77,7 +77,7 @@ def test_a_cross_site_websocket_is_refused(web: Any, visit: Any, headers: Any) -
 @pytest.fixture
 def bearer(web: ServedHome) -> dict[str, str]:
     web.mentee.people.add("ada", role=Role.EMPLOYEE, password=PASSWORD, actor="test")
-    secret, _ = Tokens(web.mentee.store).create("ada", [Scope.ASK], actor="test")
+    secret, _ = Tokens(web.mentee.store).create("ada", [Scope.READ, Scope.ASK], actor="test")
     return {"authorization": f"Bearer {secret}"}
 
 
@@ -100,7 +100,10 @@ def test_a_token_opens_what_its_scopes_name_and_no_more(web: ServedHome, visit: 
     for path, body in (("vote", {"value": "up"}), ("correction", {"text": "Eleven."})):
         refused = program.post(f"/api/v1/answers/{given['id']}/{path}", json=body)
         assert refused.status_code == 403
-        assert "doesn't have the scope" in refused.json()["detail"]
+        found = refused.json()
+        assert (found["type"], found["scope"]) == ("/api/v1/problems/missing-scope", f"{path}s:write")
+        assert found["detail"] == f"This API token doesn't have the scope {path}s:write."
+        assert f'error="insufficient_scope", scope="{path}s:write"' in refused.headers["www-authenticate"]
     assert program.get("/console/").status_code == 403
     voting, _ = Tokens(web.mentee.store).create("ada", [Scope.VOTE, Scope.OPERATE], actor="test")
     also = {"authorization": f"bearer {voting}"}

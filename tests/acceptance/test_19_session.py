@@ -110,7 +110,7 @@ def test_a_new_password_ends_all_sessions_and_leaves_tokens(home: ServedHome, vi
     browsers = [visit(home, first_page=False) for _ in range(2)]
     for browser in browsers:
         sign_in(browser)
-    secret, _ = Tokens(home.mentee.store).create("ada", [Scope.ASK], actor="test")
+    secret, _ = Tokens(home.mentee.store).create("ada", [Scope.READ], actor="test")
     home.mentee.people.set_password("ada", PASSWORD + "2", actor="test")
     assert [browser.get("/api/v1/departments").status_code for browser in browsers] == [401, 401]
     assert sign_in(browsers[0]).status_code == 401
@@ -124,7 +124,7 @@ def test_a_stream_that_is_open_ends_with_its_session(
 ) -> None:
     client, mentee = visit(home, first_page=False), home.mentee
     sign_in(client)
-    secret, token = Tokens(mentee.store).create("ada", [Scope.ASK], actor="test")
+    secret, token = Tokens(mentee.store).create("ada", [Scope.READ], actor="test")
     if end == "token":
         client.headers["authorization"] = f"Bearer {secret}"
     web_engine.gate.clear()

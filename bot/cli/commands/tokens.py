@@ -1,4 +1,4 @@
-"""``mentee tokens``: API tokens, for programs that ask, vote or correct as a person."""
+"""``mentee tokens``: API tokens, for programs that act for a person within scopes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from bot.access.tokens import DAYS, Tokens
 from bot.cli.home import opened_store
@@ -31,10 +31,10 @@ def tokens() -> None:
 @click.option(
     "--scope",
     "scopes",
-    required=True,
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What the token may be used for, within the person's own permissions. Can be repeated.",
+    help="What the token may be used for, within the person's own permissions. Can be repeated. By default all that the"
+    " person may do now.",
 )
 @click.option(
     "--expires", "days", type=click.IntRange(1, MAX_DAYS), default=DAYS, show_default=True, help="Days it is valid."
@@ -45,9 +45,10 @@ def create(name: str, scopes: tuple[str, ...], days: int, *, as_json: bool) -> N
     with _tokens() as kept:
         secret, token = kept.create(name, [Scope(scope) for scope in scopes], days=days, actor=ACTOR)
     if as_json:
-        emit_json({"token": secret, "id": token.id, "expires_at": token.expires_at})
+        emit_json({"token": secret, "id": token.id, "scopes": token.scopes, "expires_at": token.expires_at})
         return
     progress_console.print(f"{token.id} for {token.person}, valid until {token.expires_at:%Y-%m-%d}:")
+    progress_console.print(f"Scopes: {', '.join(token.scopes)}.")
     console.print(secret)
 
 
@@ -60,10 +61,11 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         emit_json([asdict(token) for token in found])
         return
-    table = Table("Token", "Person", "Scopes", "Valid until", box=None, pad_edge=False)
+    whole = Column("Token", overflow="fold", min_width=len(found[0].id) if found else None)  # to be copied
+    table = Table(whole, "Person", "Scopes", "Valid until", box=None, pad_edge=False)
     for token in found:
-        table.add_row(token.id, token.person, ", ".join(token.scopes), f"{token.expires_at:%Y-%m-%d}")
-    console.print(table if found else "No tokens yet: `mentee tokens create --user NAME --scope ask`.")
+        table.add_row(token.id, token.person, "\n".join(token.scopes), f"{token.expires_at:%Y-%m-%d}")
+    console.print(table if found else "No tokens yet: `mentee tokens create --user NAME`.")
 
 
 @tokens.command("revoke")

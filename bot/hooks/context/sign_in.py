@@ -38,7 +38,8 @@ class SignIn:
         """Return who sent the request. Blocking.
 
         :param role: what the person must be: in every department, or in ``department`` if you name one.
-        :param scope: what an API token must be allowed to do; by default ``operate`` for operators, else ``ask``.
+        :param scope: what an API token must be allowed to do; by default ``console:write`` for operators, else
+            ``questions:write``.
         :param department: one that the person must be allowed to ask.
         :raises SignInRequiredError: nobody is signed in, or the token isn't valid.
         :raises ForbiddenError: the person hasn't the role, the token hasn't the scope, or the department is closed.

@@ -59,6 +59,13 @@ FORBIDDEN = Kind(
     "The person whose session or token came with the request may not do this.",
     "Ask an operator for the permission.",
 )
+MISSING_SCOPE = Kind(
+    "missing-scope",
+    403,
+    "Missing scope",
+    "The person may do this, but the API token of the request may not. The member scope names what the token needs.",
+    "Use a token with this scope. An operator creates one with mentee tokens create.",
+)
 CROSS_SITE = Kind(
     "cross-site",
     403,
@@ -145,6 +152,7 @@ KINDS = {
         BAD_REQUEST,
         SIGN_IN_REQUIRED,
         FORBIDDEN,
+        MISSING_SCOPE,
         CROSS_SITE,
         NOT_FOUND,
         METHOD_NOT_ALLOWED,

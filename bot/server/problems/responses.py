@@ -9,9 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from bot.domain.errors import BusyError, MenteeError, NotFoundError, SignInRequiredError
+from bot.domain.errors import BusyError, MenteeError, MissingScopeError, NotFoundError, SignInRequiredError
 from bot.server.pages.layout import FOLDER, page_templates, wants_page
-from bot.server.problems.kinds import MEDIA_TYPE, problem
+from bot.server.problems.kinds import MEDIA_TYPE, MISSING_SCOPE, problem
 from bot.server.returning import sign_in_address
 
 if TYPE_CHECKING:
@@ -42,14 +42,24 @@ class ProblemResponse(JSONResponse):
 async def show_error(request: Request, error: Exception) -> Response:
     """Respond to an expected error with its status."""
     assert isinstance(error, MenteeError)
-    headers = {"Retry-After": f"{max(1, round(error.retry_after))}"} if isinstance(error, BusyError) else {}
-    if isinstance(error, SignInRequiredError):
-        headers = {"WWW-Authenticate": "Bearer"}
+    headers = _headers(error)
     if not wants_page(request.headers):
-        return ProblemResponse(problem(error.status, error.text, hint=error.hint), error.status, headers)
+        kind, more = (MISSING_SCOPE, {"scope": error.scope}) if isinstance(error, MissingScopeError) else (None, {})
+        told = problem(error.status, error.text, hint=error.hint, kind=kind, more=more)
+        return ProblemResponse(told, error.status, headers)
     if isinstance(error, SignInRequiredError) and request.method == "GET":
         return RedirectResponse(sign_in_address(request), 303)
     return _page(request, error, error.status, headers)
+
+
+def _headers(error: MenteeError) -> dict[str, str]:
+    if isinstance(error, BusyError):
+        return {"Retry-After": f"{max(1, round(error.retry_after))}"}
+    if isinstance(error, SignInRequiredError):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, MissingScopeError):  # as RFC 6750 has it
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.scope}"'}
+    return {}
 
 
 async def show_http_error(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic.command import downgrade
 from click.testing import CliRunner
 
 from bot.access.people import People
@@ -14,6 +15,7 @@ from bot.domain.errors import NotFoundError
 from bot.domain.identifiers import now
 from bot.domain.people import Person, Role, Scope
 from bot.observability.redaction import without_secrets
+from bot.storage.migrate import _schemas, upgrade
 from bot.storage.tables.access import AuditRow, TokenRow
 
 if TYPE_CHECKING:
@@ -73,6 +75,41 @@ def test_the_database_and_the_audit_log_hold_no_token(tokens: Tokens, store: Sto
     assert without_secrets(f"with {secret} in it") == "with <SECRET> in it"
 
 
+@pytest.mark.parametrize(
+    ("role", "beyond"),
+    [
+        (Role.EMPLOYEE, set()),
+        (Role.AGENT, {Scope.JUDGE}),
+        (Role.OPERATOR, {Scope.JUDGE, Scope.OPERATE}),
+    ],
+)
+def test_without_scopes_a_token_gets_those_that_its_person_can_use_at_that_time(
+    store: Store, role: Role, beyond: set[Scope]
+) -> None:
+    people, tokens = People(store), Tokens(store)
+    people.add("eve", role=role, password=PASSWORD, actor="test")
+    secret, kept = tokens.create("eve", actor="test")
+    assert set(kept.scopes) == set(Scope) - {Scope.JUDGE, Scope.OPERATE} | beyond
+    people.set_role("eve", Role.OPERATOR, actor="test")
+    held = tokens.holder(secret)
+    assert held is not None
+    assert held[1] == set(kept.scopes)
+
+
+def test_tokens_from_before_the_scopes_were_renamed_may_do_what_they_might(tokens: Tokens, store: Store) -> None:
+    secret, kept = tokens.create("ada", list(Scope), actor="test")
+    (core,) = _schemas(None)
+    with store.engine.execution_options(writes=True).begin() as connection:
+        downgrade(core.config(connection), "0012")
+    with store.read() as session:
+        scopes = session.get_one(TokenRow, kept.id).scopes
+    assert sorted(scopes) == ["act", "ask", "correct", "operate", "vote"]
+    upgrade(store)
+    held = tokens.holder(secret)
+    assert held is not None
+    assert held[1] == set(Scope)
+
+
 def test_unknown_people_and_tokens_are_named(tokens: Tokens) -> None:
     with pytest.raises(NotFoundError, match="no person 'bob'"):
         tokens.create("bob", [Scope.ASK], actor="test")
@@ -84,12 +121,16 @@ def test_the_command_shows_a_token_once_lists_it_without_and_revokes_it(make_hom
     home = make_home(built_in=())
     home.people.add("ada", role=Role.EMPLOYEE, password=PASSWORD, actor="test")
     run = CliRunner().invoke
-    made = json.loads(run(command, ["create", "--user", "ada", "--scope", "ask", "--json"]).stdout)
-    assert set(made) == {"token", "id", "expires_at"}
-    plain = run(command, ["create", "--user", "ada", "--scope", "ask", "--scope", "vote", "--expires", "7"])
+    made = json.loads(run(command, ["create", "--user", "ada", "--scope", "questions:write", "--json"]).stdout)
+    assert set(made) == {"token", "id", "scopes", "expires_at"}
+    several = ["--scope", "votes:write", "--scope", "questions:write"]
+    plain = run(command, ["create", "--user", "ada", *several, "--expires", "7"])
     assert plain.stdout.startswith(PREFIX)
     listed = run(command, ["list", "--json"]).stdout
-    assert [row["scopes"] for row in json.loads(listed)] == [["ask"], ["ask", "vote"]]
+    assert [row["scopes"] for row in json.loads(listed)] == [
+        ["questions:write"],
+        ["questions:write", "votes:write"],
+    ]
     assert made["token"] not in listed
     assert made["id"] in run(command, ["list"]).output
     assert run(command, ["revoke", made["id"]]).exit_code == 0

@@ -172,9 +172,9 @@ def test_a_token_needs_the_scope(mentee: Mentee, taker: Taker) -> None:
     sign_in = at_start(mentee, taker).sign_in
     sent = request(authorization=f"Bearer {secret}")
     assert sign_in.require(sent, department="it").id == "web:ada"
-    with pytest.raises(ForbiddenError, match="scope vote"):
+    with pytest.raises(ForbiddenError, match="scope votes:write"):
         sign_in.require(sent, scope=Scope.VOTE)
-    with pytest.raises(ForbiddenError, match="scope operate"):
+    with pytest.raises(ForbiddenError, match="scope console:write"):
         sign_in.require(sent, Role.OPERATOR, department="it")
 
 
