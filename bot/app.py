@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from bot.domain.ports import AdapterRegistry, Channel, ChosenAdapters, Engine, Retriever, TokenVectors
     from bot.domain.questions import Question
     from bot.feedback.curated.answers import CuratedAnswers
+    from bot.feedback.outcomes.ledger import OutcomeLedger
     from bot.feedback.votes import Votes
     from bot.hooks.context.http_client import HttpClients, PluginHttp
     from bot.hooks.context.model import PluginModel
@@ -218,6 +219,15 @@ class Mentee:
 
         name = self.settings.model.embedder
         return CuratedAnswers(self.store, self.rights, self._embed, name, Sameness(self._embed_tokens))
+
+    @cached_property
+    def outcomes(self) -> OutcomeLedger:
+        """How questions ended."""
+        from bot.feedback.outcomes.ledger import OutcomeLedger
+        from bot.feedback.outcomes.rephrasing import Rephrasings
+
+        same = Rephrasings(self.store, self._embed, self._embed_tokens)
+        return OutcomeLedger(self.store, self.departments, self.rights, self.reviews, same, self.settings.outcomes)
 
     @cached_property
     def pipeline(self) -> Pipeline:

@@ -1,4 +1,4 @@
-"""What Mentee does by itself: reminders, notifications, overdue actions, and deleting what is past its days."""
+"""What Mentee does by itself: reminders, notifications, overdue actions, comparing questions, applying retention."""
 
 from __future__ import annotations
 
@@ -25,5 +25,6 @@ def register_jobs(instance: Instance) -> Sequence[Job]:
         Job("escalations", OFTEN, instance.escalations.remind),
         Job("notifications", OFTEN, instance.notifications.tell),
         Job("overdue-actions", OFTEN, instance.actions.settle_overdue),
+        Job("outcomes", timedelta(minutes=1), instance.outcomes.compare, limit=timedelta(hours=1)),
         Job("retention", timedelta(days=1), retention.apply, limit=timedelta(hours=1)),
     ]

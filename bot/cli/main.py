@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.cli.commands import ask, bench, db, departments, doctor, init, model, plugins, serve, tokens, users
 from bot.cli.commands.data import backup, erase
-from bot.cli.commands.feedback import curated, votes
+from bot.cli.commands.feedback import curated, outcomes, votes
 from bot.cli.output import show_error
 from bot.config.extras import missing_part
 from bot.config.private import UMASK
@@ -87,6 +87,7 @@ for command in (
         ask.ask,
         votes.votes,
         curated.curated,
+        outcomes.outcomes,
         departments.departments,
     ),
     *(plugins.plugins, users.users, tokens.tokens, db.db, doctor.doctor, erase.erase, bench.bench),

@@ -234,6 +234,14 @@ class TuningSettings(SettingsSection):
     seed: int = Field(0, description="Random seed. The same seed and data give the same adapter.")
 
 
+class OutcomeSettings(SettingsSection):
+    """The outcome ledger, which counts how questions ended."""
+
+    leave_out: list[str] = Field(
+        [], description="People whose questions don't count, such as a monitoring bot: ids like web:probe."
+    )
+
+
 class RetentionSettings(SettingsSection):
     """How long things are kept, in days. 0: forever. Questions, answers, votes and reports are kept until erased."""
 

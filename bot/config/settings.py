@@ -20,6 +20,7 @@ from bot.config.core import (
     LimitSettings,
     ModelSettings,
     NetworkSettings,
+    OutcomeSettings,
     RetentionSettings,
     StoreSettings,
     TuningSettings,
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     feedback: FeedbackSettings = FeedbackSettings()
     escalations: EscalationSettings = EscalationSettings()
     tuning: TuningSettings = TuningSettings()
+    outcomes: OutcomeSettings = OutcomeSettings()
     retention: RetentionSettings = RetentionSettings()
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Plugin settings, by plugin name.")
     model_api_key: SecretStr | None = Field(None, description="API key of the server for engine = 'openai'.")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bot.feedback.escalations import Escalations
     from bot.feedback.history import FeedbackHistory
     from bot.feedback.notifications import Notifications
+    from bot.feedback.outcomes.ledger import OutcomeLedger
     from bot.feedback.quality.ratings import Ratings
     from bot.feedback.reviews import Reviews
     from bot.feedback.votes import Votes
@@ -47,6 +48,7 @@ class Instance(Protocol):
     - ``curated``: agents' corrections that are given as answers: find, list, edit, retire
     - ``ratings``: agents' grades for answers
     - ``escalations``: questions handed to a person; how many are open
+    - ``outcomes``: how questions ended, with the figures that follow
     - ``inbox``: accept; items by id or message; backlog
     - ``outbox``: add, add once; deliveries by id, answer or question; cancel, close; backlog
     - ``people``: who is known: add, rename, check a password
@@ -141,6 +143,10 @@ class Instance(Protocol):
     @property
     def escalations(self) -> Escalations:
         """Questions handed to a person."""
+
+    @property
+    def outcomes(self) -> OutcomeLedger:
+        """How questions ended."""
 
     @property
     def notifications(self) -> Notifications:

@@ -1,4 +1,4 @@
-"""The operators' page: departments with documents, champions and rounds; plugins with switches and settings."""
+"""The operators' pages: departments with champions and rounds; plugins with switches and settings; outcomes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_routes(instance: Instance) -> Sequence[WebRoutes]:
-    """Add the page at ``/console``."""
+    """Add the pages at ``/console``."""
+    from plugins.console.analytics.pages import Analytics
     from plugins.console.overview import Overview
     from plugins.console.pages import PREFIX, Page, build_console
     from plugins.console.switches import Switches
@@ -29,6 +30,10 @@ def register_routes(instance: Instance) -> Sequence[WebRoutes]:
         instance.votes,
         instance.active_adapters,
     )
+
+    def has_desk() -> bool:
+        return instance.plugins.serves("desk")
+
     page = Page(
         overview,
         Switches(instance.plugins, instance.departments),
@@ -36,6 +41,7 @@ def register_routes(instance: Instance) -> Sequence[WebRoutes]:
         instance.audit,
         instance.settings.model,
         lambda: instance.plugins.register_panels(instance),
-        lambda: instance.plugins.serves("desk"),
+        has_desk,
+        Analytics(instance.outcomes, instance.departments, has_desk),
     )
     return [WebRoutes(PREFIX, build_console(page, instance.sessions))]

@@ -21,6 +21,7 @@ from bot.domain.people import Person, Role
 from bot.domain.ports import ConsolePanel
 from bot.server.pages.forms import read_form
 from bot.server.pages.layout import StaticFolder, page_templates
+from plugins.console.analytics.pages import Analytics, add_analytics
 from plugins.console.overview import Overview
 from plugins.console.switches import NEEDED, RefusedFormError, Switches
 
@@ -62,6 +63,7 @@ class Page:
     model: ModelSettings
     panels: Callable[[], Sequence[ConsolePanel]]
     has_desk: Callable[[], bool]
+    analytics: Analytics
 
     def shown(self, person: Person, scope: str, notice: Notice, refused: RefusedFormError | None) -> dict[str, Any]:
         """Return the page's values; the HTML of panels is cleaned.
@@ -79,6 +81,7 @@ class Page:
             "changes": self.audit.newest(CHANGES),
             "engine": self.model,
             "desk": self.has_desk(),
+            **self.analytics.week(person),
         }
 
 
@@ -102,6 +105,7 @@ def build_console(page: Page, sessions: Sessions) -> FastAPI:
         return templates.TemplateResponse(request, "console.html", values)
 
     _add_plugin_routes(console, page, operator)
+    add_analytics(console, page.analytics, operator, templates)
     return console
 
 

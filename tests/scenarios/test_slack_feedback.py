@@ -100,7 +100,14 @@ async def test_a_correction_is_live_at_once_when_an_agent_writes_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("+1", "up"), ("thumbsup::skin-tone-4", "up"), ("-1", "down"), ("thumbsdown", "down")]
+    ("name", "value"),
+    [
+        ("+1", "up"),
+        ("thumbsup::skin-tone-4", "up"),
+        ("white_check_mark", "up"),
+        ("-1", "down"),
+        ("thumbsdown", "down"),
+    ],
 )
 async def test_an_emoji_is_a_vote_until_it_is_removed(
     slack_project: MakeSlackProject, fake_slack: FakeSlack, name: str, value: str

@@ -96,7 +96,11 @@ def probe(operation: APIOperation, mode: GenerationMode, url: str, headers: dict
         send()
 
 
-PAGES = ("/", "/sign-in", "/sign-out", "/console/", "/desk/", "/metrics", "/livez", "/readyz")
+OUTCOMES = "/console/analytics"
+PAGES = (
+    *("/", "/sign-in", "/sign-out", "/console/", "/desk/", "/metrics", "/livez", "/readyz"),
+    *(OUTCOMES, f"{OUTCOMES}.csv", f"{OUTCOMES}/questions", f"{OUTCOMES}/questions.csv"),
+)
 FORMS = (
     "/sign-in",
     "/sign-out",
@@ -111,6 +115,7 @@ FORMS = (
     "/desk/items/{}/leave",
 )
 FIELDS = (
+    *("since", "until", "by", "channel", "adapter", "figure", "settled", "start"),
     "enabled",
     "seen",
     "text",
@@ -153,7 +158,8 @@ def test_no_page_or_form_is_a_server_error_or_shows_what_is_anothers(home: Serve
             shown = f"{response.request.method} {response.request.url}: {response.status_code} {response.text[:200]}"
             ready = response.request.url.path == "/readyz"
             assert response.status_code < 500 or ready, shown
-            judged = response.request.url.path.startswith("/desk") and ROLES[role] is Role.OPERATOR
+            read = response.request.url.path.startswith(("/desk", f"{OUTCOMES}/questions"))
+            judged = read and ROLES[role] is Role.OPERATOR
             assert judged or HERS not in response.text, shown
             if response.request.url.path.startswith("/console") and ROLES[role] is not Role.OPERATOR:
                 assert response.status_code in (303, 307, 400, 401, 403, 404, 405, 429), shown

@@ -19,7 +19,8 @@ from bot.storage.tables.base import Base, id_column
 class QuestionRow(Base):
     """A question as asked. Of its attachments the names are kept, never the text.
 
-    ``quotes`` has the ids of those whose messages ``text`` repeats, and the keys of these messages.
+    ``quotes`` has the ids of those whose messages ``text`` repeats, and the keys of these messages. ``compared`` says
+    whether :class:`RephrasingRow` is known of it.
     """
 
     __tablename__ = "questions"
@@ -34,7 +35,16 @@ class QuestionRow(Base):
     attachments: Mapped[list[Any]] = mapped_column(default=list)
     train_eligible: Mapped[bool] = mapped_column(default=True)
     quotes: Mapped[list[Any]] = mapped_column(default=list)
-    asked_at: Mapped[datetime] = mapped_column(default=now)
+    asked_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    compared: Mapped[bool] = mapped_column(default=False, index=True)
+
+
+class RephrasingRow(Base):
+    """That a person asked ``earlier`` again in other words soon after, as ``later``. It goes with either of them."""
+
+    __tablename__ = "rephrasings"
+    earlier_id: Mapped[str] = mapped_column(ForeignKey("questions.id", ondelete="CASCADE"), primary_key=True)
+    later_id: Mapped[str] = mapped_column(ForeignKey("questions.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
 class ThreadTitleRow(Base):

@@ -19,7 +19,7 @@ SLACKBOT = "USLACKBOT"
 """Slack's own voice, which carries no bot id."""
 THUMBS: Mapping[str, VoteValue] = {"+1": "up", "thumbsup": "up", "-1": "down", "thumbsdown": "down"}
 CHECK_MARKS = frozenset({"white_check_mark", "heavy_check_mark", "ballot_box_with_check"})
-"""Emoji that mark the reply which answers."""
+"""Emoji that mark the reply which answers; on one of our own messages, they are a thumb up."""
 FILE_FIELDS = (
     "id", "name", "title", "filetype", "mimetype", "size", "mode", "is_external", "file_access", "url_private",
     "url_private_download",
@@ -68,10 +68,14 @@ def message(body: Mapping[str, Any]) -> IncomingMessage | None:
 
 
 def reaction(body: Mapping[str, Any]) -> InboxItem | None:
-    """Return the vote in an emoji reaction to one of our messages, or ``None``. Skin tones count alike."""
+    """Return the vote in an emoji reaction to one of our messages, or ``None``. Skin tones count alike.
+
+    A check mark on a message that may be a person's is no vote: it may mark the reply which answers.
+    """
     event, me = body["event"], _me(body)
-    value = THUMBS.get(event["reaction"].partition("::")[0])
-    item = event.get("item", {})
+    name, item = event["reaction"].partition("::")[0], event.get("item", {})
+    checked = name in CHECK_MARKS and bool(me) and event.get("item_user") == me
+    value: VoteValue | None = "up" if checked else THUMBS.get(name)
     ours = not me or event.get("item_user") in (None, me)
     if value is None or item.get("type") != "message" or not ours or event["user"] == me:
         return None
@@ -84,7 +88,8 @@ def reaction(body: Mapping[str, Any]) -> InboxItem | None:
         "at": float(event["event_ts"]),
         **({"here": body["team_id"]} if _with_guests(body) else {}),
     }
-    return InboxItem(NAME, REACTION, payload, f"{NAME}:{body['event_id']}")
+    again = ":vote" if checked else ""  # the same event may also be a check mark on a reply, under its own key
+    return InboxItem(NAME, REACTION, payload, f"{NAME}:{body['event_id']}{again}")
 
 
 def check_mark(body: Mapping[str, Any]) -> InboxItem | None:

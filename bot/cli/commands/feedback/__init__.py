@@ -1,1 +1,1 @@
-"""Commands for votes and curated answers."""
+"""Commands for votes, curated answers and outcomes."""

@@ -1,0 +1,34 @@
+"""Add which questions were asked again in other words. Those that are there are compared soon.
+
+Revision ID: 0013
+Revises: 0012
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("questions", sa.Column("compared", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.create_index("ix_questions_compared", "questions", ["compared"])
+    op.create_index("ix_questions_asked_at", "questions", ["asked_at"])
+    op.create_table(
+        "rephrasings",
+        sa.Column("earlier_id", sa.String(64), sa.ForeignKey("questions.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("later_id", sa.String(64), sa.ForeignKey("questions.id", ondelete="CASCADE"), primary_key=True),
+    )
+    op.create_index("ix_rephrasings_later_id", "rephrasings", ["later_id"])
+
+
+def downgrade() -> None:
+    op.drop_table("rephrasings")
+    op.drop_index("ix_questions_asked_at", "questions")
+    op.drop_index("ix_questions_compared", "questions")
+    op.drop_column("questions", "compared")
