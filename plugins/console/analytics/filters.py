@@ -5,7 +5,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
 from fastapi import Query
@@ -43,7 +43,8 @@ class Given:
 
     def but(self, field: str, value: str) -> Self:
         """Return the same filter with another value of a field."""
-        return replace(self, **{field: value})
+        changed: dict[str, Any] = {field: value}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,12 +127,6 @@ def add_analytics(
         status = INVALID if wanted.problems else 200
         return templates.TemplateResponse(request, "analytics.html", values, status_code=status)
 
-    @console.get("/analytics.csv")
-    def download(person: Operator, given: Wanted) -> Response:
-        """Download the figures."""
-        wanted = _usable(given)
-        return _file(figures_csv(analytics.ledger.report(person, wanted.selection, wanted.step)), "outcomes", wanted)
-
     @console.get("/analytics/questions")
     def questions(  # noqa: PLR0913, PLR0917 - the address
         request: Request,
@@ -145,6 +139,19 @@ def add_analytics(
         """Show the questions behind a figure."""
         values = analytics.listed(person, _usable(given), figure, settled=settled, start=start)
         return templates.TemplateResponse(request, "analytics_questions.html", values)
+
+    _add_files(console, analytics, operator)
+
+
+def _add_files(console: FastAPI, analytics: Analytics, operator: Callable[[Request], Person]) -> None:
+    Operator = Annotated[Person, Depends(operator)]  # noqa: N806 - a type
+    Wanted = Annotated[Given, Depends()]  # noqa: N806 - a type
+
+    @console.get("/analytics.csv")
+    def download(person: Operator, given: Wanted) -> Response:
+        """Download the figures."""
+        wanted = _usable(given)
+        return _file(figures_csv(analytics.ledger.report(person, wanted.selection, wanted.step)), "outcomes", wanted)
 
     @console.get("/analytics/questions.csv")
     def download_questions(

@@ -198,15 +198,11 @@ AT = datetime(2026, 11, 30, tzinfo=UTC)
 
 def weeks(*counts: tuple[int, int]) -> Any:
     """Return figures of the weeks before: of so many questions, the first so many were confirmed."""
-    known = [
-        Facts(
-            *("q", "a", "it", "web"),
-            *[AT - timedelta(weeks=len(counts) - week + 1)] * 2,
-            asker_vote="up" if number < liked else None,
-        )
-        for week, (liked, all_) in enumerate(counts)
-        for number in range(all_)
-    ]
+    known = []
+    for week, (liked, all_) in enumerate(counts):
+        at = AT - timedelta(weeks=len(counts) - week + 1)
+        votes = ["up" if number < liked else None for number in range(all_)]
+        known += [Facts("q", "a", "it", "web", at, at, asker_vote=vote) for vote in votes]  # type: ignore[arg-type] # a literal
     first = (AT - timedelta(weeks=len(counts) + 1)).date()
     return over_time(ended(known, AT), first, AT.date() - timedelta(days=8), "week")
 
