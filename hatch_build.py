@@ -1,6 +1,6 @@
-"""What the wheel of Mentee holds beside its packages: the compiled decoder, and the handbook of the demo.
+"""What the wheel of Mentee holds beside its packages: the compiled decoder, and the examples of the demo.
 
-An editable install gets neither: a checkout has the handbook, and compiles the decoder at the first start.
+An editable install gets neither: a checkout has the examples, and compiles the decoder at the first start.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BACKENDS = "bot/inference/local/backends"
-HANDBOOK = {"examples/handbook": "plugins/departments/pages"}
+EXAMPLES = {
+    "examples/handbook": "plugins/departments/pages",
+    "examples/support": "plugins/departments/support/past",
+}
 
 
 class WheelHook(BuildHookInterface[Any]):
@@ -32,7 +35,7 @@ class WheelHook(BuildHookInterface[Any]):
             return
         root = Path(self.root)
         included = build_data["force_include"]
-        included |= {str(root / source): target for source, target in HANDBOOK.items()}
+        included |= {str(root / source): target for source, target in EXAMPLES.items()}
         if (sys.platform, platform.machine()) != ("linux", "x86_64"):
             return
         compiler = runpy.run_path(str(root / BACKENDS / "compiler.py"))

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DepartmentSpec:
-    """The description of a department, from a plugin or an operator."""
+    """The description of a department, from a plugin or an operator.
+
+    :param demo: folder with a made-up past, which only ``mentee init --demo`` records; see ``examples/support``.
+    """
 
     name: str
     title: str
@@ -20,3 +23,4 @@ class DepartmentSpec:
     sources: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     open: bool = True
+    demo: str = ""

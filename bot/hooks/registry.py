@@ -47,6 +47,7 @@ BUILT_IN = (
     "plugins.departments.security",
     "plugins.departments.operations",
     "plugins.departments.general",
+    "plugins.departments.support",
 )
 """Mentee's own plugins, lowest priority first. They use nothing that a third party could not use."""
 

@@ -131,6 +131,7 @@ DEPARTMENTS = list_of(
         sources=tuple,
         examples=tuple,
         open=bool,
+        demo=str,
     )
 )
 DIRECT_ANSWER: Kind[DirectAnswer] = Kind(

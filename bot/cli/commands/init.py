@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from bot.app import Mentee
@@ -10,6 +12,7 @@ from bot.cli.sources import add_documents
 from bot.config.private import make_private
 from bot.config.settings import CONFIG_NAME, home_path, load_settings
 from bot.domain.errors import SettingsError
+from bot.feedback.recorded import record_past
 from bot.storage import migrate
 
 TEMPLATE = """\
@@ -66,3 +69,6 @@ def _add_demo(context: click.Context, mentee: Mentee) -> None:
         mentee.add_department(spec, actor="mentee init", offered=spec)
         if spec.sources:
             add_documents(context, spec.name, spec.sources)
+        if spec.demo:
+            recorded = record_past(mentee.store, spec.name, Path(spec.demo))
+            progress_console.print(f"recorded a made-up past: {recorded.questions} questions, {recorded.votes} votes")
