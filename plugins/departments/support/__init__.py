@@ -1,4 +1,4 @@
-"""The demo company's customer support, with six weeks of made-up questions, votes and corrections. It has no documents."""
+"""The demo company's customer support: no documents, and six weeks of made-up questions, votes and corrections."""
 
 from __future__ import annotations
 
