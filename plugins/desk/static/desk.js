@@ -102,10 +102,10 @@ async function hold() {
     claim.querySelector("time").textContent = until.slice(11, 16);
     return;
   }
-  const { error } = await response.json().catch(() => ({}));
+  const { detail, hint } = await response.json().catch(() => ({}));
   claim.className = "problem";
   claim.setAttribute("role", "alert");
-  claim.textContent = [error?.text ?? "You no longer hold this item.", error?.hint, "What you typed stays here."].filter(Boolean).join(" ");
+  claim.textContent = [detail ?? "You no longer hold this item.", hint, "What you typed stays here."].filter(Boolean).join(" ");
   delete claim.dataset.token;
 }
 

@@ -167,7 +167,7 @@ def test_a_claim_that_ran_out_is_taken_over_and_nothing_typed_is_lost(home: Serv
     end_claims(home.mentee.store)
     assert "You hold this item" in eve.get("/desk/").text
     held = gus.post(f"/desk/items/{item}/hold", headers={"Accept": "*/*"})
-    assert (held.status_code, "eve is working on it" in held.json()["error"]["text"]) == (409, True)
+    assert (held.status_code, "eve is working on it" in held.json()["detail"]) == (409, True)
     for action, field in (("accept", "text"), ("reject", "reason")):
         late = gus.post(f"/desk/items/{item}/{action}", data={"seen": read, field: "In <13> states."})
         assert late.status_code == 409
