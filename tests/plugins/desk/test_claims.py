@@ -32,8 +32,8 @@ def claims(store: Store) -> Claims:
 
 
 @pytest.fixture
-def home(make_web: MakeWeb, serve_home: ServeHome, store: Store) -> ServedHome:
-    """The desk's home, once on each kind of database."""
+def home(store: Store, make_web: MakeWeb, serve_home: ServeHome) -> ServedHome:
+    """The desk's home, once on each kind of database, which outlives the server."""
     return serve_home(staffed(make_web, {"store": {"url": store.url}}))
 
 
