@@ -42,7 +42,7 @@ READERS = 50
 PLUGINS = ("plugins.web", "plugins.console", "plugins.desk")
 PAGES = {"mentee": ("/", "/desk", "/console"), "chainlit": ("/",)}
 STARTS = {
-    "mentee": ("/api/departments", "/api/conversations"),
+    "mentee": ("/api/v1/departments", "/api/v1/conversations"),
     "chainlit": ("/project/settings?language=en-US", "/auth/config"),
 }
 """What a page asks its server for when it is opened."""
@@ -144,13 +144,13 @@ async def _ask_mentee(url: str, token: str) -> None:
         async def first() -> float:
             started = time.perf_counter()
             body = {"text": QUESTION, "department": "travel", "conversation": f"c_{uuid4().hex}", "key": uuid4().hex}
-            async with session.post("/api/questions", json=body) as accepted:
+            async with session.post("/api/v1/questions", json=body) as accepted:
                 assert accepted.status == 202, await accepted.text()  # noqa: PLR2004
                 events = (await accepted.json())["events"]
             seconds = 0.0
             async with session.get(events) as stream:
                 async for line in stream.content:
-                    if line.startswith(b"event: text") and not seconds:
+                    if line.startswith((b"event: text", b"event: done")) and not seconds:
                         seconds = time.perf_counter() - started
             return seconds
 
