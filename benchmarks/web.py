@@ -46,7 +46,6 @@ STARTS = {
     "chainlit": ("/project/settings?language=en-US", "/auth/config"),
 }
 """What a page asks its server for when it is opened."""
-
 MOST_BYTES = 150_000
 MOST_SHIFT = 0.01
 ECHO = """
@@ -173,8 +172,7 @@ async def _ask_chainlit(url: str, _token: str) -> None:
     async def first() -> float:
         token.clear()
         ended.clear()
-        message = {"id": str(uuid4()), "name": "user", "type": "user_message", "output": QUESTION}
-        message["createdAt"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        message = {"id": str(uuid4()), "name": "user", "type": "user_message", "output": QUESTION, "createdAt": ""}
         started = time.perf_counter()
         await connection.emit("client_message", {"message": message, "fileReferences": []})
         await asyncio.wait_for(token.wait(), 30)
@@ -206,9 +204,8 @@ async def _obey(
             async def reader(times: int) -> list[float]:
                 return [await get(path) for _ in range(times) for path in paths]
 
-            found = [
-                each for part in await asyncio.gather(*(reader(int(times)) for _ in range(READERS))) for each in part
-            ]
+            parts = await asyncio.gather(*(reader(int(times)) for _ in range(READERS)))
+            found = [each for part in parts for each in part]
         print(json.dumps(found), flush=True)
 
 
@@ -231,8 +228,7 @@ def _mentee(folder: Path) -> Iterator[tuple[str, str]]:
     from bot.domain.people import Role, Scope
     from bot.storage.migrate import upgrade
 
-    home = folder / "home"
-    home.mkdir()
+    (home := folder / "home").mkdir()
     (home / CONFIG_NAME).write_text('[web]\nsign_in = "demo"\n[limits]\nquestions_per_minute = 100000\n')
     os.environ["MENTEE_HOME"] = str(home)
     settings = load_settings()
@@ -323,9 +319,10 @@ def _peer(arguments: argparse.Namespace, folder: Path) -> str:
     python = folder / "peer" / "bin" / "python"
     command = [str(python), "-m", "pip", "install", "--quiet", *PEER]
     installed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - packages named above
-    if installed.returncode:
-        print(f"{PEER[0]} can't be installed: {installed.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-    return "" if installed.returncode else str(python)
+    if not installed.returncode:
+        return str(python)
+    print(f"{PEER[0]} can't be installed: {installed.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+    return ""
 
 
 # --- what is printed --------------------------------------------------------------------------------------------------
