@@ -1,6 +1,6 @@
-"""What waits for an agent: proposed corrections, questions handed to a person, and answers voted down.
+"""What waits for an agent: proposals, questions for a person, and answers voted down or rated as not correct.
 
-Proposals and votes about an answer from an attached file are left out, because nobody else gets such an answer.
+Proposals, votes and ratings about an answer from an attached file are left out, because nobody else gets it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from sqlalchemy import Text, and_, cast, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from bot.domain.errors import ConflictError, NotFoundError
+from bot.domain.feedback import YES
 from bot.domain.people import Basis, bases_from
 from bot.storage.tables.answers import AnswerRow, QuestionRow
-from bot.storage.tables.feedback import CorrectionRow, EscalationRow, RejectionRow, VoteRow
+from bot.storage.tables.feedback import CorrectionRow, EscalationRow, RatingRow, RejectionRow, VoteRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-Kind = Literal["proposal", "escalation", "vote"]
+Kind = Literal["proposal", "escalation", "vote", "weak"]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Something for an agent to decide.
 
-    :param id: of the correction, of the escalation, or of the answer that was voted down.
-    :param at: when it was proposed, handed over or last voted on.
+    :param id: of the correction, of the escalation, or of the answer that was voted down or rated as not correct.
+    :param at: when it was proposed, handed over, or last voted on or rated.
     :param text: the proposed correction; empty for the other kinds.
     :param rests_on: what the answer rests on.
     """
@@ -60,15 +61,17 @@ class Judged:
 def find_waiting(
     session: Session, departments: Collection[str], *, limit: int, item: str | None = None
 ) -> tuple[Waiting, ...]:
-    """Return what waits in these departments: proposals, escalations, then votes, the oldest of each first.
+    """Return what waits in these departments: proposals, escalations, votes, then ratings, the oldest of each first.
 
     :param item: the id of the only one to look for.
     """
     votes, answer, last = _votes()
+    rated, rated_at = _rated()
     queries: tuple[tuple[Kind, Any, Any, Any], ...] = (
         ("proposal", _proposals(), CorrectionRow.id, CorrectionRow.at),
         ("escalation", _escalations(), EscalationRow.id, EscalationRow.opened_at),
         ("vote", votes, answer, last),
+        ("weak", rated, answer, rated_at),
     )
     found: list[Waiting] = []
     for kind, query, key, at in queries:
@@ -204,6 +207,26 @@ def _votes() -> tuple[Any, Any, Any]:
         .where(~corrected.exists(), _nobodys_file())
     )
     return query, AnswerRow.id, down.c.at
+
+
+def _rated() -> tuple[Any, Any]:
+    """Select answers of the random sample that an agent rated as not correct, and that nobody has decided on since."""
+    kept = select(RejectionRow.id).where(
+        RejectionRow.answer_id == RatingRow.answer_id,
+        RejectionRow.correction_id.is_(None),
+        RejectionRow.at >= RatingRow.at,
+    )
+    rated = select(RatingRow.answer_id, func.max(RatingRow.at).label("at"))
+    wrong = rated.where(RatingRow.sampled, RatingRow.correct > YES, ~kept.exists())
+    last = wrong.group_by(RatingRow.answer_id).subquery()
+    corrected = select(CorrectionRow.id).where(CorrectionRow.answer_id == AnswerRow.id, CorrectionRow.accepted)
+    query = (
+        select(AnswerRow.id, last.c.at, literal(""), AnswerRow)
+        .join(last, last.c.answer_id == AnswerRow.id)
+        .join(QuestionRow, QuestionRow.id == AnswerRow.question_id)
+        .where(~corrected.exists(), _nobodys_file())
+    )
+    return query, last.c.at
 
 
 def _nobodys_file() -> Any:

@@ -33,7 +33,7 @@ INVALID = 422
 
 templates = page_templates(FOLDER / "templates")
 Item = Annotated[str, InPath(max_length=80)]
-Kind = Annotated[Literal["", "proposal", "escalation", "vote", "sample"], Query()]
+Kind = Annotated[Literal["", "proposal", "escalation", "vote", "weak", "sample"], Query()]
 Told = Annotated[Literal["", "live", "saved", "rejected", "replied", "closed", "rated"], Query()]
 
 

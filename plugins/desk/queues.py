@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     "proposal": "Proposed corrections",
     "escalation": "Questions for a person",
     "vote": "Answers voted down",
+    "weak": "Rated as not correct",
     "sample": "Random sample",
 }
 """The queues, as in an item's kind and as shown, in the order in which they are worked on."""

@@ -38,13 +38,16 @@ class Sharing:
 
     def queue(self, person: Person) -> tuple[Item, ...]:
         """Return what waits for an agent, in the order in which to work on it (:mod:`plugins.desk.work.ordering`)."""
-        waiting = self.reviews.queue(person)
+        samples = self.samples.waiting(person)
+        unrated = {each.answer_id for each in samples}  # whoever still rates an answer isn't told what others think
+        found = self.reviews.queue(person)
+        waiting = [each for each in found if each.kind != "weak" or each.answer_id not in unrated]
         known = self.reviews.signals([each.answer_id for each in waiting])
         ordered = sorted(
             waiting,
             key=lambda each: (-points(each.kind, known.get(each.answer_id, Signal()), each.at), each.at, each.id),
         )
-        return (*ordered, *self.samples.waiting(person))
+        return (*ordered, *samples)
 
     def why(self, item: Item) -> str:
         """Return why an item comes early, as a sentence."""

@@ -15,7 +15,7 @@ from bot.domain.questions import Attachment, Question
 from bot.testing.homes import run_job
 from plugins.desk.settings import DeskSettings
 from plugins.desk.work.sampling import Samples
-from tests.plugins.desk.steps import ADA, BOB, answered, propose
+from tests.plugins.desk.steps import ADA, BOB, answered, propose, seen
 
 if TYPE_CHECKING:
     from bot.testing.serving import ServedHome
@@ -164,3 +164,25 @@ def test_a_sample_shows_nothing_of_other_departments_and_goes_with_the_question(
     home.mentee.erasing.person("ada", actor="test")
     assert samples(client, "olga") == []
     assert client("olga").get(f"/desk/items/{item}").status_code == 404
+
+
+def test_what_is_rated_as_not_correct_waits_for_a_decision_of_those_who_no_longer_rate_it(
+    home: ServedHome, client: Client
+) -> None:
+    gus, eve = client("gus"), client("eve")
+    first, second, third = samples(client, "gus")
+    for item in (first, second):
+        gus.post(f"/desk/items/{item}/rate", data=GRADES)
+    gus.post(f"/desk/items/{third}/rate", data={**GRADES, "correct": "1"})
+    page = gus.get("/desk/?queue=weak").text
+    assert "An agent rated this answer of the random sample as not fully correct." in page
+    waiting = {f"sample-{each.answer_id}" for each in home.mentee.reviews.queue(home.mentee.people.get("web:gus"))}
+    assert waiting == {first, second}
+    assert "Rated as not correct" not in eve.get("/desk/").text, "eve rates it, too"
+
+    stands, wrong = (item.removeprefix("sample-") for item in (first, second))
+    read = seen(gus.get(f"/desk/items/{stands}").text)
+    gus.post(f"/desk/items/{stands}/reject", data={"seen": read, "reason": "It is right."})
+    given = {"seen": seen(gus.get(f"/desk/items/{wrong}").text), "text": "In 13 states."}
+    assert gus.post(f"/desk/items/{wrong}/accept", data=given).headers["location"] == "/desk/?done=live"
+    assert "Nothing waits for you" in gus.get("/desk/").text
