@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 
 from bot.access.people import People
 from bot.domain.people import Role
-from plugins.desk.tables import ClaimRow
+from plugins.desk.tables import ClaimRow, SampleRow
 from plugins.web.testing.pages import PASSWORD, QUESTION, ask, axe, sign_in
 
 if TYPE_CHECKING:
@@ -301,3 +301,27 @@ def test_curated_answers_are_found_and_changed_in_the_browser(
         assert page.evaluate("document.documentElement.scrollWidth") == 360
         found += axe(page)
     assert found == []
+
+
+def test_a_sample_is_rated_in_five_keys_and_the_queues_page_shows_it(
+    home: ServedHome, signed_in: Callable[[str], Page]
+) -> None:
+    ask(signed_in("ada"))
+    (turn,) = home.mentee.history.of_person("web:ada", limit=1)
+    with home.mentee.store.write() as session:
+        session.add(SampleRow(answer_id=turn.answer.id, department="travel"))
+    page = signed_in("gus")
+    page.goto(f"{home.url}/desk/queues")
+    found = axe(page)
+    page.click("a:has-text('Random sample')")
+    page.wait_for_selector("text=Drawn at random")
+    found += axe(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert press(page, "1", "2", "1", "1", "d") <= MOST_KEYS
+    page.wait_for_selector("[role=status]:has-text('Your rating is saved.')")
+    assert rated(home, turn.answer.id) == ([1, 2, 1, 1], "")
+    page.goto(f"{home.url}/desk/queues")
+    assert "1 answer rated" in page.inner_text("main")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert found + axe(page) == []
