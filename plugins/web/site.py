@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response  # noqa: TC002 - FastAPI reads the annotations of routes
 from fastapi.responses import RedirectResponse
 
 from bot.domain.people import Person, Role
 from bot.server.pages.layout import StaticFolder, page_templates
 from bot.server.returning import sign_in_address
 from plugins.web.api import Web, api
+from plugins.web.contract.document import Described
+from plugins.web.contract.page import add_docs
 from plugins.web.conversations import TITLE_CHARACTERS, Conversations
 from plugins.web.deleting import Deleting
 from plugins.web.escalations import DESK
@@ -39,9 +41,17 @@ def build_site(instance: Instance) -> FastAPI:
     demo = instance.settings.web.sign_in == "demo"
     question_chars = instance.settings.limits.question_chars
     templates = page_templates(FOLDER / "templates")
-    site = FastAPI(title="Mentee web chat", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None)
+    site = Described(
+        cookie=sessions.cookie,
+        title="Mentee",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
     site.state.web = _web(instance)
     site.include_router(api)
+    add_docs(site, templates)
     site.mount("/chat", StaticFolder(FOLDER / "static"), name="chat")
     SignIn(people, sessions, templates, demo=demo).add_to(site)
 
