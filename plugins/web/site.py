@@ -41,14 +41,7 @@ def build_site(instance: Instance) -> FastAPI:
     demo = instance.settings.web.sign_in == "demo"
     question_chars = instance.settings.limits.question_chars
     templates = page_templates(FOLDER / "templates")
-    site = Described(
-        cookie=sessions.cookie,
-        title="Mentee",
-        version="1",
-        openapi_url="/api/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-    )
+    site = Described(sessions.cookie)
     site.state.web = _web(instance)
     site.include_router(api)
     add_docs(site, templates)

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from bot.domain.people import SCOPES, Scope
 from bot.server.problems.kinds import KINDS, MEDIA_TYPE, PROBLEMS_PATH
 
+OPENAPI_PATH = "/api/v1/openapi.json"
 SECURITY = "securitySchemes"
 SCHEMA = "Problem"
 FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
@@ -103,8 +104,8 @@ class Described(FastAPI):
     :param cookie: the name of the session's cookie.
     """
 
-    def __init__(self, *, cookie: str, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, cookie: str) -> None:
+        super().__init__(title="Mentee", version="1", openapi_url=OPENAPI_PATH, docs_url=None, redoc_url=None)
         self._cookie = cookie
 
     def openapi(self) -> dict[str, Any]:
