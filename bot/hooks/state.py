@@ -91,6 +91,12 @@ class PluginStates:
             resolved[key] = enabled
         return enabled
 
+    def known(self, plugin: str, department: str | None) -> bool | None:
+        """Like :meth:`enabled`, without reading the database; ``None`` if that is needed. For the event loop."""
+        if time.monotonic() - self._read_at > CACHE_SECONDS:
+            return None
+        return self._reading.enabled.get((plugin, department))
+
     def decided(self, plugin: str, department: str) -> tuple[bool, str]:
         """Return whether a plugin is on, and what decides that.
 

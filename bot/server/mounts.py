@@ -115,7 +115,8 @@ class Prefixes:
         for each in self._routes:
             prefix = each.routes.prefix
             if _under(path, prefix):
-                if not await asyncio.to_thread(self._enabled, each.plugin):
+                enabled = self._plugins.states.known(each.plugin, None)
+                if not (await asyncio.to_thread(self._enabled, each.plugin) if enabled is None else enabled):
                     break
                 passed = {**scope, "root_path": scope.get("root_path", "") + prefix}
                 await self._call(each, passed, receive, send)

@@ -145,7 +145,7 @@ class Web:
     stream: AnswerStream
 
 
-def _web(request: Request) -> Web:
+async def _web(request: Request) -> Web:  # a plain function would be called in a thread
     web = request.app.state.web
     assert isinstance(web, Web)
     return web

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr, model_validator
+from sqlalchemy import event
 
 from bot.domain.errors import SettingsError
 from bot.hooks.specs import hookimpl
@@ -91,6 +92,26 @@ def test_a_departments_switch_counts_more_than_the_instances(make: Make) -> None
     states.switch_everywhere("tickets", enabled=False, actor="test")
     assert states.switched_in("tickets") == {}
     assert not any(states.enabled("tickets", each) for each in ("it", "hr", None))
+
+
+def test_what_is_known_of_a_switch_costs_no_statement_and_ends_with_a_change(make: Make) -> None:
+    mentee = make(Tickets())
+    states, seen = mentee.plugins.states, list[str]()
+
+    def note(*arguments: Any) -> None:
+        seen.append(str(arguments[2]))
+
+    event.listen(mentee.store.engine, "before_cursor_execute", note)
+    assert states.known("tickets", None) is None
+    assert not seen
+    assert states.enabled("tickets", None)
+    asked = len(seen)
+    assert states.known("tickets", None) is True
+    assert len(seen) == asked
+    states.switch("tickets", "", enabled=False, actor="test")
+    assert states.known("tickets", None) is None, "it has to be read again"
+    assert not states.enabled("tickets", None)
+    assert states.known("tickets", None) is False
 
 
 def test_a_switch_that_is_reset_inherits_again(make: Make) -> None:
