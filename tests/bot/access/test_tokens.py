@@ -110,6 +110,16 @@ def test_tokens_from_before_the_scopes_were_renamed_may_do_what_they_might(token
     assert held[1] == set(Scope)
 
 
+def test_going_back_to_the_old_scopes_gives_a_token_nothing_new(tokens: Tokens, store: Store) -> None:
+    _, kept = tokens.create("ada", [Scope.READ, Scope.VOTE], actor="test")
+    (core,) = _schemas(None)
+    with store.engine.execution_options(writes=True).begin() as connection:
+        downgrade(core.config(connection), "0012")
+    with store.read() as session:
+        assert session.get_one(TokenRow, kept.id).scopes == ["vote"]
+    upgrade(store)
+
+
 def test_unknown_people_and_tokens_are_named(tokens: Tokens) -> None:
     with pytest.raises(NotFoundError, match="no person 'bob'"):
         tokens.create("bob", [Scope.ASK], actor="test")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Sequence
 
 revision = "0013"
 down_revision = "0012"
@@ -27,19 +27,18 @@ NEW = {
     "act": ("actions:write",),
     "operate": ("console:write",),
 }
-OLD = {new: (old,) for old, several in NEW.items() for new in several}
 
 
 def upgrade() -> None:
-    _rename(NEW)
+    _change(lambda scopes: [new for scope in scopes for new in NEW.get(scope, (scope,))])
 
 
 def downgrade() -> None:
-    _rename(OLD)
+    """Give a token an old scope only for all that it opens: going back must not widen what a token may do."""
+    _change(lambda scopes: [old for old, several in NEW.items() if set(several) <= set(scopes)])
 
 
-def _rename(names: Mapping[str, tuple[str, ...]]) -> None:
+def _change(changed: Callable[[Sequence[str]], list[str]]) -> None:
     connection = op.get_bind()
     for token, scopes in connection.execute(sa.select(TOKENS.c.id, TOKENS.c.scopes)).all():
-        renamed = dict.fromkeys(new for scope in scopes for new in names.get(scope, (scope,)))
-        connection.execute(TOKENS.update().where(TOKENS.c.id == token).values(scopes=list(renamed)))
+        connection.execute(TOKENS.update().where(TOKENS.c.id == token).values(scopes=changed(scopes)))
