@@ -88,15 +88,25 @@ class History:
         own = [QuestionRow.person_id == person_id, QuestionRow.channel == channel]
         if containing:
             own.append(QuestionRow.thread.in_(self._threads_with(person_id, channel, containing)))
-        newest = select(QuestionRow.thread, first, last).where(*own).group_by(QuestionRow.thread)
+        newest = select(QuestionRow.thread, first.label("began"), last.label("ended")).where(*own)
+        each = newest.group_by(QuestionRow.thread).order_by(last.desc()).limit(limit).subquery()
+        opening = and_(QuestionRow.thread == each.c.thread, QuestionRow.asked_at == each.c.began, *own)
+        titled = and_(
+            ThreadTitleRow.person_id == person_id,
+            ThreadTitleRow.channel == channel,
+            ThreadTitleRow.thread == each.c.thread,
+        )
+        query = (
+            select(each.c.thread, QuestionRow.text, each.c.ended, ThreadTitleRow.title)
+            .join(QuestionRow, opening)
+            .outerjoin(ThreadTitleRow, titled)
+            .order_by(each.c.ended.desc(), QuestionRow.id)
+        )
+        found: dict[str, ThreadSummary] = {}
         with self._store.read() as session:
-            found = []
-            for thread, began, ended in session.execute(newest.order_by(last.desc()).limit(limit)).all():
-                text = select(QuestionRow.text).where(*own, QuestionRow.thread == thread, QuestionRow.asked_at == began)
-                row = session.get(ThreadTitleRow, (person_id, channel, thread))
-                asked, title = session.scalar(text.limit(1)) or "", row.title if row else ""
-                found.append(ThreadSummary(thread, asked, ended, title))
-        return tuple(found)
+            for thread, asked, ended, title in session.execute(query):
+                found.setdefault(thread, ThreadSummary(thread, asked, ended, title or ""))
+        return tuple(found.values())
 
     def name_thread(self, person_id: str, channel: str, thread: str, title: str) -> bool:
         """Give a person's thread a title, or none if it is empty; return ``False`` if they have no such thread.
