@@ -40,7 +40,7 @@ NAMES = ("mentee", "chainlit")
 QUESTION = "Are hotels tax exempt in many of the states?"
 READERS = 50
 PLUGINS = ("plugins.web", "plugins.console", "plugins.desk")
-PAGES = {"mentee": ("/", "/desk", "/console"), "chainlit": ("/",)}
+PAGES = {"mentee": ("/", "/desk", "/console", "/api/v1/docs"), "chainlit": ("/",)}
 STARTS = {
     "mentee": ("/api/v1/departments", "/api/v1/conversations"),
     "chainlit": ("/project/settings?language=en-US", "/auth/config"),
