@@ -1,4 +1,4 @@
-.PHONY: help run install test test-full test-postgres coverage security vllm lint format loop reader dist bench pictures clean
+.PHONY: help run install test test-full test-postgres coverage security vllm lint format loop reader dist bench screenshots pictures clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,10 @@ dist: ## build the wheels of Mentee and of its reader into dist/
 bench: ## print every figure of the README
 	@scripts/install dev
 	@set -e; for script in $(filter-out benchmarks/calibrate_%,$(wildcard benchmarks/*.py)); do echo "== $$script"; .venv/bin/python $$script; done
+
+screenshots: ## take the pictures of web chat, the desk and the console in the docs again, from a new demo
+	@scripts/install dev
+	@.venv/bin/python scripts/screenshots.py
 
 pictures: ## take the pictures of Slack in the docs again (needs Chromium and the fonts Lato and Noto Color Emoji)
 	@scripts/install dev

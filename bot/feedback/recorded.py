@@ -108,6 +108,7 @@ def _record_answer(session: Session, department: str, line: Mapping[str, Any], a
         department=department,
         text=line["answer"],
         known=line.get("known", True),
+        provenance={"source": "model" if line.get("known", True) else "none"},
         created_at=asked + ANSWERED,
     )
     session.add(answer)

@@ -103,7 +103,11 @@ def _wrong(found: Mapping[str, Any]) -> dict[str, str]:
     place, *inner = found["loc"] or ("request",)
     field = ".".join(str(each) for each in inner)[:PATH_SHOWN]
     if found["type"] == "json_invalid":  # what follows "body" is a position in it
-        return {"in": "body", "field": "", "detail": f"It is no JSON: {found['ctx']['error']}, at character {field}"}
+        return {
+            "in": "body",
+            "field": "",
+            "detail": f"It isn't JSON: {found['ctx']['error']}, at character {field}",
+        }
     return {"in": str(place), "field": field, "detail": found["msg"].removeprefix("Value error, ")}
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from bot.domain.identifiers import now
 from bot.domain.people import Audience, Person, Role
+from bot.feedback.outcomes.facts import Selection
 from bot.feedback.recorded import Recorded, record_past
 from bot.storage.jsonl import read_lines
 from bot.storage.tables.access import PersonRow
@@ -47,6 +48,14 @@ def test_every_part_of_the_past_is_there(mentee: Mentee) -> None:
     (round_,) = latest_rounds(mentee.store, "support", limit=5)
     assert (round_.state, round_.verdict) == ("finished", "better")
     assert "recorded" in round_.reason
+
+
+def test_the_ledger_tells_how_its_questions_ended(mentee: Mentee) -> None:
+    operator = Person("user:olga", role=Role.OPERATOR)
+    selection = Selection(now() - timedelta(days=50), now() + timedelta(days=1))
+    counts = mentee.outcomes.report(operator, selection, "week").total.counts
+    assert counts["confirmed"] > 20
+    assert min(counts["refused"], counts["escalated-resolved"]) > 2
 
 
 def test_agents_find_work_at_the_desk(mentee: Mentee) -> None:
