@@ -124,7 +124,7 @@ def test_a_stream_that_is_open_ends_with_its_session(
 ) -> None:
     client, mentee = visit(home, first_page=False), home.mentee
     sign_in(client)
-    secret, token = Tokens(mentee.store).create("ada", [Scope.READ], actor="test")
+    secret, token = Tokens(mentee.store).create("ada", [Scope.READ, Scope.ASK], actor="test")
     if end == "token":
         client.headers["authorization"] = f"Bearer {secret}"
     web_engine.gate.clear()

@@ -35,6 +35,7 @@ PEERS = {
     "pdf_inspector",
     "pdfplumber",
     "pymupdf4llm",
+    "socketio",
     "xberg",
 }
 """Benchmarks measure them where somebody has installed them."""

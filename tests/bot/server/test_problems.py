@@ -103,7 +103,7 @@ def test_what_has_the_wrong_form_is_listed_by_its_place_and_its_field(ada: httpx
     assert reason["detail"].startswith("must be one of ")
     no_json = told(ada.post("/api/v1/questions", content=b'{"a": }', headers=JSON))["errors"]
     assert (len(no_json), no_json[0]["in"], no_json[0]["field"]) == (1, "body", "")
-    assert "no JSON" in no_json[0]["detail"]
+    assert "isn't JSON" in no_json[0]["detail"]
 
 
 def test_a_hostile_body_is_not_repeated_at_length(ada: httpx2.Client) -> None:
