@@ -36,13 +36,16 @@ def _shown(method: str, path: str, found: dict[str, Any], schemas: dict[str, Any
     body = found.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     form = schemas.get(body.get("$ref", "").rpartition("/")[2], {})
     return {
+        "id": found["operationId"],
         "method": method.upper(),
         "path": path,
         "tag": found["tags"][0],
         "summary": found["summary"],
         "description": found.get("description", ""),
         "scope": found["security"][0]["token"][0],
-        "parameters": [(each["name"], each["in"]) for each in found.get("parameters", [])],
-        "fields": [(name, name in form.get("required", ())) for name in form.get("properties", {})],
+        "values": [
+            *((each["name"], each["in"], each.get("required", False)) for each in found.get("parameters", [])),
+            *((name, "body", name in form.get("required", ())) for name in form.get("properties", {})),
+        ],
         "responses": [(status, each["description"]) for status, each in found["responses"].items()],
     }
