@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +15,6 @@ from bot.access.tokens import Tokens
 from bot.domain.people import Role
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bot.testing.serving import ServedHome
     from plugins.web.testing.fixtures import Visit
 
@@ -60,10 +59,9 @@ print(json.dumps({
 
 def run(*command: str, path: Path) -> str:
     """Run a command apart from Mentee's own environment; return what it prints."""
-    apart = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run(
-        command, cwd=path, env={**apart, "PYTHONPATH": str(path)}, capture_output=True, text=True, check=False
-    )
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # the generator calls ruff
+    environment = {**os.environ, "PATH": programs, "PYTHONPATH": str(path)}
+    done = subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
